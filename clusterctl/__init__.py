@@ -1,0 +1,1 @@
+"""clusterctl: ZooKeeper, Mesos, Marathon and Jenkins clusters on OpenStack from one YAML file."""

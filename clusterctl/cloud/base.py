@@ -1,0 +1,106 @@
+"""What operations need of a cloud. ``openstack.py`` (with ``nova.py``) is the real one, ``memory.py`` serves tests.
+
+Reads list, filtered by the cluster's mark and paged: never a call per server. Every method raises
+``clusterctl.errors.CloudError`` for a call that failed for good; nothing of an SDK leaves the adapter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+from clusterctl.resources import (
+    ApiCalls,
+    Flavor,
+    Image,
+    Limits,
+    Network,
+    Observed,
+    Port,
+    PortRequest,
+    Rule,
+    SecurityGroup,
+    Server,
+    ServerGroup,
+    ServerRequest,
+    Volume,
+)
+
+
+class Cloud(Protocol):
+    """A project of an OpenStack cloud."""
+
+    calls: ApiCalls
+
+    # --- look-ups -----------------------------------------------------------------------------------------------
+    def images(self, *, family: str | None = None, name_or_id: str | None = None) -> list[Image]:
+        """Active images, newest first: those of a family (property ``clusterctl_family``), or by exact name or id."""
+
+    def flavors(self) -> list[Flavor]:
+        """All flavors that the project may use."""
+
+    def network(self, name_or_id: str, *, with_free_addresses: bool = False) -> Network | None:
+        """The network of that name or id; more than one of that name is a CloudError."""
+
+    def has_keypair(self, name: str) -> bool:
+        """Whether the user has that keypair."""
+
+    def availability_zones(self) -> set[str]:
+        """Names of the available compute zones."""
+
+    def limits(self) -> Limits:
+        """What is left of the project's quotas."""
+
+    # --- observation --------------------------------------------------------------------------------------------
+    def servers(self, cluster: str) -> list[Server]:
+        """Servers of the cluster: one filtered, paged list call."""
+
+    def observe(self, cluster: str) -> Observed:
+        """All resources of the cluster, one list call a kind."""
+
+    def clusters(self) -> list[str]:
+        """Names of the clusters that have a server here."""
+
+    def console(self, server_id: str, lines: int | None = None) -> str:
+        """The server's console log."""
+
+    # --- writes -------------------------------------------------------------------------------------------------
+    def create_security_group(self, name: str, description: str) -> SecurityGroup:
+        """An empty security group."""
+
+    def create_rules(self, security_group_id: str, rules: Iterable[Rule]) -> None:
+        """Ingress TCP rules in one bulk call; one that exists already is no error."""
+
+    def create_server_group(self, name: str, policy: str) -> ServerGroup:
+        """A server group; ``policy`` is Nova's (``soft-anti-affinity``, ``anti-affinity``)."""
+
+    def create_ports(self, requests: Sequence[PortRequest]) -> list[Port]:
+        """Ports in one bulk call, in the order of the requests."""
+
+    def create_volume(self, *, name: str, size_gib: int, metadata: Mapping[str, str], zone: str | None) -> Volume:
+        """A blank volume."""
+
+    def create_servers(self, request: ServerRequest) -> None:
+        """One server, or ``request.count`` by one multi-create (``min_count = max_count``: all or none)."""
+
+    def delete_server(self, server_id: str) -> None:
+        """Starts the deletion; a server that is gone already is no error (the same for all deletes)."""
+
+    def delete_port(self, port_id: str) -> None: ...
+
+    def delete_volume(self, volume_id: str) -> None: ...
+
+    def delete_server_group(self, group_id: str) -> None: ...
+
+    def delete_security_group(self, group_id: str) -> None: ...
+
+    def stop_server(self, server_id: str) -> None:
+        """Orderly power-off."""
+
+    def create_snapshot(self, server_id: str, name: str, properties: Mapping[str, str]) -> str:
+        """Starts a snapshot of the server into an image; returns the image's id."""
+
+    def image(self, image_id: str) -> Image | None:
+        """The image in whatever status, or None."""
+
+    def delete_image(self, image_id: str) -> None: ...

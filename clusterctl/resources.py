@@ -1,0 +1,223 @@
+"""What clusterctl knows of the cloud's resources: plain, frozen records, free of any SDK's types.
+
+Ownership (D1). Everything that clusterctl makes is marked in the create call itself, so that a killed command leaves
+nothing unnamed:
+
+- servers and volumes by metadata ``clusterctl.cluster``, ``.group``, ``.node`` (servers also by the tag
+  ``clusterctl.cluster=<name>``, on which the API filters);
+- ports and security groups by ``description`` ``clusterctl.cluster=<name>`` (Neutron takes tags only in a second call,
+  and filters on the description);
+- server groups by name ``clusterctl.<cluster>.<group>`` (Nova gives them nothing else).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+KEY_CLUSTER = "clusterctl.cluster"
+KEY_GROUP = "clusterctl.group"
+KEY_NODE = "clusterctl.node"  # named nodes only
+KEY_SERVICES = "clusterctl.services"
+KEY_MYID = "clusterctl.myid"
+KEY_IMAGE = "clusterctl.image"
+KEY_BATCH = "clusterctl.batch"  # agents made by one multi-create
+
+
+def owner_mark(cluster: str) -> str:
+    """The server tag and the port/security-group description of a cluster."""
+    return f"{KEY_CLUSTER}={cluster}"
+
+
+def server_group_name(cluster: str, group: str) -> str:
+    """Name of the Nova server group of a node group."""
+    return f"clusterctl.{cluster}.{group}"
+
+
+def security_group_name(cluster: str) -> str:
+    """Name of the cluster's security group."""
+    return f"clusterctl.{cluster}"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A Nova server of a cluster."""
+
+    id: str
+    name: str
+    status: str  # Nova's: ACTIVE, BUILD, ERROR, SHUTOFF, ...
+    group: str
+    node: str | None  # identity of a named node; None for cattle
+    address: str | None
+    image_id: str | None
+    flavor: str
+    services: tuple[str, ...]
+    created: str  # ISO 8601, UTC
+    task_state: str | None = None
+    fault: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Port:
+    """A Neutron port of a named node; holds the node's address over the replacement of its server."""
+
+    id: str
+    name: str  # the node's name
+    address: str
+    device_id: str  # id of the server, or ''
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A Cinder volume of a named node."""
+
+    id: str
+    name: str  # the node's name
+    status: str
+    size_gib: int
+    group: str
+    attached_to: str | None  # server id
+
+
+@dataclass(frozen=True)
+class ServerGroup:
+    """A Nova server group; ``members`` are server ids."""
+
+    id: str
+    name: str
+    policy: str
+    members: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, order=True)
+class Rule:
+    """An ingress TCP rule; ``source`` is a CIDR, or None for the members of the same security group."""
+
+    port_min: int
+    port_max: int
+    source: str | None = None
+
+
+@dataclass(frozen=True)
+class SecurityGroup:
+    """A Neutron security group and its ingress TCP rules."""
+
+    id: str
+    name: str
+    rules: frozenset[Rule]
+
+
+@dataclass(frozen=True)
+class Image:
+    """A Glance image; ``properties`` are the custom ones."""
+
+    id: str
+    name: str
+    status: str
+    created: str
+    min_disk_gib: int
+    min_ram_mib: int
+    size_bytes: int
+    properties: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Flavor:
+    """A Nova flavor."""
+
+    id: str
+    name: str
+    vcpus: int
+    ram_mib: int
+    disk_gib: int
+
+
+@dataclass(frozen=True)
+class Network:
+    """A Neutron network with the free addresses of its IPv4 subnets (None where the cloud doesn't tell)."""
+
+    id: str
+    name: str
+    subnet_ids: tuple[str, ...]
+    free_addresses: int | None = None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Free quota of the project; None means unlimited."""
+
+    instances: int | None
+    cores: int | None
+    ram_mib: int | None
+    server_group_members: int | None
+    server_groups: int | None
+    ports: int | None
+    security_groups: int | None
+    security_group_rules: int | None
+    volumes: int | None
+    gigabytes: int | None
+
+
+@dataclass(frozen=True)
+class Observed:
+    """Everything that carries one cluster's mark, read by a few list calls."""
+
+    servers: tuple[Server, ...] = ()
+    ports: tuple[Port, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    server_groups: tuple[ServerGroup, ...] = ()
+    security_groups: tuple[SecurityGroup, ...] = ()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of resources by kind, in the order in which they are deleted."""
+        return {
+            "servers": len(self.servers),
+            "ports": len(self.ports),
+            "volumes": len(self.volumes),
+            "server_groups": len(self.server_groups),
+            "security_groups": len(self.security_groups),
+        }
+
+
+@dataclass(frozen=True)
+class ServerRequest:
+    """One create call of Nova, for one named node or for a batch of agents."""
+
+    name: str
+    image_id: str
+    flavor_id: str
+    user_data: bytes  # as cloud-init reads it; the adapter encodes it
+    metadata: Mapping[str, str]
+    tags: tuple[str, ...]
+    keypair: str
+    zone: str | None
+    server_group_id: str | None
+    port_id: str | None = None  # named nodes: the port made beforehand
+    network_id: str | None = None  # agents: Nova makes the port and deletes it with the server
+    security_groups: tuple[str, ...] = ()  # ids; only with network_id
+    volume_id: str | None = None
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class PortRequest:
+    """One port of a bulk create."""
+
+    name: str
+    network_id: str
+    security_group_id: str
+    description: str
+
+
+@dataclass
+class ApiCalls:
+    """HTTP requests sent to the cloud: reads (GET, HEAD) and writes (the rest), without authentication.
+
+    ``by_kind`` counts ``"POST /servers"``-like keys, ids replaced by ``{id}``.
+    """
+
+    read: int = 0
+    write: int = 0
+    by_kind: dict[str, int] = field(default_factory=dict)

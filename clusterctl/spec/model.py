@@ -1,0 +1,312 @@
+"""The cluster file as frozen pydantic models: what may stand in it and the rules that need no cloud.
+
+Rules are checked here rather than later so that ``clusterctl validate`` finds them without credentials. Each rule that
+comes from an upstream project names it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+
+class Service(StrEnum):
+    """A service that a node group runs; the value is also the name of its Ansible role and inventory group."""
+
+    ZOOKEEPER = "zookeeper"
+    MESOS_MASTER = "mesos_master"
+    MARATHON = "marathon"
+    MESOS_AGENT = "mesos_agent"
+
+
+CONTROL_SERVICES = (Service.ZOOKEEPER, Service.MESOS_MASTER, Service.MARATHON)
+
+_LABEL = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
+_ROLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_ATTRIBUTE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_USER = re.compile(r"[a-z_][a-z0-9_-]*")
+_BASTION = re.compile(r"([a-z_][a-z0-9_-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?")
+
+
+def rule_error(code: str, message: str, at: tuple[str | int, ...] = ()) -> PydanticCustomError:
+    """An error of a rule over several keys; ``at`` is the path below the checked model that the loader points to."""
+    return PydanticCustomError(code, "{message}", {"message": message, "at": at})
+
+
+def _matching(pattern: re.Pattern[str], allowed: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not pattern.fullmatch(value):
+            raise rule_error("format", f"found {value!r}; allowed: {allowed}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _cidr(value: str) -> str:
+    try:
+        ipaddress.ip_network(value)
+    except ValueError as error:
+        raise rule_error("cidr", f"found {value!r}; allowed: an IPv4 network such as 192.0.2.0/24 ({error})") from error
+    return value
+
+
+def _absolute(value: str) -> str:
+    if not re.fullmatch(r"(/[A-Za-z0-9._-]+)+", value) or ".." in value.split("/"):
+        raise rule_error("path", f"found {value!r}; allowed: an absolute path of plain names such as /srv/jenkins")
+    return value
+
+
+Label = Annotated[str, _matching(_LABEL, "lower-case letters, digits and '-', beginning with a letter")]
+RoleName = Annotated[str, _matching(_ROLE, "letters, digits, '_', '-' and '.' (Mesos roles)")]
+AttributeName = Annotated[str, _matching(_ATTRIBUTE, "letters, digits, '_', '-' and '.'")]
+AttributeText = Annotated[str, _matching(_ATTRIBUTE, "text of letters, digits, '_', '-' and '.' (Mesos attributes)")]
+Text = Annotated[str, Field(min_length=1, max_length=255)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Volume(_Model):
+    """A block-storage volume for each node of a group; it outlives the server and keeps the node's ordinal."""
+
+    size: int = Field(ge=1, le=16384, description="GiB")
+    mount: Annotated[str, AfterValidator(_absolute)] = Field(description="mount point on the node")
+
+
+class Group(_Model):
+    """Nodes that are alike: same flavor, same services."""
+
+    count: int = Field(ge=0, le=5000, description="number of nodes")
+    flavor: Text
+    services: tuple[Service, ...] = Field(min_length=1, strict=False)
+    attributes: dict[AttributeName, AttributeText] = Field(default_factory=dict, description="Mesos agent attributes")
+    reserve_for: RoleName | None = Field(default=None, description="Mesos role that all resources are reserved for")
+    volume: Volume | None = None
+    availability_zones: tuple[Text, ...] = Field(
+        default=(), strict=False, description="zones over which the nodes are spread by ordinal"
+    )
+    anti_affinity: Literal["soft", "hard", "off"] = "soft"
+
+    @model_validator(mode="after")
+    def _agent_keys(self) -> Group:
+        if len(set(self.services)) != len(self.services):
+            raise rule_error("services", "a service is named twice", ("services",))
+        is_agent = Service.MESOS_AGENT in self.services
+        if is_agent and len(self.services) > 1:
+            raise rule_error(
+                "services",
+                "mesos_agent shares its nodes with another service; a build could starve the control plane. "
+                "Give the agents a group of their own",
+                ("services",),
+            )
+        if not is_agent:
+            for key in ("attributes", "reserve_for"):
+                if getattr(self, key):
+                    raise rule_error("agent_only", f"'{key}' is allowed only in groups of mesos_agent", (key,))
+            if self.count == 0:
+                raise rule_error("count", "found 0; a group of control services needs at least 1 node", ("count",))
+        elif len(self.availability_zones) > 1 and self.volume is None:
+            raise rule_error(
+                "availability_zones",
+                "agents are created by one request per group and that has one zone: make a group per zone",
+                ("availability_zones",),
+            )
+        return self
+
+    @property
+    def named(self) -> bool:
+        """Whether nodes have an identity (name, ordinal, port, volume) of their own. Other agents are cattle (D4)."""
+        return Service.MESOS_AGENT not in self.services or self.volume is not None
+
+
+class Access(_Model):
+    """How operators reach the nodes."""
+
+    user: Annotated[str, _matching(_USER, "a Linux user name")] = "debian"
+    bastion: Annotated[str, _matching(_BASTION, "[user@]host[:port]")] | None = None
+    ssh_from: tuple[Annotated[str, AfterValidator(_cidr)], ...] = Field(default=("0.0.0.0/0",), strict=False)
+
+
+class ZooKeeperSettings(_Model):
+    """Values of zoo.cfg (ZooKeeper administrator's guide) and of its Java virtual machine."""
+
+    tick_time_ms: int = Field(default=2000, ge=100, le=60000)
+    init_limit: int = Field(default=10, ge=1, description="ticks a follower may take to connect and sync")
+    sync_limit: int = Field(default=5, ge=1, description="ticks a follower may lag")
+    heap_mib: int = Field(default=256, ge=64)
+    max_client_connections: int = Field(default=200, ge=0)
+    snapshot_retain_count: int = Field(default=5, ge=3)
+
+
+class AgentReserve(_Model):
+    """What an agent's node keeps for its operating system; the rest of the flavor is offered to Mesos."""
+
+    cpus: float = Field(default=0.0, ge=0, strict=False)
+    mem_mib: int = Field(default=192, ge=0)
+    disk_mib: int = Field(default=2048, ge=0)
+
+
+class MesosSettings(_Model):
+    """Settings of masters and agents."""
+
+    zk_session_timeout_s: int = Field(default=10, ge=1, le=300)
+    agent_ping_timeout_s: int = Field(default=15, ge=1, le=900)
+    max_agent_ping_timeouts: int = Field(default=5, ge=1)
+    agent_reserve: AgentReserve = AgentReserve()
+    task_ports: Annotated[str, _matching(re.compile(r"\d{4,5}-\d{4,5}"), "a range such as 31000-32000")] = "31000-32000"
+
+
+class MarathonSettings(_Model):
+    """Settings of Marathon (its command-line flags reference)."""
+
+    role: RoleName = "marathon"
+    heap_mib: int = Field(default=384, ge=64)
+    failover_timeout_s: int = Field(default=604800, ge=60)
+    task_launch_timeout_ms: int = Field(default=300000, ge=1000)
+
+
+class Fetch(_Model):
+    """Post-install scripts fetched by the node from a git host (D8); the digest makes that safe."""
+
+    url: Text = Field(description="git URL, http(s)")
+    commit: Annotated[str, _matching(re.compile(r"[0-9a-f]{40}"), "a full commit id, 40 hex digits")]
+    sha256: Annotated[str, _matching(re.compile(r"[0-9a-f]{64}"), "a sha256, 64 hex digits")]
+
+
+class ClusterSpec(_Model):
+    """The whole cluster file."""
+
+    cluster: Label
+    cloud: Text = Field(description="entry of clouds.yaml")
+    image: Text = "clusterctl-base"
+    network: Text
+    availability_zone: Text | None = None
+    keypair: Text
+    access: Access = Access()
+    groups: dict[Label, Group] = Field(min_length=1)
+    zookeeper: ZooKeeperSettings = ZooKeeperSettings()
+    mesos: MesosSettings = MesosSettings()
+    marathon: MarathonSettings = MarathonSettings()
+    user_data: Literal["embedded"] | Fetch = "embedded"
+    allow_non_ha: bool = Field(default=False, description="consent to fewer than three of a control service")
+
+    @model_validator(mode="after")
+    def _rules(self) -> ClusterSpec:
+        self._check_names()
+        for service in CONTROL_SERVICES:
+            self._check_control(service)
+        self._check_starvation()
+        return self
+
+    def _check_names(self) -> None:
+        for name, group in self.groups.items():
+            # A host name is one DNS label: 63 octets at most (RFC 1035 §2.3.4). Agents carry '-xxxxxx-NNNN'.
+            longest = len(f"{self.cluster}-{name}-") + (len(str(max(group.count, 99))) if group.named else 11)
+            if longest > 63:
+                raise rule_error(
+                    "name_length",
+                    f"host names of group '{name}' would have {longest} characters; allowed: 63 (one DNS label). "
+                    "Shorten the cluster's or the group's name",
+                    ("groups", name),
+                )
+
+    def _check_control(self, service: Service) -> None:
+        groups = self.groups_of(service)
+        if not groups:
+            raise rule_error(
+                "service_missing", f"no group runs {service}; add it to the 'services' of one group", ("groups",)
+            )
+        if len(groups) > 1:
+            raise rule_error(
+                "service_twice",
+                f"{service} runs in groups {', '.join(map(repr, groups))}; allowed: one group, whose nodes can be "
+                "spread with 'availability_zones'",
+                ("groups", groups[1], "services"),
+            )
+        name, count = groups[0], self.groups[groups[0]].count
+        if service is not Service.MARATHON and count % 2 == 0:
+            raise rule_error(
+                "even_ensemble",
+                f"found {count} {service} nodes; allowed: an odd number, since {count} survive no more failures "
+                f"than {count - 1}. Use {count - 1 or 1} or {count + 1}",
+                ("groups", name, "count"),
+            )
+        if count < 3 and not self.allow_non_ha:
+            raise rule_error(
+                "non_ha",
+                f"found {count} {service} node{'s' * (count != 1)}; allowed: at least 3 for high availability, or "
+                "'allow_non_ha: true' at the top of the file for a cluster that may go down",
+                ("groups", name, "count"),
+            )
+
+    def _check_starvation(self) -> None:
+        # Under dominant resource fairness a Marathon that holds hundreds of Jenkins masters in the shared role is the
+        # framework with the largest share and is offered nothing more: no new master can be launched.
+        agents = self.groups_of(Service.MESOS_AGENT)
+        if not agents:
+            raise rule_error("service_missing", "no group runs mesos_agent; add one", ("groups",))
+        role = self.marathon.role
+        if role == "*":
+            raise rule_error("starvation", "Marathon needs a Mesos role of its own", ("marathon", "role"))
+        reserving = [name for name in agents if self.groups[name].reserve_for == role]
+        if not reserving:
+            raise rule_error(
+                "starvation",
+                f"no group of agents has 'reserve_for: {role}', the role of Marathon: Jenkins frameworks would take "
+                "all offers and Marathon could launch no Jenkins master. Add it to the group for Jenkins masters",
+                ("groups",),
+            )
+        for name in agents:
+            reserved = self.groups[name].reserve_for
+            if reserved not in (None, role):
+                raise rule_error(
+                    "reserve_for",
+                    f"found '{reserved}'; allowed: '{role}', the role of Marathon (marathon.role). No framework of "
+                    "this file registers with another role, so these agents would stand idle",
+                    ("groups", name, "reserve_for"),
+                )
+        if len(reserving) == len(agents):
+            raise rule_error(
+                "starvation",
+                f"every group of agents is reserved for '{role}': nothing is left for builds. Add a group of agents "
+                "without 'reserve_for'",
+                ("groups",),
+            )
+        for name in reserving:
+            shared = [
+                other
+                for other in agents
+                if other not in reserving
+                and self.groups[name].attributes
+                and self.groups[other].attributes == self.groups[name].attributes
+            ]
+            if not self.groups[name].attributes or shared:
+                raise rule_error(
+                    "starvation",
+                    f"group '{name}' hosts Jenkins masters and needs 'attributes' that no group for builds has "
+                    f"{f'(found the same on {shared[0]!r})' if shared else '(found none)'}: Marathon's placement "
+                    "constraint tells them apart by it, for example {pool: jenkins-master}",
+                    ("groups", name),
+                )
+
+    def groups_of(self, service: Service) -> list[str]:
+        """Names of the groups that run ``service``, in the order of the file."""
+        return [name for name, group in self.groups.items() if service in group.services]
+
+    def zone_of(self, group: str, ordinal: int | None) -> str | None:
+        """Availability zone of a node: spread by ordinal over the group's zones, else the cluster's zone."""
+        zones = self.groups[group].availability_zones
+        if zones:
+            return zones[((ordinal or 1) - 1) % len(zones)]
+        return self.availability_zone
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of the cluster file, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **ClusterSpec.model_json_schema()}
