@@ -56,6 +56,8 @@ class Server:
     task_state: str | None = None
     fault: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    launched: bool = True  # False: the build never came up (Nova's launched_at is null), so nothing on it can be lost
+    host_id: str = ""  # Nova's hostId: equal for two servers of a project on the same host
 
 
 @dataclass(frozen=True)

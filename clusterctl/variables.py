@@ -1,7 +1,7 @@
 """Pure: topology -> variables. The one source for the renderer at boot and for the inventory on day 2 (D7).
 
-Names are those of ``roles/*/meta/argument_specs.yml``. Values are plain text, numbers, booleans, lists and dicts, so that
-both Jinja environments see the same.
+Names are those of ``roles/*/meta/argument_specs.yml``. Values are plain text, numbers, booleans, lists and dicts, so
+that both Jinja environments see the same.
 """
 
 from __future__ import annotations

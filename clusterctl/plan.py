@@ -1,0 +1,213 @@
+"""Pure: what is wanted against what is there -> what must be done, in order.
+
+The one mechanism behind create, resume and repair (D2): a plan for a complete cluster is empty.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from clusterctl.resources import (
+    Observed,
+    Rule,
+    SecurityGroup,
+    Server,
+    security_group_name,
+    server_group_name,
+)
+from clusterctl.spec.model import ClusterSpec, Service
+from clusterctl.topology import AgentPool, NamedNode, Topology, topology
+from clusterctl.variables import (
+    MARATHON_HTTP_PORT,
+    MARATHON_LIBPROCESS_PORT,
+    MESOS_AGENT_PORT,
+    MESOS_MASTER_PORT,
+    ZOOKEEPER_CLIENT_PORT,
+)
+
+SSH_PORT = 22
+# ZooKeeper administrator's guide: 2888 follower to leader, 3888 leader election
+ZOOKEEPER_QUORUM_PORTS = (2888, 3888)
+
+
+@dataclass(frozen=True)
+class ServerGroupAction:
+    """A Nova server group to make for a node group."""
+
+    group: str
+    name: str
+    policy: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What must be written to the cloud. Empty tuples and None mean: nothing of that kind."""
+
+    create_security_group: str | None = None
+    add_rules: tuple[Rule, ...] = ()
+    server_groups: tuple[ServerGroupAction, ...] = ()
+    ports: tuple[NamedNode, ...] = ()
+    volumes: tuple[NamedNode, ...] = ()
+    discard: tuple[Server, ...] = ()  # builds that never came up; deleted before their successors are made
+    boot: tuple[NamedNode, ...] = ()
+    pools: tuple[AgentPool, ...] = ()  # count = agents still missing
+    problems: tuple[str, ...] = field(default=())  # what create doesn't mend by itself
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return not (
+            self.create_security_group
+            or self.add_rules
+            or self.server_groups
+            or self.ports
+            or self.volumes
+            or self.discard
+            or self.boot
+            or self.pools
+        )
+
+    @property
+    def new_servers(self) -> int:
+        """Number of servers that will be made."""
+        return len(self.boot) + sum(pool.count for pool in self.pools)
+
+    def lines(self) -> list[str]:
+        """The plan as a person reads it, one action a line."""
+        out: list[str] = []
+        if self.create_security_group:
+            out.append(f"+ security group {self.create_security_group}")
+        if self.add_rules:
+            out.append(f"+ {len(self.add_rules)} security group rules: {', '.join(map(rule_text, self.add_rules))}")
+        out += [f"+ server group {action.name} ({action.policy})" for action in self.server_groups]
+        if self.ports:
+            out.append(f"+ {len(self.ports)} ports (one call): {', '.join(node.name for node in self.ports)}")
+        out += [f"+ volume {node.name}" for node in self.volumes]
+        out += [
+            f"- server {server.name} (its build failed: {server.fault or server.status})" for server in self.discard
+        ]
+        out += [f"+ server {node.name} ({', '.join(node.services)})" for node in self.boot]
+        out += [f"+ {pool.count} agents of group {pool.group} (one call)" for pool in self.pools]
+        return out
+
+
+def rule_text(rule: Rule) -> str:
+    """A rule as ``tcp/2181 from members``."""
+    ports = str(rule.port_min) if rule.port_min == rule.port_max else f"{rule.port_min}-{rule.port_max}"
+    return f"tcp/{ports} from {rule.source or 'members'}"
+
+
+def wanted_rules(spec: ClusterSpec) -> frozenset[Rule]:
+    """Ingress rules: only what the services need between members, plus SSH from ``access`` and between members.
+
+    SSH between members serves a bastion that is a member; it opens nothing to the outside.
+    """
+    task_min, task_max = (int(part) for part in spec.mesos.task_ports.split("-"))
+    inner = {
+        (SSH_PORT, SSH_PORT),
+        (ZOOKEEPER_CLIENT_PORT, ZOOKEEPER_CLIENT_PORT),
+        *((port, port) for port in ZOOKEEPER_QUORUM_PORTS),
+        (MESOS_MASTER_PORT, MESOS_MASTER_PORT),
+        (MESOS_AGENT_PORT, MESOS_AGENT_PORT),
+        (MARATHON_HTTP_PORT, MARATHON_HTTP_PORT),
+        (MARATHON_LIBPROCESS_PORT, MARATHON_LIBPROCESS_PORT),
+        (task_min, task_max),
+    }
+    return frozenset(
+        {Rule(low, high) for low, high in inner} | {Rule(SSH_PORT, SSH_PORT, source) for source in spec.access.ssh_from}
+    )
+
+
+def make_plan(spec: ClusterSpec, observed: Observed) -> Plan:
+    """What is missing of ``spec``; existing nodes are never touched, surplus ones are named as problems."""
+    top = topology(spec)
+    discard = tuple(server for server in observed.servers if failed_build(server))
+    alive = [server for server in observed.servers if not failed_build(server) and server.status != "DELETED"]
+    sg = _one_security_group(spec, observed.security_groups)
+    present = {server.node for server in alive if server.node}
+    boot = tuple(node for node in top.nodes if node.name not in present)
+    have_ports = {port.name for port in observed.ports}
+    have_volumes = {volume.name for volume in observed.volumes}
+    return Plan(
+        create_security_group=None if sg else security_group_name(spec.cluster),
+        add_rules=tuple(sorted(wanted_rules(spec) - (sg.rules if sg else frozenset()), key=_rule_order)),
+        server_groups=_missing_server_groups(spec, observed),
+        ports=tuple(node for node in top.nodes if node.name not in have_ports),
+        volumes=tuple(node for node in top.nodes if spec.groups[node.group].volume and node.name not in have_volumes),
+        discard=discard,
+        boot=boot,
+        pools=_missing_agents(top, alive),
+        problems=tuple(_problems(spec, top, observed, alive)),
+    )
+
+
+def failed_build(server: Server) -> bool:
+    """An ERROR server that never ran: nothing on it can be lost, its deletion is part of trying again."""
+    return server.status == "ERROR" and not server.launched
+
+
+def _rule_order(rule: Rule) -> tuple[int, int, str]:
+    return (rule.port_min, rule.port_max, rule.source or "")
+
+
+def _one_security_group(spec: ClusterSpec, groups: Iterable[SecurityGroup]) -> SecurityGroup | None:
+    named = sorted((g for g in groups if g.name == security_group_name(spec.cluster)), key=lambda g: g.id)
+    return named[0] if named else None
+
+
+def _missing_server_groups(spec: ClusterSpec, observed: Observed) -> tuple[ServerGroupAction, ...]:
+    have = {group.name for group in observed.server_groups}
+    policies = {"soft": "soft-anti-affinity", "hard": "anti-affinity"}
+    return tuple(
+        ServerGroupAction(group=name, name=server_group_name(spec.cluster, name), policy=policies[group.anti_affinity])
+        for name, group in spec.groups.items()
+        # one node can't be apart from itself: a group for it would only use up quota
+        if group.anti_affinity != "off" and group.count > 1 and server_group_name(spec.cluster, name) not in have
+    )
+
+
+def _missing_agents(top: Topology, alive: list[Server]) -> tuple[AgentPool, ...]:
+    have = Counter(server.group for server in alive if server.node is None)
+    return tuple(
+        AgentPool(group=pool.group, count=pool.count - have[pool.group], zone=pool.zone)
+        for pool in top.pools
+        if have[pool.group] < pool.count
+    )
+
+
+def _problems(spec: ClusterSpec, top: Topology, observed: Observed, alive: list[Server]) -> Iterable[str]:
+    names = Counter(server.node for server in alive if server.node)
+    wanted = {node.name for node in top.nodes}
+    for name, times in sorted(names.items()):
+        if times > 1:
+            yield f"{name}: {times} servers have this identity; run `clusterctl repair`"
+        if name not in wanted:
+            yield f"{name}: is not in the file any more; shrink a group with `clusterctl scale`, which drains it first"
+    have = Counter(server.group for server in alive if server.node is None)
+    pools = {pool.group: pool.count for pool in top.pools}
+    for group, count in sorted(have.items()):
+        surplus = count - pools.get(group, 0)
+        if surplus > 0:
+            yield (
+                f"group {group}: {surplus} agents more than the file's {pools.get(group, 0)}; shrink it with "
+                "`clusterctl scale`, which drains them first"
+            )
+    for server in alive:
+        if server.status not in ("ACTIVE", "BUILD"):
+            yield f"{server.name}: is {server.status}{f' ({server.fault})' if server.fault else ''}; run `clusterctl repair`"
+    for volume in observed.volumes:
+        if volume.status in ("error", "error_extending", "error_restoring"):
+            yield f"volume {volume.name} ({volume.id}): is {volume.status}"
+    duplicates = Counter(port.name for port in observed.ports)
+    for name, times in sorted(duplicates.items()):
+        if times > 1:
+            yield f"{name}: {times} ports have this name; run `clusterctl repair`"
+    if len([g for g in observed.security_groups if g.name == security_group_name(spec.cluster)]) > 1:
+        yield f"security group {security_group_name(spec.cluster)}: exists more than once; run `clusterctl repair`"
+
+
+def control_nodes(top: Topology) -> tuple[NamedNode, ...]:
+    """Named nodes that run a control service."""
+    return tuple(node for node in top.nodes if Service.MESOS_AGENT not in node.services)
