@@ -1,0 +1,221 @@
+"""A cloud in memory, for tests of operations: behaves as Nova, Neutron, Cinder and Glance do where operations can tell.
+
+Servers are BUILD when made and become ACTIVE (or ERROR) by the list calls that follow; deleted ones vanish the same
+way. No clock and no randomness. State stays when a call is made to fail, so a test can kill a command at any call and
+run it again on the same object. Over quota, each service answers as the real one: Nova 403, Neutron 409, Cinder 413.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from ipaddress import ip_network
+
+from clusterctl.cloud.memory_compute import MemoryCompute
+from clusterctl.cloud.memory_state import MemoryServer
+from clusterctl.errors import CloudError
+from clusterctl.resources import (
+    KEY_CLUSTER,
+    KEY_GROUP,
+    Flavor,
+    Image,
+    Limits,
+    Network,
+    Observed,
+    Port,
+    PortRequest,
+    Rule,
+    SecurityGroup,
+    Server,
+    ServerGroup,
+    ServerRequest,
+    Volume,
+    owner_mark,
+)
+
+
+class MemoryCloud(MemoryCompute):
+    """Implements ``clusterctl.cloud.base.Cloud``; see ``memory_state.MemoryState`` for what can be set."""
+
+    # --- look-ups -----------------------------------------------------------------------------------------------
+    def images(self, *, family: str | None = None, name_or_id: str | None = None) -> list[Image]:
+        with self.call("GET", "/images"):
+            found = [
+                image
+                for image in self.image_list
+                if image.status == "active"
+                and (family is None or image.properties.get("clusterctl_family") == family)
+                and (name_or_id is None or name_or_id in (image.id, image.name))
+            ]
+            return sorted(found, key=lambda image: image.created, reverse=True)
+
+    def flavors(self) -> list[Flavor]:
+        with self.call("GET", "/flavors/detail"):
+            return list(self.flavor_list)
+
+    def network(self, name_or_id: str, *, with_free_addresses: bool = False) -> Network | None:
+        with self.call("GET", "/networks"):
+            if name_or_id not in ("network-1", self.network_name):
+                return None
+        free = None
+        if with_free_addresses:
+            with self.call("GET", "/network-ip-availabilities/{id}"):
+                free = ip_network(self.cidr).num_addresses - 2 - 10 - len(self.port_records)
+        return Network("network-1", self.network_name, ("subnet-1",), free)
+
+    def has_keypair(self, name: str) -> bool:
+        with self.call("GET", "/os-keypairs/{id}"):
+            return name in self.keypairs
+
+    def availability_zones(self) -> set[str]:
+        with self.call("GET", "/os-availability-zone"):
+            return set(self.zones)
+
+    def limits(self) -> Limits:
+        for path in ("/limits", "/quotas/{id}/details", "/limits"):
+            with self.call("GET", path):
+                used = self.used()
+        free = {name: None if (total := getattr(self.quota, name)) is None else total - n for name, n in used.items()}
+        return Limits(**free, server_group_members=self.quota.server_group_members)
+
+    # --- observation --------------------------------------------------------------------------------------------
+    def _all_servers(self) -> list[MemoryServer]:
+        self.tick()
+        records = list(self.server_records.values())
+        for _ in range(max(1, -(-len(records) // self.page_size))):
+            with self.call("GET", "/servers/detail"):
+                pass
+        return records
+
+    def servers(self, cluster: str) -> list[Server]:
+        return [
+            record.shown
+            for record in self._all_servers()
+            if owner_mark(cluster) in record.request.tags and record.shown.metadata.get(KEY_CLUSTER) == cluster
+        ]
+
+    def volumes(self, cluster: str) -> list[Volume]:
+        with self.call("GET", "/volumes/detail"):
+            return [volume for volume, meta in self.volume_records.values() if meta.get(KEY_CLUSTER) == cluster]
+
+    def observe(self, cluster: str) -> Observed:
+        servers = self.servers(cluster)
+        mark = owner_mark(cluster)
+        with self.call("GET", "/ports"):
+            ports = [port.shown for port in self.port_records.values() if port.description == mark]
+        volumes = self.volumes(cluster)
+        with self.call("GET", "/os-server-groups"):
+            prefix = f"clusterctl.{cluster}."
+            server_groups = [group for group in self.server_group_records.values() if group.name.startswith(prefix)]
+        with self.call("GET", "/security-groups"):
+            groups = [group for group, description in self.security_group_records.values() if description == mark]
+        return Observed(tuple(servers), tuple(ports), tuple(volumes), tuple(server_groups), tuple(groups))
+
+    def clusters(self) -> list[str]:
+        marks = {record.shown.metadata.get(KEY_CLUSTER) for record in self._all_servers()}
+        return sorted(mark for mark in marks if mark)
+
+    def console(self, server_id: str, lines: int | None = None) -> str:
+        with self.call("POST", "/servers/{id}/action"):
+            text = self.consoles.get(self.server(server_id).shown.name, "")
+            return text if lines is None else "".join(text.splitlines(keepends=True)[-lines:])
+
+    # --- writes -------------------------------------------------------------------------------------------------
+    def create_security_group(self, name: str, description: str) -> SecurityGroup:
+        with self.call("POST", "/security-groups"):
+            self.claim(409, security_groups=1, security_group_rules=2)
+            group = SecurityGroup(self.new_id("sg"), name, frozenset())
+            self.security_group_records[group.id] = (group, description)
+            return group
+
+    def create_rules(self, security_group_id: str, rules: Iterable[Rule]) -> None:
+        with self.call("POST", "/security-group-rules"):
+            if security_group_id not in self.security_group_records:
+                raise CloudError(f"Security group {security_group_id} does not exist", status=404)
+            group, description = self.security_group_records[security_group_id]
+            added = frozenset(rules) - group.rules
+            self.claim(409, security_group_rules=len(added))
+            self.security_group_records[group.id] = (replace(group, rules=group.rules | added), description)
+
+    def create_server_group(self, name: str, policy: str) -> ServerGroup:
+        with self.call("POST", "/os-server-groups"):
+            self.claim(403, server_groups=1)
+            group = ServerGroup(self.new_id("servergroup"), name, policy)
+            self.server_group_records[group.id] = group
+            return group
+
+    def create_ports(self, requests: Sequence[PortRequest]) -> list[Port]:
+        with self.call("POST", "/ports"):
+            self.claim(409, ports=len(requests))
+            return [self.new_port(r.name, r.description, (r.security_group_id,)) for r in requests]
+
+    def create_volume(self, *, name: str, size_gib: int, metadata: Mapping[str, str], zone: str | None) -> Volume:
+        with self.call("POST", "/volumes"):
+            self.claim(413, volumes=1, gigabytes=size_gib)
+            volume = Volume(self.new_id("volume"), name, "available", size_gib, metadata.get(KEY_GROUP, ""), None)
+            self.volume_records[volume.id] = (volume, dict(metadata))
+            return volume
+
+    def create_servers(self, request: ServerRequest) -> None:
+        with self.call("POST", "/servers"):
+            flavor = self.flavor_for(request)
+            # Nova numbers the servers of a multi-create from 1, and leaves the name of a single one as it is
+            many = request.count > 1
+            for number in range(1, request.count + 1):
+                self.add_server(request, f"{request.name}-{number}" if many else request.name, flavor)
+
+    def delete_server(self, server_id: str) -> None:
+        with self.call("DELETE", "/servers/{id}"):
+            if (record := self.server_records.get(server_id)) and record.deleted_for is None:
+                record.deleted_for = 0
+                record.shown = replace(record.shown, task_state="deleting")
+
+    def delete_port(self, port_id: str) -> None:
+        with self.call("DELETE", "/ports/{id}"):
+            self.port_records.pop(port_id, None)
+
+    def delete_volume(self, volume_id: str) -> None:
+        with self.call("DELETE", "/volumes/{id}"):
+            if volume_id in self.volume_records and self.volume_records[volume_id][0].attached_to:
+                raise CloudError("Volume status must be available or error, not in-use.", status=400)
+            self.volume_records.pop(volume_id, None)
+
+    def delete_server_group(self, group_id: str) -> None:
+        with self.call("DELETE", "/os-server-groups/{id}"):
+            self.server_group_records.pop(group_id, None)
+
+    def delete_security_group(self, group_id: str) -> None:
+        with self.call("DELETE", "/security-groups/{id}"):
+            if any(group_id in port.security_groups for port in self.port_records.values()):
+                raise CloudError(f"Security Group {group_id} in use.", status=409)
+            self.security_group_records.pop(group_id, None)
+
+    def stop_server(self, server_id: str) -> None:
+        with self.call("POST", "/servers/{id}/action"):
+            record = self.server(server_id)
+            if record.shown.status != "ACTIVE":
+                raise CloudError(f"Cannot 'stop' instance {server_id} while it is {record.shown.status}", status=409)
+            record.shown = replace(record.shown, status="SHUTOFF")
+
+    def create_snapshot(self, server_id: str, name: str, properties: Mapping[str, str]) -> str:
+        with self.call("POST", "/servers/{id}/action"):
+            disk = self.server(server_id).flavor.disk_gib
+            image = Image(self.new_id("image"), name, "queued", self.now(), disk, 0, 0, dict(properties))
+            self.image_list.append(image)
+            self.snapshots[image.id] = self.snapshot_ticks
+            return image.id
+
+    def image(self, image_id: str) -> Image | None:
+        with self.call("GET", "/images/{id}"):
+            found = next((image for image in self.image_list if image.id == image_id), None)
+            if found and found.status == "queued":
+                self.snapshots[image_id] -= 1
+                if self.snapshots[image_id] < 0:
+                    self.image_list.remove(found)
+                    found = replace(found, status="active", size_bytes=2**30)
+                    self.image_list.append(found)
+            return found
+
+    def delete_image(self, image_id: str) -> None:
+        with self.call("DELETE", "/images/{id}"):
+            self.image_list = [image for image in self.image_list if image.id != image_id]
