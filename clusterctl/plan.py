@@ -196,7 +196,8 @@ def _problems(spec: ClusterSpec, top: Topology, observed: Observed, alive: list[
             )
     for server in alive:
         if server.status not in ("ACTIVE", "BUILD"):
-            yield f"{server.name}: is {server.status}{f' ({server.fault})' if server.fault else ''}; run `clusterctl repair`"
+            fault = f" ({server.fault})" if server.fault else ""
+            yield f"{server.name}: is {server.status}{fault}; run `clusterctl repair`"
     for volume in observed.volumes:
         if volume.status in ("error", "error_extending", "error_restoring"):
             yield f"volume {volume.name} ({volume.id}): is {volume.status}"

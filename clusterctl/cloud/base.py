@@ -55,6 +55,9 @@ class Cloud(Protocol):
     def servers(self, cluster: str) -> list[Server]:
         """Servers of the cluster: one filtered, paged list call."""
 
+    def volumes(self, cluster: str) -> list[Volume]:
+        """Volumes of the cluster: one filtered list call."""
+
     def observe(self, cluster: str) -> Observed:
         """All resources of the cluster, one list call a kind."""
 

@@ -38,7 +38,9 @@ def rule_error(code: str, message: str, at: tuple[str | int, ...] = ()) -> Pydan
     return PydanticCustomError(code, "{message}", {"message": message, "at": at})
 
 
-def _matching(pattern: re.Pattern[str], allowed: str) -> AfterValidator:
+def matching(pattern: re.Pattern[str], allowed: str) -> AfterValidator:
+    """A validator of text that must match ``pattern`` as a whole; ``allowed`` says so in words."""
+
     def check(value: str) -> str:
         if not pattern.fullmatch(value):
             raise rule_error("format", f"found {value!r}; allowed: {allowed}")
@@ -61,25 +63,27 @@ def _absolute(value: str) -> str:
     return value
 
 
-Label = Annotated[str, _matching(_LABEL, "lower-case letters, digits and '-', beginning with a letter")]
-RoleName = Annotated[str, _matching(_ROLE, "letters, digits, '_', '-' and '.' (Mesos roles)")]
-AttributeName = Annotated[str, _matching(_ATTRIBUTE, "letters, digits, '_', '-' and '.'")]
-AttributeText = Annotated[str, _matching(_ATTRIBUTE, "text of letters, digits, '_', '-' and '.' (Mesos attributes)")]
+Label = Annotated[str, matching(_LABEL, "lower-case letters, digits and '-', beginning with a letter")]
+RoleName = Annotated[str, matching(_ROLE, "letters, digits, '_', '-' and '.' (Mesos roles)")]
+AttributeName = Annotated[str, matching(_ATTRIBUTE, "letters, digits, '_', '-' and '.'")]
+AttributeText = Annotated[str, matching(_ATTRIBUTE, "text of letters, digits, '_', '-' and '.' (Mesos attributes)")]
 Text = Annotated[str, Field(min_length=1, max_length=255)]
 
 
-class _Model(BaseModel):
+class StrictModel(BaseModel):
+    """Frozen, without conversions, and without unknown keys."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Volume(_Model):
+class Volume(StrictModel):
     """A block-storage volume for each node of a group; it outlives the server and keeps the node's ordinal."""
 
     size: int = Field(ge=1, le=16384, description="GiB")
     mount: Annotated[str, AfterValidator(_absolute)] = Field(description="mount point on the node")
 
 
-class Group(_Model):
+class Group(StrictModel):
     """Nodes that are alike: same flavor, same services."""
 
     count: int = Field(ge=0, le=5000, description="number of nodes")
@@ -125,15 +129,15 @@ class Group(_Model):
         return Service.MESOS_AGENT not in self.services or self.volume is not None
 
 
-class Access(_Model):
+class Access(StrictModel):
     """How operators reach the nodes."""
 
-    user: Annotated[str, _matching(_USER, "a Linux user name")] = "debian"
-    bastion: Annotated[str, _matching(_BASTION, "[user@]host[:port]")] | None = None
+    user: Annotated[str, matching(_USER, "a Linux user name")] = "debian"
+    bastion: Annotated[str, matching(_BASTION, "[user@]host[:port]")] | None = None
     ssh_from: tuple[Annotated[str, AfterValidator(_cidr)], ...] = Field(default=("0.0.0.0/0",), strict=False)
 
 
-class ZooKeeperSettings(_Model):
+class ZooKeeperSettings(StrictModel):
     """Values of zoo.cfg (ZooKeeper administrator's guide) and of its Java virtual machine."""
 
     tick_time_ms: int = Field(default=2000, ge=100, le=60000)
@@ -144,7 +148,7 @@ class ZooKeeperSettings(_Model):
     snapshot_retain_count: int = Field(default=5, ge=3)
 
 
-class AgentReserve(_Model):
+class AgentReserve(StrictModel):
     """What an agent's node keeps for its operating system; the rest of the flavor is offered to Mesos."""
 
     cpus: float = Field(default=0.0, ge=0, strict=False)
@@ -152,17 +156,17 @@ class AgentReserve(_Model):
     disk_mib: int = Field(default=2048, ge=0)
 
 
-class MesosSettings(_Model):
+class MesosSettings(StrictModel):
     """Settings of masters and agents."""
 
     zk_session_timeout_s: int = Field(default=10, ge=1, le=300)
     agent_ping_timeout_s: int = Field(default=15, ge=1, le=900)
     max_agent_ping_timeouts: int = Field(default=5, ge=1)
     agent_reserve: AgentReserve = AgentReserve()
-    task_ports: Annotated[str, _matching(re.compile(r"\d{4,5}-\d{4,5}"), "a range such as 31000-32000")] = "31000-32000"
+    task_ports: Annotated[str, matching(re.compile(r"\d{4,5}-\d{4,5}"), "a range such as 31000-32000")] = "31000-32000"
 
 
-class MarathonSettings(_Model):
+class MarathonSettings(StrictModel):
     """Settings of Marathon (its command-line flags reference)."""
 
     role: RoleName = "marathon"
@@ -171,15 +175,15 @@ class MarathonSettings(_Model):
     task_launch_timeout_ms: int = Field(default=300000, ge=1000)
 
 
-class Fetch(_Model):
+class Fetch(StrictModel):
     """Post-install scripts fetched by the node from a git host (D8); the digest makes that safe."""
 
     url: Text = Field(description="git URL, http(s)")
-    commit: Annotated[str, _matching(re.compile(r"[0-9a-f]{40}"), "a full commit id, 40 hex digits")]
-    sha256: Annotated[str, _matching(re.compile(r"[0-9a-f]{64}"), "a sha256, 64 hex digits")]
+    commit: Annotated[str, matching(re.compile(r"[0-9a-f]{40}"), "a full commit id, 40 hex digits")]
+    sha256: Annotated[str, matching(re.compile(r"[0-9a-f]{64}"), "a sha256, 64 hex digits")]
 
 
-class ClusterSpec(_Model):
+class ClusterSpec(StrictModel):
     """The whole cluster file."""
 
     cluster: Label

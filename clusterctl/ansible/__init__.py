@@ -1,0 +1,1 @@
+"""Ansible, run as the ``ansible-playbook`` program (D11)."""

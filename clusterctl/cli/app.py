@@ -1,0 +1,59 @@
+"""The ``clusterctl`` program: its verbs and its one error boundary.
+
+Exit codes: 0 done, 1 an operation failed, 2 bad input, 3 the cluster is unhealthy.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from clusterctl import __version__
+from clusterctl.cli import cluster, image, inspect
+from clusterctl.cli.output import print_error
+from clusterctl.errors import ClusterctlError
+
+app = typer.Typer(
+    name="clusterctl",
+    help="Highly available ZooKeeper, Mesos, Marathon and Jenkins clusters on OpenStack, from one YAML file.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (inspect, cluster):
+    module.register(app)
+app.add_typer(image.app, name="image")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"clusterctl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """See ``app``."""
+
+
+def main() -> None:
+    """Runs the program; never returns."""
+    try:
+        app()
+    except ClusterctlError as error:
+        print_error(error)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader of our output left (`| head`): not an error of ours, and there is nobody to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception:
+        sys.stderr.write("clusterctl: internal error, a bug of clusterctl; please report it with these lines:\n")
+        raise

@@ -1,0 +1,276 @@
+"""Carries out a plan: the only module that makes a cluster's resources.
+
+Every create call carries the cluster's marks (D1), so a command that is killed between any two calls leaves only things
+that the next run recognises.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from clusterctl import resources as r
+from clusterctl.cloud.base import Cloud
+from clusterctl.errors import CloudError
+from clusterctl.ops.preflight import Ground
+from clusterctl.ops.progress import Progress
+from clusterctl.ops.waiting import Waiter
+from clusterctl.plan import Plan
+from clusterctl.render.userdata import user_data
+from clusterctl.resources import Observed, PortRequest, SecurityGroup, Server, ServerRequest
+from clusterctl.spec.model import ClusterSpec, Service
+from clusterctl.topology import Addresses, AgentPool, NamedNode, Topology, addresses, topology
+from clusterctl.variables import (
+    AgentResources,
+    Variables,
+    agent_variables,
+    cluster_variables,
+    node_variables,
+)
+
+# Create calls in flight at once. Nova's API answers in well under a second; more only queues up in its workers.
+PARALLEL_WRITES = 8
+
+
+def apply_plan(
+    spec: ClusterSpec,
+    plan: Plan,
+    ground: Ground,
+    observed: Observed,
+    cloud: Cloud,
+    progress: Progress,
+    *,
+    waiter: Waiter | None = None,
+    new_batch: Callable[[], str] = lambda: secrets.token_hex(3),
+) -> None:
+    """Makes what ``plan`` names: groups, ports and volumes first, then all servers at once (D3).
+
+    Args:
+        new_batch: gives the suffix that keeps the names of a batch of agents apart from others.
+
+    Raises:
+        CloudError: a call failed for good; what was made so far stays and is found by the next run.
+    """
+    top = topology(spec)
+    with progress.phase("prepare"):
+        _discard(plan.discard, cloud, progress)
+        sg = _security_group(spec, plan, observed, cloud)
+        with ThreadPoolExecutor(PARALLEL_WRITES) as pool:
+            groups = [pool.submit(cloud.create_server_group, g.name, g.policy) for g in plan.server_groups]
+            volumes = [pool.submit(_create_volume, spec, node, cloud) for node in plan.volumes]
+            ports = pool.submit(_create_ports, spec, plan.ports, ground, sg, cloud)
+            new_ports, new_volumes = ports.result(), [volume.result() for volume in volumes]
+            new_groups = [group.result() for group in groups]
+    if not (plan.boot or plan.pools):
+        return
+    world = Observed(
+        ports=observed.ports + tuple(new_ports),
+        volumes=observed.volumes + tuple(new_volumes),
+        server_groups=observed.server_groups + tuple(new_groups),
+    )
+    with progress.phase("boot"):
+        requests = server_requests(spec, top, plan, ground, world, sg, new_batch)
+        _volumes_ready(spec, plan.boot, world, cloud, progress, waiter or Waiter())
+        progress.note(f"{plan.new_servers} servers in {len(requests)} calls")
+        with ThreadPoolExecutor(PARALLEL_WRITES) as pool:
+            for done in [pool.submit(cloud.create_servers, request) for request in requests]:
+                done.result()
+
+
+def server_requests(
+    spec: ClusterSpec,
+    top: Topology,
+    plan: Plan,
+    ground: Ground,
+    world: Observed,
+    sg: SecurityGroup,
+    new_batch: Callable[[], str],
+) -> list[ServerRequest]:
+    """The create calls of a plan: one a named node, one a pool of agents, each with complete user-data."""
+    port_of = {port.name: port for port in world.ports}
+    volume_of = {volume.name: volume for volume in world.volumes}
+    at = control_addresses(top, world)
+    requests = []
+    for node in plan.boot:
+        volume = volume_of.get(node.name)
+        port = port_of[node.name]
+        data = boot_data(spec, node.services, variables_of(spec, node, ground, at, port.address, volume))
+        requests.append(
+            _request(
+                spec,
+                node.group,
+                node.zone,
+                ground,
+                world,
+                name=node.name,
+                user_data=data,
+                metadata=_named_metadata(node),
+                port_id=port.id,
+                volume_id=volume.id if volume else None,
+            )
+        )
+    for pool in plan.pools:
+        batch = new_batch()
+        name = f"{spec.cluster}-{pool.group}-{batch}"
+        data = boot_data(spec, spec.groups[pool.group].services, pool_variables(spec, pool, ground, at))
+        requests.append(
+            _request(
+                spec,
+                pool.group,
+                pool.zone,
+                ground,
+                world,
+                # Nova numbers the servers of a multi-create, but not a single one
+                name=name if pool.count > 1 else f"{name}-1",
+                user_data=data,
+                metadata={r.KEY_BATCH: batch},
+                network_id=ground.network.id,
+                security_groups=(sg.id,),
+                count=pool.count,
+            )
+        )
+    return requests
+
+
+def control_addresses(top: Topology, world: Observed) -> Addresses:
+    """Addresses of the control services from the ports of their nodes."""
+    return addresses(top, {port.name: port.address for port in world.ports})
+
+
+def variables_of(
+    spec: ClusterSpec, node: NamedNode, ground: Ground, at: Addresses, address: str, volume: r.Volume | None
+) -> Variables:
+    """All variables of a named node."""
+    wanted = spec.groups[node.group].volume
+    values = cluster_variables(spec, at)
+    if Service.MESOS_AGENT in node.services:
+        values |= _agent_variables(spec, node.group, ground)
+    return values | node_variables(
+        node, address, volume.id if volume and wanted else None, wanted.mount if wanted else None
+    )
+
+
+def pool_variables(spec: ClusterSpec, pool: AgentPool, ground: Ground, at: Addresses) -> Variables:
+    """All variables of the agents of a pool."""
+    return cluster_variables(spec, at) | _agent_variables(spec, pool.group, ground)
+
+
+def _agent_variables(spec: ClusterSpec, group: str, ground: Ground) -> Variables:
+    flavor = ground.flavors[spec.groups[group].flavor]
+    offered = AgentResources(
+        vcpus=flavor.vcpus, ram_mib=flavor.ram_mib, disk_gib=flavor.disk_gib, reserve=spec.mesos.agent_reserve
+    )
+    return agent_variables(spec, spec.groups[group], offered)
+
+
+def boot_data(spec: ClusterSpec, services: Sequence[Service], variables: Variables) -> bytes:
+    """User-data that turns the base image into a node with ``services``."""
+    return user_data(services, variables, spec.user_data, volume="common_volume_serial" in variables)
+
+
+def _request(
+    spec: ClusterSpec,
+    group: str,
+    zone: str | None,
+    ground: Ground,
+    world: Observed,
+    *,
+    name: str,
+    user_data: bytes,
+    metadata: dict[str, str],
+    port_id: str | None = None,
+    network_id: str | None = None,
+    security_groups: tuple[str, ...] = (),
+    volume_id: str | None = None,
+    count: int = 1,
+) -> ServerRequest:
+    server_groups = {g.name: g.id for g in world.server_groups}
+    affinity = spec.groups[group].anti_affinity != "off"
+    return ServerRequest(
+        name=name,
+        image_id=ground.image.id,
+        flavor_id=ground.flavors[spec.groups[group].flavor].id,
+        user_data=user_data,
+        metadata={
+            r.KEY_CLUSTER: spec.cluster,
+            r.KEY_GROUP: group,
+            r.KEY_SERVICES: ",".join(spec.groups[group].services),
+            r.KEY_IMAGE: ground.image.name,
+            **metadata,
+        },
+        tags=(r.owner_mark(spec.cluster),),
+        keypair=spec.keypair,
+        zone=zone,
+        server_group_id=server_groups.get(r.server_group_name(spec.cluster, group)) if affinity else None,
+        port_id=port_id,
+        network_id=network_id,
+        security_groups=security_groups,
+        volume_id=volume_id,
+        count=count,
+    )
+
+
+def _named_metadata(node: NamedNode) -> dict[str, str]:
+    found = {r.KEY_NODE: node.name}
+    if Service.ZOOKEEPER in node.services:
+        found[r.KEY_MYID] = str(node.myid)
+    return found
+
+
+def _discard(servers: Iterable[Server], cloud: Cloud, progress: Progress) -> None:
+    for server in servers:
+        progress.note(f"deleting {server.name}, whose build failed")
+        cloud.delete_server(server.id)
+
+
+def _security_group(spec: ClusterSpec, plan: Plan, observed: Observed, cloud: Cloud) -> SecurityGroup:
+    name = r.security_group_name(spec.cluster)
+    if plan.create_security_group:
+        sg = cloud.create_security_group(name, r.owner_mark(spec.cluster))
+    else:
+        sg = min((g for g in observed.security_groups if g.name == name), key=lambda g: g.id)
+    if plan.add_rules:
+        cloud.create_rules(sg.id, plan.add_rules)
+    return sg
+
+
+def _create_ports(
+    spec: ClusterSpec, nodes: Sequence[NamedNode], ground: Ground, sg: SecurityGroup, cloud: Cloud
+) -> list[r.Port]:
+    if not nodes:
+        return []
+    mark = r.owner_mark(spec.cluster)
+    return cloud.create_ports([PortRequest(node.name, ground.network.id, sg.id, mark) for node in nodes])
+
+
+def _create_volume(spec: ClusterSpec, node: NamedNode, cloud: Cloud) -> r.Volume:
+    wanted = spec.groups[node.group].volume
+    assert wanted is not None  # noqa: S101  (the plan names only nodes of groups with a volume)
+    return cloud.create_volume(
+        name=node.name,
+        size_gib=wanted.size,
+        metadata={r.KEY_CLUSTER: spec.cluster, r.KEY_GROUP: node.group, r.KEY_NODE: node.name},
+        zone=None,
+    )
+
+
+def _volumes_ready(
+    spec: ClusterSpec, nodes: Sequence[NamedNode], world: Observed, cloud: Cloud, progress: Progress, waiter: Waiter
+) -> None:
+    """Waits until the volumes of ``nodes`` can be attached; Nova refuses one that is still being created."""
+    wanted = {node.name for node in nodes if spec.groups[node.group].volume}
+
+    def ready(volumes: Iterable[r.Volume]) -> bool:
+        broken = [v for v in volumes if v.name in wanted and v.status.startswith("error")]
+        if broken:
+            raise CloudError(
+                f"volume {broken[0].name} ({broken[0].id}) is {broken[0].status}",
+                hint="Delete the volume if it holds nothing, then run the same command again.",
+            )
+        return all(v.status == "available" for v in volumes if v.name in wanted)
+
+    if ready(world.volumes):
+        return
+    progress.note("waiting for volumes")
+    waiter.until(lambda: ready(cloud.volumes(spec.cluster)), what="volumes to become available", timeout_s=300)

@@ -1,0 +1,117 @@
+"""``create``: plan, preflight, apply, verify (D2). The same loop makes a cluster, finishes a half-made one, or finds
+that nothing is to be done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from clusterctl.cloud.base import Cloud
+from clusterctl.errors import ClusterctlError, UnhealthyError
+from clusterctl.ops.apply import apply_plan
+from clusterctl.ops.preflight import Ground, look_up, preflight
+from clusterctl.ops.progress import Progress
+from clusterctl.ops.verify import VerifyReport
+from clusterctl.ops.waiting import Waiter
+from clusterctl.plan import Plan, make_plan
+from clusterctl.resources import Observed
+from clusterctl.spec.model import ClusterSpec
+from clusterctl.topology import topology
+
+# Waits until the cluster serves, or raises. Given the spec; ``fresh`` tells that servers were just made.
+WaitHealthy = Callable[[ClusterSpec, bool], VerifyReport]
+
+
+@dataclass(frozen=True)
+class CreateReport:
+    """What ``create`` did; ``to_json`` is its ``--json`` form."""
+
+    cluster: str
+    nodes: int
+    created: int
+    writes: dict[str, int]
+    seconds: dict[str, float]
+    healthy: bool
+    problems: tuple[str, ...] = field(default=())
+
+    def to_json(self) -> dict[str, Any]:
+        """``{"cluster", "nodes", "created", "api_calls": {"read", "write", "by_kind"}, "seconds", "healthy"}``."""
+        return {
+            "cluster": self.cluster,
+            "nodes": self.nodes,
+            "created": self.created,
+            "api_calls": dict(self.writes),
+            "seconds": self.seconds,
+            "healthy": self.healthy,
+            "problems": list(self.problems),
+        }
+
+
+def plan_cluster(spec: ClusterSpec, cloud: Cloud) -> tuple[Ground, Observed, Plan]:
+    """Looks names up, observes, plans: reads only.
+
+    Raises:
+        InputError: the file names what the cloud doesn't have.
+    """
+    ground = look_up(spec, cloud)
+    observed = cloud.observe(spec.cluster)
+    return ground, observed, make_plan(spec, observed)
+
+
+def create(
+    spec: ClusterSpec,
+    cloud: Cloud,
+    *,
+    progress: Progress,
+    wait_healthy: WaitHealthy,
+    waiter: Waiter | None = None,
+    file: str = "FILE",
+) -> CreateReport:
+    """Brings the cluster of ``spec`` up, or finishes it; does nothing to one that is whole.
+
+    Args:
+        file: path of the cluster file, for the commands named in messages.
+
+    Raises:
+        InputError: see ``plan_cluster``.
+        ClusterctlError: a step failed; nothing is rolled back, and the message says what exists and how to go on.
+    """
+    with progress.phase("plan"):
+        ground, observed, plan = plan_cluster(spec, cloud)
+    with progress.phase("preflight"):
+        preflight(spec, plan, ground, observed, cloud)
+    try:
+        if not plan.empty:
+            apply_plan(spec, plan, ground, observed, cloud, progress, waiter=waiter)
+        with progress.phase("verify"):
+            report = wait_healthy(spec, not plan.empty)
+    except ClusterctlError as error:
+        raise _with_remains(error, spec, cloud, file) from error
+    return CreateReport(
+        cluster=spec.cluster,
+        nodes=topology(spec).size,
+        created=plan.new_servers,
+        writes={"read": cloud.calls.read, "write": cloud.calls.write},
+        seconds=dict(progress.seconds),
+        healthy=report.healthy,
+        problems=plan.problems,
+    )
+
+
+def _with_remains(error: ClusterctlError, spec: ClusterSpec, cloud: Cloud, file: str) -> ClusterctlError:
+    """The same error, saying what exists now and which command goes on."""
+    try:
+        counts = cloud.observe(spec.cluster).counts
+        left = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in counts.items())
+    except ClusterctlError as second:
+        left = f"unknown ({second.message})"
+    hint = f"{error.hint} " if error.hint else ""
+    error.hint = (
+        f"{hint}Existing now: {left}. `clusterctl create {file}` goes on from here; "
+        f"`clusterctl destroy {file}` takes it away."
+    )
+    if isinstance(error, UnhealthyError):
+        error.exit_code = 1  # the operation 'create' failed; 3 is the answer of 'verify'
+    return error

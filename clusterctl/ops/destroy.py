@@ -1,0 +1,120 @@
+"""``destroy``: deletes what carries the cluster's marks and nothing else, then lists again to prove it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from clusterctl.cloud.base import Cloud
+from clusterctl.errors import ClusterctlError
+from clusterctl.ops.progress import Progress
+from clusterctl.ops.waiting import Waiter
+from clusterctl.resources import Observed
+
+# Deletes in flight at once; each is short, and the cloud serialises them per host anyway.
+PARALLEL_DELETES = 8
+
+
+@dataclass(frozen=True)
+class DestroyReport:
+    """Counts by kind; ``left`` is read from the cloud afterwards."""
+
+    deleted: dict[str, int]
+    left: dict[str, int]
+    kept_volumes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """``{"deleted": {kind: count}, "left": {kind: count}, "kept_volumes": [name]}``."""
+        return {"deleted": self.deleted, "left": self.left, "kept_volumes": list(self.kept_volumes)}
+
+
+def destroy(
+    cluster: str,
+    cloud: Cloud,
+    *,
+    progress: Progress,
+    with_volumes: bool = False,
+    waiter: Waiter | None = None,
+    timeout_s: float = 600,
+) -> DestroyReport:
+    """Deletes servers, then ports, volumes (only ``with_volumes``), server groups and security groups.
+
+    Raises:
+        ClusterctlError: something was not deleted; running it again goes on.
+    """
+    waiter = waiter or Waiter()
+    with progress.phase("observe"):
+        observed = cloud.observe(cluster)
+    with progress.phase("delete servers"):
+        _each(cloud.delete_server, (server.id for server in observed.servers))
+        waiter.until(
+            lambda: _servers_gone(cluster, cloud, progress),
+            what=f"the servers of {cluster} to vanish",
+            timeout_s=timeout_s,
+            hint="The cloud still deletes them, or cannot; run the same command again.",
+        )
+    with progress.phase("delete the rest"):
+        _each(cloud.delete_port, (port.id for port in observed.ports))
+        if with_volumes:
+            waiter.until(
+                lambda: all(v.status in DELETABLE for v in cloud.volumes(cluster)),
+                what=f"the volumes of {cluster} to be detached",
+                timeout_s=timeout_s,
+            )
+            _each(cloud.delete_volume, (volume.id for volume in observed.volumes))
+        _each(cloud.delete_server_group, (group.id for group in observed.server_groups))
+        _each(cloud.delete_security_group, (group.id for group in observed.security_groups))
+    with progress.phase("prove"):
+        left: dict[str, Observed] = {}
+
+        def nothing_left() -> bool:
+            left["now"] = cloud.observe(cluster)
+            now = left["now"].counts
+            return all(count == 0 for kind, count in now.items() if kind != "volumes" or with_volumes)
+
+        waiter.until(
+            nothing_left,
+            what=f"the last resources of {cluster} to vanish",
+            timeout_s=120,
+            hint="Run the same command again; what stays has a reason that the cloud's operators can see.",
+        )
+    return _report(observed, left["now"])
+
+
+# Cinder states in which a volume may be deleted (Block Storage API, 'Delete a volume')
+DELETABLE = ("available", "error", "error_restoring", "error_extending", "error_managing", "deleting")
+
+
+def _report(before: Observed, after: Observed) -> DestroyReport:
+    left = after.counts
+    return DestroyReport(
+        deleted={kind: count - left[kind] for kind, count in before.counts.items()},
+        left=left,
+        kept_volumes=tuple(sorted(volume.name for volume in after.volumes)),
+    )
+
+
+def _servers_gone(cluster: str, cloud: Cloud, progress: Progress) -> bool:
+    left = cloud.servers(cluster)
+    if left:
+        progress.note(f"{len(left)} servers left")
+    broken = [server for server in left if server.status == "ERROR" and server.task_state is None]
+    if broken:
+        # Nova leaves a server in ERROR when its deletion fails on the host; asking again is the documented cure
+        _each(cloud.delete_server, (server.id for server in broken))
+    return not left
+
+
+def _each(delete: Callable[[str], None], ids: Iterable[str]) -> None:
+    """Calls ``delete`` for all ids; all are tried, then the first failure is raised."""
+    with ThreadPoolExecutor(PARALLEL_DELETES) as pool:
+        futures = [pool.submit(delete, each) for each in ids]
+    failures = [error for future in futures if (error := future.exception()) is not None]
+    expected = [error for error in failures if isinstance(error, ClusterctlError)]
+    for error in failures:
+        if error not in expected:
+            raise error
+    if expected:
+        raise expected[0]
