@@ -7,33 +7,38 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedBase, CommentedMap, CommentedSeq
-from ruamel.yaml.constructor import DuplicateKeyError
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from clusterctl.errors import InputError
+from clusterctl.spec.document import Document, DocumentError, Problem, parse
+from clusterctl.spec.document import Path as KeyPath
 from clusterctl.spec.model import ClusterSpec
 
 Model = TypeVar("Model", bound=BaseModel)
-Path_ = tuple[str | int, ...]
+
+# What pydantic's kinds of error allow, in words for people who write YAML
+_ALLOWED = {
+    "bool_type": "true or false",
+    "dict_type": "a mapping",
+    "float_type": "a number",
+    "greater_than_equal": "{ge} or more",
+    "int_type": "a whole number, without quotes",
+    "less_than_equal": "{le} or less",
+    "list_type": "a list",
+    "model_type": "a mapping",
+    "string_too_long": "at most {max_length} characters",
+    "string_too_short": "at least {min_length} character(s)",
+    "string_type": "text (put it in quotes)",
+    "too_long": "at most {max_length} entries",
+    "too_short": "at least {min_length} entry",
+    "tuple_type": "a list",
+}
 
 # A cluster file is a page long. The bound keeps a wrong path (an image, a log) from being parsed for minutes.
 MAX_BYTES = 1024 * 1024
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One mistake in a file: where (1-based line and column) and what."""
-
-    line: int
-    column: int
-    message: str
 
 
 def load_spec(path: Path) -> ClusterSpec:
@@ -53,34 +58,26 @@ def load_model(path: Path, model: type[Model]) -> Model:
 
 def parse_model(text: str, model: type[Model], name: str) -> Model:
     """The YAML ``text`` as ``model``; ``name`` stands in the messages for the file."""
-    yaml = YAML(typ="rt")
-    yaml.version = (1, 2)  # 'no' and 'on' stay text, as in a JSON Schema aware editor
     try:
-        data = yaml.load(text)
-    except DuplicateKeyError as error:
-        problem = str(error.problem or "duplicate key").split(" with value")[0]
-        raise _input_error(name, [_marked(error, problem)]) from error
-    except MarkedYAMLError as error:
-        raise _input_error(name, [_marked(error, f"not YAML: {error.problem or error.context}")]) from error
-    except (YAMLError, ValueError, RecursionError, AttributeError, NotImplementedError) as error:
-        # ruamel raises plain errors for some malformed documents (reader errors, bad escapes, bad tags, bad version)
-        line, column = _reader_position(text, error)
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise _input_error(name, [Problem(line, column, f"not YAML: {first}")]) from error
-    if not isinstance(data, CommentedMap):
-        found = "nothing" if data is None else f"a {_kind(data)}"
+        document = parse(text)
+    except DocumentError as error:
+        raise _input_error(name, [error.problem]) from error
+    if not isinstance(document.value, dict):
+        found = "nothing" if document.value is None else f"a {_kind(document.value)}"
         raise _input_error(name, [Problem(1, 1, f"found {found}; allowed: a mapping of keys such as 'cluster:'")])
     try:
-        return model.model_validate(_plain(data))
+        return model.model_validate(document.value)
     except ValidationError as error:
-        raise _input_error(name, sorted_problems(error, data, model)) from error
-    except RecursionError as error:
-        raise _input_error(name, [Problem(1, 1, "nested too deep; an anchor may contain itself")]) from error
+        raise _input_error(name, sorted_problems(error, document, model)) from error
 
 
-def sorted_problems(error: ValidationError, data: CommentedMap, model: type[BaseModel]) -> list[Problem]:
+def sorted_problems(error: ValidationError, document: Document, model: type[BaseModel]) -> list[Problem]:
     """The problems of a validation error in the order of the file."""
-    problems = {_problem(dict(item), data, model) for item in error.errors(include_url=False)}
+    items: list[dict[str, Any]] = [dict(item) for item in error.errors(include_url=False)]
+    # a list whose entries are wrong is also reported as too short: the entries say it better
+    told = {item["loc"][:-1] for item in items}
+    items = [item for item in items if item["type"] != "too_short" or item["loc"] not in told]
+    problems = {_problem(item, document, model) for item in items}
     return sorted(problems, key=lambda problem: (problem.line, problem.column, problem.message))
 
 
@@ -110,21 +107,6 @@ def _input_error(name: str, problems: list[Problem]) -> InputError:
     return InputError("\n".join(lines))
 
 
-def _marked(error: MarkedYAMLError, message: str) -> Problem:
-    mark = error.problem_mark or error.context_mark
-    if mark is None:
-        return Problem(1, 1, message)
-    return Problem(mark.line + 1, mark.column + 1, message)
-
-
-def _reader_position(text: str, error: Exception) -> tuple[int, int]:
-    position = getattr(error, "position", None)
-    if not isinstance(position, int):
-        return 1, 1
-    before = text[:position]
-    return before.count("\n") + 1, position - (before.rfind("\n") + 1) + 1
-
-
 def _kind(value: object) -> str:
     kinds: list[tuple[type | tuple[type, ...], str]] = [
         (bool, "boolean"),
@@ -137,27 +119,18 @@ def _kind(value: object) -> str:
     return next((name for kind, name in kinds if isinstance(value, kind)), type(value).__name__)
 
 
-def _plain(node: Any, parents: tuple[int, ...] = ()) -> Any:
-    """ruamel's containers and scalars as plain Python, which pydantic's strict mode wants."""
-    if id(node) in parents:
-        raise RecursionError
-    if isinstance(node, Mapping):
-        return {_plain(key): _plain(value, (*parents, id(node))) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_plain(value, (*parents, id(node))) for value in node]
-    for kind in (bool, int, float, str):
-        if isinstance(node, kind):
-            return kind(node)
-    return None if node is None else str(node)
-
-
-def _problem(item: dict[str, Any], data: CommentedMap, model: type[BaseModel]) -> Problem:
+def _problem(item: dict[str, Any], document: Document, model: type[BaseModel]) -> Problem:
     context = item.get("ctx") or {}
-    path: Path_ = tuple(part for part in item["loc"] if not _is_tag(part)) + tuple(context.get("at", ()))
-    line, column = _position(data, path)
+    path: KeyPath = tuple(part for part in item["loc"] if not _is_tag(part)) + tuple(context.get("at", ()))
+    line, column = document.position(path, at_key=item["type"] == "extra_forbidden")
     name = ".".join(str(part) for part in path if part != "[key]")
     message = _message(item, path, model)
-    return Problem(line, column, f"{name}: {message}" if name else message)
+    return Problem(line, column, _printable(f"{name}: {message}" if name else message))
+
+
+def _printable(text: str) -> str:
+    """Keeps a message on its line, whatever stands in the file."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _is_tag(part: str | int) -> bool:
@@ -165,7 +138,7 @@ def _is_tag(part: str | int) -> bool:
     return isinstance(part, str) and (part.startswith(("literal[", "function-")) or part == "Fetch")
 
 
-def _message(item: dict[str, Any], path: Path_, model: type[BaseModel]) -> str:
+def _message(item: dict[str, Any], path: KeyPath, model: type[BaseModel]) -> str:
     kind, context = item["type"], item.get("ctx") or {}
     if kind == "missing":
         return "is missing; add it"
@@ -179,6 +152,8 @@ def _message(item: dict[str, Any], path: Path_, model: type[BaseModel]) -> str:
         return f"found {found}; allowed: {str(context['expected']).replace(' or ', ', ')}"
     if "message" in context:
         return str(context["message"])
+    if kind in _ALLOWED:
+        return f"found {found}; allowed: {_ALLOWED[kind].format(**context)}"
     text = str(item["msg"]).removeprefix("Input should be ").removeprefix("Value error, ")
     return f"found {found}; allowed: {text}"
 
@@ -192,7 +167,7 @@ def _found(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _keys_at(model: type[BaseModel], path: Path_) -> Iterator[str]:
+def _keys_at(model: type[BaseModel], path: KeyPath) -> Iterator[str]:
     """Keys allowed in the mapping at ``path``."""
     for part in path:
         field = model.model_fields.get(str(part))
@@ -213,24 +188,3 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
         if found is not None:
             return found
     return None
-
-
-def _position(data: CommentedBase, path: Path_) -> tuple[int, int]:
-    """1-based line and column of the deepest part of ``path`` that stands in the file."""
-    line, column = 0, 0
-    node: Any = data
-    for part in path:
-        try:
-            if isinstance(node, CommentedMap) and part in node:
-                line, column = node.lc.key(part)
-                value = node[part]
-                if not isinstance(value, (CommentedMap, CommentedSeq)):
-                    line, column = node.lc.value(part)
-            elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
-                line, column = node.lc.item(part)
-            else:
-                break
-        except (KeyError, TypeError, AttributeError):  # keys merged from an anchor have no position of their own
-            break
-        node = node[part]
-    return line + 1, column + 1

@@ -88,7 +88,7 @@ class Group(StrictModel):
 
     count: int = Field(ge=0, le=5000, description="number of nodes")
     flavor: Text
-    services: tuple[Service, ...] = Field(min_length=1, strict=False)
+    services: tuple[Annotated[Service, Field(strict=False)], ...] = Field(min_length=1, strict=False)
     attributes: dict[AttributeName, AttributeText] = Field(default_factory=dict, description="Mesos agent attributes")
     reserve_for: RoleName | None = Field(default=None, description="Mesos role that all resources are reserved for")
     volume: Volume | None = None

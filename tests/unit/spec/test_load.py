@@ -1,0 +1,170 @@
+"""Every mistake in a cluster file is found, with its position, what was found and what is allowed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from clusterctl.errors import InputError
+from clusterctl.spec.load import load_spec, parse_model
+from clusterctl.spec.model import ClusterSpec
+from tests.unit.specs import DEMO
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+def error_of(text: str) -> str:
+    with pytest.raises(InputError) as caught:
+        parse_model(text, ClusterSpec, "c.yml")
+    return caught.value.message
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "examples").glob("*.yml")), ids=lambda path: path.stem)
+def test_examples_are_well_formed(path: Path) -> None:
+    assert load_spec(path).cluster
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("cluster: demo", "cluster: Demo", "c.yml:1:10: cluster: found 'Demo'; allowed: lower-case"),
+        (
+            "network: lab",
+            "networks: lab",
+            "c.yml:3:1: networks: unknown key (did you mean 'network'?); allowed: access,",
+        ),
+        ("network: lab", "", "c.yml:1:1: network: is missing; add it"),
+        ("    count: 3", "    count: '3'", "c.yml:7:12: groups.control.count: found '3'; allowed: a whole number"),
+        ("    count: 3", "    count: -3", "c.yml:7:12: groups.control.count: found -3; allowed: 0 or more"),
+        ("    count: 3", "    count: 4", "c.yml:7:12: groups.control.count: found 4 zookeeper nodes; allowed: an odd"),
+        ("    count: 3", "    count: 1", "allowed: at least 3 for high availability, or 'allow_non_ha: true'"),
+        (
+            "[zookeeper, ",
+            "[zookeper, ",
+            "c.yml:9:16: groups.control.services.0: found 'zookeper'; allowed: 'zookeeper'",
+        ),
+        ("[zookeeper, ", "[", "c.yml:5:1: groups: no group runs zookeeper"),
+        ("marathon]", "mesos_agent]", "groups.control.services: mesos_agent shares its nodes"),
+        ("    reserve_for: marathon\n", "", "c.yml:5:1: groups: no group of agents has 'reserve_for: marathon'"),
+        (
+            "reserve_for: marathon",
+            "reserve_for: web",
+            "c.yml:5:1: groups: no group of agents has 'reserve_for: marathon'",
+        ),
+        ("{pool: jenkins-builder}", "{pool: jenkins-master}", "found the same on 'builders'"),
+        ("{pool: jenkins-builder}", "{pool: 'a b'}", "c.yml:20:24: groups.builders.attributes.pool: found 'a b'"),
+        ("keypair: ops", "keypair: ops\nmarathon: {role: '*'}", "marathon.role: found '*'; allowed: letters"),
+        ("keypair: ops", "keypair: ops\nkeypair: ops", "c.yml:5:1: duplicate key 'keypair'; remove one"),
+        ("keypair: ops", "keypair: [ops", "not YAML:"),
+        (
+            "keypair: ops",
+            "keypair: ops\naccess: {ssh_from: [10.0.0.1/8]}",
+            "c.yml:5:21: access.ssh_from.0: found '10.0.0.1/8'",
+        ),
+        (
+            "keypair: ops",
+            "keypair: ops\nuser_data: fetched",
+            "c.yml:5:12: user_data: found 'fetched'; allowed: 'embedded'",
+        ),
+        (
+            "    count: 3",
+            "    count: 3\n    attributes: {a: b}",
+            "'attributes' is allowed only in groups of mesos_agent",
+        ),
+        ("cluster: demo", "cluster: " + "d" * 60, "allowed: 63 (one DNS label)"),
+    ],
+)
+def test_mistake_is_explained(old: str, new: str, expected: str) -> None:
+    assert old in DEMO
+    assert expected in error_of(DEMO.replace(old, new, 1))
+
+
+def test_all_mistakes_come_at_once_in_the_order_of_the_file() -> None:
+    message = error_of(DEMO.replace("cluster: demo", "cluster: D").replace("count: 3", "count: x"))
+    lines = message.splitlines()
+    assert [line.split(": ")[1] for line in lines] == ["cluster", "groups.control.count"]
+
+
+def test_reserving_every_agent_is_refused() -> None:
+    message = error_of(DEMO.replace("{pool: jenkins-builder}", "{pool: jenkins-builder}\n    reserve_for: marathon"))
+    assert "every group of agents is reserved for 'marathon': nothing is left for builds" in message
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", ":1:1: found nothing; allowed: a mapping"),
+        (b"- a\n", ":1:1: found a list; allowed: a mapping"),
+        (b"cluster: \xff\n", ":1:10: not UTF-8 text"),
+        (b"a: &x [*x]\n", ":1:4: an anchor contains itself"),
+        (b"? {a: b}\n: c\n", ":1:3: found a mapping or list as a key; allowed: text"),
+        (b"a: !!python/name:os.system\n", ":1:4: found the tag"),
+        (b"\x00", ":1:1: not YAML"),
+    ],
+)
+def test_a_file_that_is_no_cluster_file(tmp_path: Path, content: bytes, expected: str) -> None:
+    path = tmp_path / "c.yml"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        load_spec(path)
+    assert str(caught.value).startswith(f"{path}{expected}")
+
+
+def test_a_missing_file_and_a_directory(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No such file"):
+        load_spec(tmp_path / "none.yml")
+    with pytest.raises(InputError, match="is a directory"):
+        load_spec(tmp_path)
+
+
+# --- no malformed file gives a traceback ------------------------------------------------------------------------------
+LINES = DEMO.splitlines()
+junk = st.text(alphabet=st.sampled_from(list(" \t{}[]:,-&*!|>'\"%@#?0aZ\n\x00\x7f\u2028é")), max_size=12)
+
+
+@st.composite
+def malformed(draw: st.DrawFn) -> str:
+    """The demo with lines dropped, doubled, swapped, indented or overwritten by junk."""
+    lines = list(LINES)
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, len(lines) - 1))
+        match draw(st.integers(0, 5)):
+            case 0:
+                del lines[at]
+            case 1:
+                lines.insert(at, lines[at])
+            case 2:
+                lines[at] = " " * draw(st.integers(1, 5)) + lines[at]
+            case 3:
+                lines[at] = draw(junk)
+            case 4:
+                cut = draw(st.integers(0, len(lines[at])))
+                lines[at] = lines[at][:cut] + draw(junk) + lines[at][cut:]
+            case _:
+                lines[at] = (
+                    lines[at].split(":")[0] + ": " + draw(st.sampled_from(["", "[]", "{}", "1.5", "null", "~", "yes"]))
+                )
+        if not lines:
+            break
+    return "\n".join(lines)
+
+
+@settings(
+    max_examples=int(os.environ.get("HYPOTHESIS_EXAMPLES", "300")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+@given(malformed())
+def test_malformed_files_give_positions_and_no_traceback(text: str) -> None:
+    try:
+        parse_model(text, ClusterSpec, "c.yml")
+    except InputError as error:
+        for line in error.message.splitlines():
+            assert line.startswith("c.yml:"), line
+            position = line.split(":", 3)
+            assert int(position[1]) >= 1
+            assert int(position[2]) >= 1

@@ -1,0 +1,55 @@
+"""Cluster files for tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clusterctl.spec.model import ClusterSpec
+
+DEMO = """\
+cluster: demo
+cloud: lab
+network: lab
+keypair: ops
+groups:
+  control:
+    count: 3
+    flavor: m1.small
+    services: [zookeeper, mesos_master, marathon]
+  jenkins:
+    count: 1
+    flavor: m1.small
+    services: [mesos_agent]
+    attributes: {pool: jenkins-master}
+    reserve_for: marathon
+  builders:
+    count: 1
+    flavor: m1.small
+    services: [mesos_agent]
+    attributes: {pool: jenkins-builder}
+"""
+
+
+def demo(**changes: Any) -> dict[str, Any]:
+    """The demo as plain data, top-level keys replaced by ``changes``."""
+    control = {"count": 3, "flavor": "m1.small", "services": ["zookeeper", "mesos_master", "marathon"]}
+    jenkins = {
+        "count": 1,
+        "flavor": "m1.small",
+        "services": ["mesos_agent"],
+        "attributes": {"pool": "jenkins-master"},
+        "reserve_for": "marathon",
+    }
+    builders = {
+        "count": 1,
+        "flavor": "m1.small",
+        "services": ["mesos_agent"],
+        "attributes": {"pool": "jenkins-builder"},
+    }
+    groups = {"control": control, "jenkins": jenkins, "builders": builders}
+    return {"cluster": "demo", "cloud": "lab", "network": "lab", "keypair": "ops", "groups": groups, **changes}
+
+
+def demo_spec(**changes: Any) -> ClusterSpec:
+    """The demo as a model, top-level keys replaced by ``changes``."""
+    return ClusterSpec.model_validate(demo(**changes))
