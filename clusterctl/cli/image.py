@@ -1,0 +1,72 @@
+"""``clusterctl image``: build and list base images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clusterctl.cli.output import print_json, print_line
+from clusterctl.cli.session import CloudName, Json, interruptible
+
+app = typer.Typer(help="Build and list base images.", no_args_is_help=True)
+
+
+@app.command()
+def build(
+    artifacts: Annotated[Path, typer.Argument(metavar="ARTIFACTS", help="The artifacts file (YAML).")] = Path(
+        "artifacts.yml"
+    ),
+    cloud: CloudName = None,
+    force: Annotated[bool, typer.Option("--force", help="Build even if nothing changed.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Build the base image on the cloud; does nothing if one of the same inputs exists."""
+    from clusterctl import paths  # noqa: PLC0415  (here and below: `--help` must not wait for OpenStack's SDK)
+    from clusterctl.cloud import open_cloud  # noqa: PLC0415
+    from clusterctl.ops.image import build_image  # noqa: PLC0415
+    from clusterctl.spec.artifacts import ImageSpec  # noqa: PLC0415
+    from clusterctl.spec.load import load_model  # noqa: PLC0415
+
+    spec = load_model(artifacts, ImageSpec)
+    if cloud:
+        spec = spec.model_copy(update={"build": spec.build.model_copy(update={"cloud": cloud})})
+    with interruptible(f"clusterctl image build {artifacts}") as progress:
+        report = build_image(
+            spec,
+            artifacts.parent,
+            open_cloud(spec.build.cloud),
+            data=paths.data_root(),
+            cache=paths.cache_root() / "artifacts",
+            progress=progress,
+            force=force,
+            file=str(artifacts),
+        )
+    if as_json:
+        print_json(report.to_json())
+    else:
+        outcome = "built" if report.built else "is up to date: nothing to build"
+        print_line(f"image {report.name} ({report.id}) {outcome}")
+
+
+@app.command("list")
+def list_images(
+    cloud: Annotated[str, typer.Option("--cloud", help="Entry of clouds.yaml.", envvar="OS_CLOUD")],
+    family: Annotated[str, typer.Option(help="The image family.")] = "clusterctl-base",
+    as_json: Json = False,
+) -> None:
+    """List the images of a family, newest first, with the versions inside."""
+    from clusterctl.cloud import open_cloud  # noqa: PLC0415
+    from clusterctl.ops.image import BUILT, VERSION  # noqa: PLC0415
+
+    images = open_cloud(cloud).images(family=family)
+    if as_json:
+        rows = [{"id": i.id, "name": i.name, "created": i.created, "properties": dict(i.properties)} for i in images]
+        print_json({"images": rows})
+        return
+    for image in images:
+        versions = [f"{name} {image.properties.get(VERSION.format(name), '?')}" for name in ("mesos", "marathon")]
+        print_line(f"{image.name}  {image.id}  built {image.properties.get(BUILT, '?')}  {', '.join(versions)}")
+    if not images:
+        print_line(f"no image of family {family}; `clusterctl image build` makes one")
