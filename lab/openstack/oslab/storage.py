@@ -1,0 +1,72 @@
+"""The lab's mounts: the container's root and its data.
+
+The root is an overlay of the cached tree and the lab's own layer. Databases, images, disks and volumes lie on an XFS
+file system in a sparse file: there a server's disk is a reflink of its image, made in no time and sharing its blocks.
+"""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+from .settings import Settings
+from .shell import run, succeeds
+
+DATA = {"mysql": "/var/lib/mysql", "nova": "/var/lib/nova", "glance": "/var/lib/glance", "cinder": "/srv/cinder"}
+"""Directory of the data file system -> where the container sees it."""
+
+DATA_SIZE = "100G"
+
+
+def mount(lab: Settings, base: Path) -> None:
+    """Mounts the data and the root over the tree `base`. Idempotent."""
+    image = lab.state / "data.xfs"
+    for directory in (lab.data, lab.rootfs, lab.state / "upper", lab.state / "work"):
+        directory.mkdir(parents=True, exist_ok=True)
+    if not image.exists():
+        partial = image.with_suffix(".partial")
+        partial.unlink(missing_ok=True)
+        run("truncate", "-s", DATA_SIZE, partial)
+        run("mkfs.xfs", "-q", partial)
+        partial.rename(image)
+    if not is_mounted(lab.data):
+        run("mount", "-o", "loop,discard", image, lab.data)
+    for name, place in DATA.items():
+        if not (lab.data / name).exists():
+            partial = lab.data / f"{name}.partial"
+            shutil.rmtree(partial, ignore_errors=True)
+            source = base / place.lstrip("/")
+            if source.exists():
+                run("cp", "-a", source, partial)
+            else:
+                partial.mkdir(mode=0o777)
+                partial.chmod(0o777)
+            partial.rename(lab.data / name)
+    if not is_mounted(lab.rootfs):
+        layers = f"lowerdir={base},upperdir={lab.state / 'upper'},workdir={lab.state / 'work'}"
+        run("mount", "-t", "overlay", "overlay", "-o", layers, lab.rootfs)
+
+
+def unmount(lab: Settings) -> None:
+    """Idempotent."""
+    for place in (lab.rootfs, lab.data):
+        while is_mounted(place):
+            run("umount", place)
+
+
+def is_mounted(place: Path) -> bool:
+    return succeeds("mountpoint", "-q", place)
+
+
+def free_loops(lab: Settings) -> None:
+    """Frees loop devices of the lab that a crash left behind.
+
+    Nova's own are not released by the kernel when their mount goes. They are told by the device number of the data
+    file system, so that no other's are touched; call it while that is mounted and no process of the lab is left.
+    """
+    device = lab.data.stat().st_dev
+    table = run("losetup", "--list", "--json", "--output", "NAME,BACK-MAJ:MIN")
+    for loop in json.loads(table)["loopdevices"] if table else []:
+        major, minor = loop["back-maj:min"].split(":")
+        if os.makedev(int(major), int(minor)) == device:
+            run("losetup", "--detach", loop["name"])
