@@ -1,0 +1,54 @@
+# `make demo` shows the main job on the lab, `make test` proves everything; both install what they need (Debian 12, root).
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+# vm or container; empty takes vm where KVM works and container elsewhere
+ZONE ?=
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.installed: pyproject.toml
+	@lab/venv.sh $(VENV)
+	@touch $@
+
+.PHONY: venv
+venv: $(VENV)/.installed ## the Python environment, in .venv
+
+.PHONY: lab lab-status lab-stop lab-destroy
+lab: ## start the lab (a real OpenStack on this machine)
+	lab/lab up
+lab-status: ## what runs in the lab
+	lab/lab status
+lab-stop: ## stop the lab; its data stay
+	lab/lab stop
+lab-destroy: ## remove the lab and all traces of it; caches stay
+	lab/lab destroy
+
+.PHONY: demo demo-down
+demo: venv ## the main job: lab, image, a cluster, proof that it serves (ZONE=vm forces real VMs)
+	$(BIN)/python lab/demo.py up $(if $(ZONE),--zone $(ZONE))
+demo-down: venv ## remove the demo's cluster
+	$(BIN)/python lab/demo.py down
+
+.PHONY: lint unit contract e2e test
+lint: venv ## ruff, mypy, import-linter, ansible-lint, yamllint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/yamllint -s .
+	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/ansible-lint --offline -q
+unit: venv ## unit tests (seconds, no lab)
+	$(BIN)/pytest -q tests/unit
+contract: venv ## tests against the lab's APIs and against real daemons
+	$(BIN)/python lab/prepare.py
+	. build/env.sh && $(BIN)/pytest -q tests/contract
+e2e: venv ## real clusters in the lab: leaders killed, resume, destroy
+	$(BIN)/python lab/prepare.py
+	. build/env.sh && $(BIN)/pytest -q -x tests/e2e
+test: lint unit contract e2e ## all of it
+	@echo "make test: all passed"

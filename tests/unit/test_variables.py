@@ -1,0 +1,51 @@
+"""The one variable source of boot and day 2."""
+
+from __future__ import annotations
+
+from clusterctl.spec.model import AgentReserve
+from clusterctl.topology import Addresses, topology
+from clusterctl.variables import AgentResources, agent_variables, cluster_variables, node_variables
+from tests.unit.specs import demo_spec
+
+AT = Addresses(
+    zookeeper=((1, "192.0.2.1"), (2, "192.0.2.2"), (3, "192.0.2.3")),
+    mesos_master=("192.0.2.1", "192.0.2.2", "192.0.2.3"),
+    marathon=("192.0.2.1",),
+)
+
+
+def test_quorum_and_zookeeper_urls_are_derived() -> None:
+    values = cluster_variables(demo_spec(), AT)
+    assert values["mesos_master_quorum"] == 2
+    assert values["mesos_zk_url"] == "zk://192.0.2.1:2181,192.0.2.2:2181,192.0.2.3:2181/mesos"
+    assert values["marathon_zk_url"].endswith("/marathon")
+    assert values["zookeeper_servers"][2] == {"id": 3, "address": "192.0.2.3"}
+
+
+def test_an_agent_offers_its_flavor_minus_the_reserve() -> None:
+    resources = AgentResources(
+        vcpus=2, ram_mib=1024, disk_gib=10, reserve=AgentReserve(cpus=0.5, mem_mib=256, disk_mib=1024)
+    )
+    assert resources.text("31000-32000") == "cpus:1.5;mem:768;disk:9216;ports:[31000-32000]"
+
+
+def test_a_flavor_smaller_than_the_reserve_offers_nothing_rather_than_less() -> None:
+    resources = AgentResources(vcpus=1, ram_mib=64, disk_gib=0, reserve=AgentReserve(cpus=2))
+    assert resources.text("1-2") == "cpus:0;mem:0;disk:0;ports:[1-2]"
+
+
+def test_agents_of_a_group_share_all_variables() -> None:
+    spec = demo_spec()
+    resources = AgentResources(vcpus=1, ram_mib=1024, disk_gib=10, reserve=AgentReserve())
+    jenkins = agent_variables(spec, spec.groups["jenkins"], resources)
+    builders = agent_variables(spec, spec.groups["builders"], resources)
+    assert (jenkins["mesos_agent_default_role"], builders["mesos_agent_default_role"]) == ("marathon", "*")
+    assert jenkins["mesos_agent_attributes"] == "pool:jenkins-master"
+
+
+def test_only_zookeeper_nodes_have_a_myid_and_only_nodes_with_a_volume_a_serial() -> None:
+    node = topology(demo_spec()).nodes[1]
+    plain = node_variables(node, "192.0.2.2", None, None)
+    assert plain == {"clusterctl_node": "demo-control-2", "clusterctl_address": "192.0.2.2", "zookeeper_myid": 2}
+    with_volume = node_variables(node, "192.0.2.2", "0123456789abcdef0123456789", "/srv")
+    assert with_volume["common_volume_serial"] == "0123456789abcdef0123"
