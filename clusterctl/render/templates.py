@@ -1,0 +1,148 @@
+"""Renders the templates of ``roles/`` as Ansible does (D7), from the same variables and the same list of files.
+
+Imported on nodes too (``user_data: fetch``), so: standard library, jinja2 and PyYAML only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import yaml
+
+from clusterctl.errors import ClusterctlError
+
+# Filters that both engines have and that mean the same in both. Everything else is an error here already.
+ALLOWED_FILTERS = ("default", "int", "join", "length", "list", "lower", "map", "sort", "string", "upper")
+
+
+class RenderError(ClusterctlError):
+    """A template or its variables are wrong; no node was touched."""
+
+
+@dataclass(frozen=True)
+class RenderedFile:
+    """A file of a node; ``mode`` is octal text such as ``"0644"``."""
+
+    path: str
+    content: str
+    mode: str
+    owner: str = "root"
+    group: str = "root"
+
+
+@dataclass(frozen=True)
+class _Role:
+    name: str
+    directory: Path
+    defaults: Mapping[str, Any]
+    files: tuple[Mapping[str, Any], ...]
+    services: tuple[str | Mapping[str, Any], ...]
+
+
+def render_files(roles_dir: Path, roles: Sequence[str], variables: Mapping[str, Any]) -> list[RenderedFile]:
+    """The files that ``roles`` put on a node, in their order.
+
+    Args:
+        roles_dir: directory of the roles.
+        variables: what ``clusterctl.variables`` says of the node; role defaults fill in the rest.
+
+    Raises:
+        RenderError: a role or template is missing or wrong, a variable is undefined, or two roles write one file.
+    """
+    loaded = [_load(roles_dir, role) for role in roles]
+    values = _with_defaults(loaded, variables)
+    rendered: dict[str, RenderedFile] = {}
+    for role in loaded:
+        environment = _environment(role.directory / "templates")
+        for entry in role.files:
+            path = entry["dest"]
+            if path in rendered:
+                raise RenderError(f"two roles write {path}, one of them is {role.name}")
+            if _applies(entry, values):
+                rendered[path] = RenderedFile(
+                    path=path,
+                    content=_render(environment, entry["src"], role.name, values),
+                    mode=entry["mode"],
+                    owner=entry.get("owner", "root"),
+                    group=entry.get("group", "root"),
+                )
+    return list(rendered.values())
+
+
+def units(roles_dir: Path, roles: Sequence[str], variables: Mapping[str, Any]) -> list[str]:
+    """Names of the systemd units that ``roles`` enable on a node, in the order in which they are started.
+
+    Raises:
+        RenderError: a role is missing or wrong.
+    """
+    loaded = [_load(roles_dir, role) for role in roles]
+    values = _with_defaults(loaded, variables)
+    return [
+        service if isinstance(service, str) else service["name"]
+        for role in loaded
+        for service in role.services
+        if isinstance(service, str) or _applies(service, values)
+    ]
+
+
+def _load(roles_dir: Path, role: str) -> _Role:
+    directory = roles_dir / role
+    variables = _yaml(directory / "vars" / "main.yml")
+    return _Role(
+        name=role,
+        directory=directory,
+        defaults=_yaml(directory / "defaults" / "main.yml"),
+        files=tuple(variables[f"{role}_files"]),
+        services=tuple(variables[f"{role}_services"]),
+    )
+
+
+def _yaml(path: Path) -> Mapping[str, Any]:
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise RenderError(f"cannot read {path}: {error}", hint="reinstall clusterctl") from error
+    if not isinstance(data, Mapping):
+        raise RenderError(f"{path} holds no mapping of variables", hint="reinstall clusterctl")
+    return data
+
+
+def _with_defaults(roles: Sequence[_Role], variables: Mapping[str, Any]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for role in roles:
+        values.update(role.defaults)
+    return {**values, **variables}
+
+
+def _applies(entry: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    return "when" not in entry or bool(values.get(entry["when"]))
+
+
+def _environment(templates: Path) -> jinja2.Environment:
+    # trim_blocks, keep_trailing_newline and strictness are what ansible.builtin.template uses; None becomes ''.
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates),
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=lambda value: "" if value is None else value,
+        autoescape=False,  # noqa: S701  (plain configuration files, not HTML)
+    )
+    environment.filters = {name: environment.filters[name] for name in ALLOWED_FILTERS}
+    environment.globals.clear()
+    return environment
+
+
+def _render(environment: jinja2.Environment, source: str, role: str, values: Mapping[str, Any]) -> str:
+    try:
+        return environment.get_template(source).render(values)
+    except jinja2.TemplateNotFound as error:
+        raise RenderError(f"role {role} has no template {error.name}", hint="reinstall clusterctl") from error
+    except jinja2.TemplateSyntaxError as error:
+        raise RenderError(f"{role}/templates/{error.name}:{error.lineno}: {error.message}") from error
+    except jinja2.UndefinedError as error:
+        raise RenderError(f"{role}/templates/{source}: {error.message}") from error

@@ -1,0 +1,57 @@
+"""Variables of every kind of node, from the same functions that ``create`` uses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from clusterctl.spec.load import parse_model
+from clusterctl.spec.model import ClusterSpec, Service
+from clusterctl.topology import addresses, topology
+from clusterctl.variables import AgentResources, agent_variables, cluster_variables, node_variables
+
+SPEC = """
+cluster: ci
+cloud: lab
+network: private
+keypair: ops
+groups:
+  control: {count: 3, flavor: m1.medium, services: [zookeeper, mesos_master, marathon]}
+  jenkins:
+    count: 1
+    flavor: m1.large
+    services: [mesos_agent]
+    attributes: {pool: jenkins-master}
+    reserve_for: marathon
+    volume: {size: 50, mount: /srv/jenkins}
+  builders: {count: 2, flavor: m1.large, services: [mesos_agent]}
+"""
+
+Node = tuple[tuple[Service, ...], dict[str, Any]]
+
+
+@pytest.fixture(scope="session")
+def nodes() -> dict[str, Node]:
+    """Services and variables of a control node, an agent with a volume and one without, by group."""
+    spec = parse_model(SPEC, ClusterSpec, "ci.yml")
+    top = topology(spec)
+    address_of = {node.name: f"192.0.2.{10 + number}" for number, node in enumerate(top.nodes)}
+    common = cluster_variables(spec, addresses(top, address_of))
+    resources = AgentResources(vcpus=2, ram_mib=4096, disk_gib=20, reserve=spec.mesos.agent_reserve)
+    named = {(node.group, node.ordinal): node for node in top.nodes}
+    control, jenkins = named["control", 1], named["jenkins", 1]
+    volume = "0a1b2c3d-0000-4000-8000-000000000001"
+    return {
+        "control": (control.services, common | node_variables(control, address_of[control.name], None, None)),
+        "jenkins": (
+            jenkins.services,
+            common
+            | agent_variables(spec, spec.groups["jenkins"], resources)
+            | node_variables(jenkins, address_of[jenkins.name], volume, "/srv/jenkins"),
+        ),
+        "builders": (
+            (Service.MESOS_AGENT,),
+            common | agent_variables(spec, spec.groups["builders"], resources),
+        ),
+    }
