@@ -1,0 +1,27 @@
+"""The outcome of one check, as ``verify --json`` prints it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_SHOWN = 8  # problems named in one detail; a cluster has many agents
+
+
+@dataclass(frozen=True)
+class Check:
+    """One property of a healthy cluster: ``detail`` says what was seen, and what was expected where that differs."""
+
+    name: str
+    ok: bool
+    detail: str
+
+    def to_json(self) -> dict[str, str | bool]:
+        """``{"name", "ok", "detail"}``."""
+        return {"name": self.name, "ok": self.ok, "detail": self.detail}
+
+
+def check(name: str, problems: Sequence[str], good: str) -> Check:
+    """A check that holds, with ``good`` as its detail, if there are no problems."""
+    shown = [*problems[:_SHOWN], *([f"and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else [])]
+    return Check(name, not problems, "; ".join(shown) or good)

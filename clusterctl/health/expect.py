@@ -1,0 +1,130 @@
+"""Pure: cluster file and servers -> what the services must say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from clusterctl.resources import Flavor, Server
+from clusterctl.spec.model import ClusterSpec, Service
+from clusterctl.topology import topology
+from clusterctl.variables import (
+    MARATHON_HTTP_PORT,
+    MESOS_AGENT_PORT,
+    MESOS_MASTER_PORT,
+    ZOOKEEPER_CLIENT_PORT,
+    AgentResources,
+)
+
+PORTS: Mapping[Service, int] = {
+    Service.ZOOKEEPER: ZOOKEEPER_CLIENT_PORT,
+    Service.MESOS_MASTER: MESOS_MASTER_PORT,
+    Service.MESOS_AGENT: MESOS_AGENT_PORT,
+    Service.MARATHON: MARATHON_HTTP_PORT,
+}
+UNITS: Mapping[Service, str] = {
+    Service.ZOOKEEPER: "zookeeper",
+    Service.MESOS_MASTER: "mesos-master",
+    Service.MESOS_AGENT: "mesos-agent",
+    Service.MARATHON: "marathon",
+}
+
+
+@dataclass(frozen=True)
+class Node:
+    """A server that is part of the cluster."""
+
+    name: str
+    server_id: str
+    group: str
+    address: str
+    services: tuple[Service, ...]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.address})"
+
+
+@dataclass(frozen=True)
+class AgentOffer:
+    """What the agents of a group must offer: ``reserved`` is the role that holds all of it, or None."""
+
+    attributes: Mapping[str, str]
+    reserved: str | None
+    resources: Mapping[str, float | str]  # cpus; mem, disk in MiB; ports as Mesos writes ranges
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The members of a cluster, with the addresses at which they serve.
+
+    Attributes:
+        control: nodes with a control service.
+        agents: nodes with an agent.
+        offers: by group of agents.
+        size: how many nodes of a service the file asks for; more than found where a server is missing.
+    """
+
+    cluster: str
+    control: tuple[Node, ...]
+    agents: tuple[Node, ...]
+    offers: Mapping[str, AgentOffer]
+    size: Mapping[Service, int]
+    marathon_role: str
+    ports: Mapping[Service, int] = field(default_factory=lambda: PORTS)
+
+    def running(self, service: Service) -> tuple[Node, ...]:
+        """Control nodes that run ``service``."""
+        return tuple(node for node in self.control if service in node.services)
+
+
+def expected(spec: ClusterSpec, servers: Iterable[Server], flavors: Iterable[Flavor]) -> Expected:
+    """What must be seen of the given servers; those without an address, or being deleted, are left out."""
+    top = topology(spec)
+    named = {node.name: node for node in top.nodes}
+    nodes = [
+        Node(
+            name=server.node or server.name,
+            server_id=server.id,
+            group=server.group,
+            address=server.address,
+            services=spec.groups[server.group].services,
+        )
+        for server in servers
+        if server.address and server.task_state != "deleting" and server.group in spec.groups
+        if server.node is None or server.node in named
+    ]
+    known = {flavor.name: flavor for flavor in flavors} | {flavor.id: flavor for flavor in flavors}
+    return Expected(
+        cluster=spec.cluster,
+        control=tuple(sorted(_with(nodes, agent=False), key=lambda node: node.name)),
+        agents=tuple(sorted(_with(nodes, agent=True), key=lambda node: node.name)),
+        offers={name: _offer(spec, name, known) for name in spec.groups_of(Service.MESOS_AGENT)},
+        size={
+            service: sum(group.count for group in spec.groups.values() if service in group.services)
+            for service in Service
+        },
+        marathon_role=spec.marathon.role,
+    )
+
+
+def _with(nodes: Sequence[Node], *, agent: bool) -> list[Node]:
+    return [node for node in nodes if (Service.MESOS_AGENT in node.services) == agent]
+
+
+def _offer(spec: ClusterSpec, name: str, flavors: Mapping[str, Flavor]) -> AgentOffer:
+    group = spec.groups[name]
+    resources: dict[str, float | str] = {}
+    if flavor := flavors.get(group.flavor):
+        offered = AgentResources(
+            vcpus=flavor.vcpus,
+            ram_mib=flavor.ram_mib,
+            disk_gib=flavor.disk_gib,
+            reserve=spec.mesos.agent_reserve,
+        )
+        resources = {
+            "cpus": offered.cpus,
+            "mem": offered.mem_mib,
+            "disk": offered.disk_mib,
+            "ports": f"[{spec.mesos.task_ports}]",
+        }
+    return AgentOffer(attributes=dict(group.attributes), reserved=group.reserve_for, resources=resources)

@@ -1,0 +1,140 @@
+"""What the probe found on a node: the shapes of the JSON that ``probe.py`` prints.
+
+Each part has ``error``: empty, or why nothing else is known of it.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+BOOT_FILE = "/var/lib/clusterctl/boot.json"
+
+
+class _Facts(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    error: str = ""
+
+
+class BootFacts(_Facts):
+    """The post-install script's own file; ``state`` is ``running``, ``done`` or ``failed``."""
+
+    state: str = ""
+    step: str | None = None
+    detail: str | None = None
+
+
+class ZooKeeperFacts(_Facts):
+    """Four-letter word ``mntr``. The leader alone counts its followers."""
+
+    state: str = ""  # leader, follower, observer, standalone
+    version: str = ""
+    synced_followers: int | None = None
+    learners: int | None = None
+
+
+class AgentFacts(BaseModel):
+    """An agent as the leading master knows it (``/master/state-summary``)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    hostname: str
+    pid: str = ""
+    active: bool = False
+    deactivated: bool = False
+    attributes: dict[str, str | float] = {}
+    version: str = ""
+    resources: dict[str, float | str] = {}
+    used_resources: dict[str, float | str] = {}
+    reserved: dict[str, dict[str, float | str]] = {}
+    unreserved: dict[str, float | str] = {}
+    tasks: int = 0
+    drain: str | None = None  # DRAINING, DRAINED
+
+
+class FrameworkFacts(BaseModel):
+    """A framework as the leading master knows it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    name: str = ""
+    active: bool = False
+    connected: bool = False
+    roles: tuple[str, ...] = ()
+    tasks: int = 0
+
+
+class MasterFacts(_Facts):
+    """A Mesos master. ``leader`` is the ``host:port`` that it redirects to; agents and frameworks: the leader only."""
+
+    elected: bool = False
+    log_recovered: bool = False
+    ensemble_size: int = 0
+    registrar_recovered: bool = False
+    uptime_s: float = 0.0
+    leader: str | None = None
+    no_leader: str = ""
+    version: str = ""
+    agents: tuple[AgentFacts, ...] | None = None
+    frameworks: tuple[FrameworkFacts, ...] = ()
+
+
+class MesosAgentFacts(_Facts):
+    """A Mesos agent of itself."""
+
+    id: str = ""
+    version: str = ""
+    registered: bool = False
+    master: str | None = None
+    attributes: dict[str, str] = {}
+
+
+class JenkinsApp(BaseModel):
+    """A Marathon app with the label ``clusterctl.jenkins`` and the hosts of its tasks."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    instances: int = 0
+    running: int = 0
+    hosts: tuple[str, ...] = ()
+
+
+class MarathonFacts(_Facts):
+    """A Marathon. ``leader`` is the ``host:port`` that it takes for the leader; ``jenkins``: the leader only."""
+
+    ping: str = ""
+    leader: str | None = None
+    no_leader: str = ""
+    framework_id: str | None = None
+    version: str = ""
+    deployments: int = 0
+    jenkins: tuple[JenkinsApp, ...] = ()
+
+
+class NodeFacts(_Facts):
+    """Everything found on one node; ``error``: the node itself could not be asked. Services not asked for are None."""
+
+    boot: BootFacts = BootFacts()
+    zookeeper: ZooKeeperFacts | None = None
+    mesos_master: MasterFacts | None = None
+    mesos_agent: MesosAgentFacts | None = None
+    marathon: MarathonFacts | None = None
+    units: dict[str, str] = {}  # systemd's state of the units of the services that gave an error
+
+    def trouble(self, unit: str, part: _Facts | None) -> str:
+        """Why a service gives no facts; empty if it does.
+
+        Args:
+            unit: its systemd unit.
+        """
+        if self.error:
+            return f"not reached: {self.error}"
+        if part is None:
+            return "not asked"
+        if not part.error:
+            return ""
+        state = self.units.get(unit)
+        return f"{part.error} (unit {unit} is {state})" if state else part.error

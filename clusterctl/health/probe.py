@@ -1,0 +1,262 @@
+"""Runs ON a node, as ``python3 -I -S - REQUEST < probe.py``: asks its services and prints one JSON object.
+
+Self-contained, standard library only, cheap on a slow VM: HTTP is spoken over a socket, since importing ``http.client``
+costs more than all of the answers. Nothing it meets makes it fail: each part of the answer that could not be had is
+``{"error": text}``. The shapes of request and answer are ``clusterctl.health.facts``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # importing typing takes as long as a probe
+    from collections.abc import Callable
+    from typing import Any
+
+    Json = Any
+
+BUDGET_S = 15.0  # for all parts together
+
+
+class Unexpected(Exception):
+    """A service answered, but not what it should."""
+
+
+class Asker:
+    """Bounded requests to the services of one address."""
+
+    def __init__(self, address: str, timeout_s: float) -> None:
+        self.address = address
+        self.timeout_s = timeout_s
+        self.end = time.monotonic() + BUDGET_S
+
+    def exchange(self, port: int, request: bytes) -> bytes:
+        """Sends ``request`` and reads to the end of the answer: end of file, or what Content-Length says."""
+        end = min(self.end, time.monotonic() + self.timeout_s)
+        with socket.create_connection((self.address, port), timeout=_left(end)) as connection:
+            connection.sendall(request)
+            answer = b""
+            size = None
+            while size is None or len(answer) < size:
+                connection.settimeout(_left(end))
+                part = connection.recv(1 << 18)
+                if not part:
+                    break
+                answer += part
+                if size is None and b"\r\n\r\n" in answer:
+                    size = _http_size(answer)
+            return answer
+
+    def http(self, port: int, path: str) -> tuple[int, dict[str, str], bytes]:
+        """GET: status, headers (names in lower case), body."""
+        lines = (
+            f"GET {path} HTTP/1.0",
+            f"Host: {self.address}:{port}",
+            "Accept: application/json, */*",
+            "Connection: close",
+        )
+        request = "\r\n".join((*lines, "", ""))
+        head, _, body = self.exchange(port, request.encode()).partition(b"\r\n\r\n")
+        status_line, *fields = head.decode("latin-1").split("\r\n")
+        words = status_line.split(" ", 2)
+        if len(words) < 2 or not words[0].startswith("HTTP/") or not words[1].isdigit():
+            raise Unexpected(f"{path}: no HTTP answer")
+        headers = {}
+        for line in fields:
+            name, _, value = line.partition(":")
+            headers[name.strip().lower()] = value.strip()
+        return int(words[1]), headers, body
+
+    def get(self, port: int, path: str) -> Json:
+        """The JSON that a GET gives with status 200."""
+        status, _, body = self.http(port, path)
+        if status != 200:
+            text = " ".join(body.decode("utf-8", "replace").split())[:120]
+            raise Unexpected(f"{path}: HTTP {status}{': ' + text if text else ''}")
+        return json.loads(body)
+
+
+def zookeeper(ask: Asker, port: int) -> Json:
+    """``mntr`` (administrator's guide, four-letter words), whose lines are ``key TAB value``."""
+    text = ask.exchange(port, b"mntr").decode("utf-8", "replace")
+    found = dict(line.split("\t", 1) for line in text.splitlines() if "\t" in line)
+    if "zk_server_state" not in found:
+        # not in 4lw.commands.whitelist, or "not currently serving requests": no quorum
+        raise Unexpected(" ".join(text.split())[:160] or "mntr: empty answer")
+    return {
+        "state": found["zk_server_state"],
+        "version": found.get("zk_version", "").split("-")[0].split(",")[0],
+        "synced_followers": _number(found.get("zk_synced_followers")),
+        "learners": _number(found.get("zk_learners", found.get("zk_followers"))),
+    }
+
+
+def mesos_master(ask: Asker, port: int) -> Json:
+    """Metrics of every master; agents, frameworks and roles as the leading one sees them."""
+    metrics = ask.get(port, "/metrics/snapshot")
+    status, headers, body = ask.http(port, "/master/redirect")
+    location = headers.get("location", "")
+    elected = metrics.get("master/elected") == 1
+    found = {
+        "elected": elected,
+        "log_recovered": metrics.get("registrar/log/recovered") == 1,
+        "ensemble_size": int(metrics.get("registrar/log/ensemble_size", 0)),
+        # The registrar reports its size only once it has recovered, on the leader
+        "registrar_recovered": "registrar/registry_size_bytes" in metrics,
+        "uptime_s": metrics.get("master/uptime_secs", 0.0),
+        "leader": location.split("//")[-1].split("/")[0] if status in (302, 307) else None,
+        "no_leader": "" if location else f"HTTP {status} {body.decode('utf-8', 'replace').strip()[:80]}",
+        "version": ask.get(port, "/version").get("version", ""),
+    }
+    if elected:
+        summary = ask.get(port, "/master/state-summary")
+        found["agents"] = [_agent(agent) for agent in summary["slaves"]]
+        roles = ask.get(port, "/master/roles")["roles"]
+        found["frameworks"] = [
+            {
+                "id": framework["id"],
+                "name": framework.get("name", ""),
+                "active": framework.get("active", False),
+                "connected": framework.get("connected", False),
+                "roles": sorted(role["name"] for role in roles if framework["id"] in role.get("frameworks", [])),
+                "tasks": framework.get("TASK_RUNNING", 0),
+            }
+            for framework in summary["frameworks"]
+        ]
+    return found
+
+
+def mesos_agent(ask: Asker, port: int) -> Json:
+    """What an agent says of itself."""
+    state = ask.get(port, "/state")
+    metrics = ask.get(port, "/metrics/snapshot")
+    return {
+        "id": state.get("id", ""),
+        "version": state.get("version", ""),
+        "registered": metrics.get("slave/registered") == 1,
+        "master": state.get("master_hostname"),
+        "attributes": {key: str(value) for key, value in state.get("attributes", {}).items()},
+    }
+
+
+def marathon(ask: Asker, port: int) -> Json:
+    """``/ping`` is answered by every instance itself; the others by the leader, to which they are proxied."""
+    status, _, body = ask.http(port, "/ping")
+    if status != 200:
+        raise Unexpected(f"/ping: HTTP {status}")
+    found: dict[str, Json] = {"ping": body.decode("utf-8", "replace").strip()}
+    status, _, body = ask.http(port, "/v2/leader")
+    if status != 200:
+        found["no_leader"] = f"/v2/leader: HTTP {status}"
+        return found
+    found["leader"] = json.loads(body).get("leader")
+    info = ask.get(port, "/v2/info")
+    found["framework_id"] = info.get("frameworkId")
+    found["version"] = info.get("version", "")
+    found["deployments"] = len(ask.get(port, "/v2/deployments"))
+    if found["leader"] == f"{ask.address}:{port}":
+        apps = ask.get(port, "/v2/apps?label=clusterctl.jenkins&embed=apps.tasks")["apps"]
+        found["jenkins"] = [
+            {
+                "id": app["id"],
+                "instances": app.get("instances", 0),
+                "running": app.get("tasksRunning", 0),
+                "hosts": [task.get("host", "") for task in app.get("tasks", [])],
+            }
+            for app in apps
+        ]
+    return found
+
+
+PROBES: dict[str, Callable[[Asker, int], Json]] = {
+    "zookeeper": zookeeper,
+    "mesos_master": mesos_master,
+    "mesos_agent": mesos_agent,
+    "marathon": marathon,
+}
+
+
+def boot(path: str) -> Json:
+    """The file in which the post-install script keeps how far it is."""
+    with open(path, encoding="utf-8") as file:  # noqa: PTH123 (importing pathlib takes time)
+        return json.load(file)
+
+
+def unit_states(units: list[str]) -> Json:
+    """``systemctl is-active``: one word a line, in order."""
+    read, write = os.pipe()
+    actions = [
+        (os.POSIX_SPAWN_DUP2, write, 1),
+        (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+        (os.POSIX_SPAWN_CLOSE, read),
+    ]
+    child = os.posix_spawnp("systemctl", ["systemctl", "is-active", *units], dict(os.environ), file_actions=actions)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        words = pipe.read().split("\n")
+    os.waitpid(child, 0)
+    return dict(zip(units, words))  # noqa: B905 (Python 3.8)
+
+
+def part(ask: Callable[[], Json]) -> Json:
+    """The answer of one part, or why there is none."""
+    try:
+        return ask()
+    except Unexpected as error:
+        return {"error": str(error)}
+    except Exception as error:  # noqa: BLE001 (this script reports, whatever it is)
+        if isinstance(error, OSError):
+            return {"error": (error.strerror or str(error)).lower()}
+        return {"error": f"{type(error).__name__}: {error}"}
+
+
+def probe(request: Json) -> Json:
+    """The whole answer to a request."""
+    ask = Asker(request["address"], float(request["timeout_s"]))
+    answer: dict[str, Json] = {"boot": part(lambda: boot(request["boot_file"]))}
+    silent = []
+    for service, port in request["ports"].items():
+        answer[service] = part(lambda service=service, port=port: PROBES[service](ask, port))  # type: ignore[misc]
+        if "error" in answer[service]:
+            silent.append(request["units"][service])
+    answer["units"] = part(lambda: unit_states(silent)) if silent else {}
+    return answer
+
+
+def _agent(agent: Json) -> Json:
+    kept = ("id", "hostname", "pid", "active", "attributes", "version", "resources", "used_resources")
+    found = {key: agent.get(key) for key in kept}
+    found["reserved"] = agent.get("reserved_resources", {})
+    found["unreserved"] = agent.get("unreserved_resources", {})
+    found["tasks"] = agent.get("TASK_RUNNING", 0)
+    found["drain"] = agent.get("drain_info", {}).get("state")
+    found["deactivated"] = agent.get("deactivated", False)
+    return found
+
+
+def _http_size(answer: bytes) -> int | None:
+    head, _, _ = answer.partition(b"\r\n\r\n")
+    for line in head.lower().split(b"\r\n"):
+        if line.startswith(b"content-length:"):
+            return len(head) + 4 + int(line.split(b":")[1])
+    return None
+
+
+def _left(end: float) -> float:
+    left = end - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("timed out")
+    return left
+
+
+def _number(text: str | None) -> int | None:
+    return None if text is None else int(float(text))
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(probe(json.loads(sys.argv[1]))) + "\n")

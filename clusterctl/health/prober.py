@@ -1,0 +1,118 @@
+"""Runs the probe script on nodes over ssh."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Protocol
+
+from pydantic import ValidationError
+
+from clusterctl.errors import NodeError
+from clusterctl.health.expect import PORTS, UNITS, Node
+from clusterctl.health.facts import BOOT_FILE, NodeFacts
+from clusterctl.spec.model import Service
+from clusterctl.ssh.client import Failure, Result, Ssh, SshError
+from clusterctl.ssh.config import Target
+from clusterctl.ssh.hostkeys import HostKeys
+
+# The script's own budget (probe.BUDGET_S), the start of Python on a slow VM and the connection
+TIMEOUT_S = 45.0
+_SERVICE_TIMEOUT_S = 5.0
+
+
+class Prober(Protocol):
+    """Finds out what runs on nodes."""
+
+    def probe(self, nodes: Sequence[Node]) -> dict[str, NodeFacts]:
+        """By node name; a node that can't be asked has ``error`` set. Raises ``CloudError`` only."""
+
+
+class SshProber:
+    """The real prober.
+
+    Args:
+        host_keys: pins the key of a node that has none yet, and again where the pinned one is wrong (a rebuilt server).
+        boot_file: path on the nodes.
+    """
+
+    def __init__(
+        self,
+        ssh: Ssh,
+        host_keys: HostKeys,
+        *,
+        ports: Mapping[Service, int] = PORTS,
+        boot_file: str = BOOT_FILE,
+    ) -> None:
+        self._ssh = ssh
+        self._host_keys = host_keys
+        self._ports = ports
+        self._boot_file = boot_file
+        self._script = probe_script()
+
+    def probe(self, nodes: Sequence[Node]) -> dict[str, NodeFacts]:
+        found: dict[str, NodeFacts] = {}
+        reachable: list[Node] = []
+        for node in nodes:
+            try:
+                self._host_keys.require(node.server_id, node.name)
+                reachable.append(node)
+            except NodeError as error:
+                found[node.name] = NodeFacts(error=error.message)
+        answers = self._run(reachable)
+        changed = [
+            node
+            for node in reachable
+            if _is_key_failure(answers[node.name]) and self._host_keys.refresh(node.server_id)
+        ]
+        answers |= self._run(changed)
+        return found | {name: _facts(answer) for name, answer in answers.items()}
+
+    def _run(self, nodes: Sequence[Node]) -> dict[str, Result | SshError]:
+        requests = {
+            node.name: json.dumps(probe_request(node, ports=self._ports, boot_file=self._boot_file)) for node in nodes
+        }
+        return self._ssh.run_many(
+            [target(node) for node in nodes],
+            lambda to: ["python3", "-I", "-S", "-", requests[to.name]],
+            stdin=self._script,
+            timeout_s=TIMEOUT_S,
+        )
+
+
+def probe_script() -> bytes:
+    """The text of ``probe.py``, which runs on nodes."""
+    return files("clusterctl.health").joinpath("probe.py").read_bytes()
+
+
+def probe_request(node: Node, *, ports: Mapping[Service, int] = PORTS, boot_file: str = BOOT_FILE) -> dict[str, object]:
+    """What ``probe.py`` takes as its argument, as JSON."""
+    return {
+        "address": node.address,
+        "timeout_s": _SERVICE_TIMEOUT_S,
+        "boot_file": boot_file,
+        "ports": {service.value: ports[service] for service in node.services},
+        "units": {service.value: UNITS[service] for service in node.services},
+    }
+
+
+def target(node: Node) -> Target:
+    """Where ssh finds a node."""
+    return Target(name=node.name, server_id=node.server_id, address=node.address)
+
+
+def _is_key_failure(answer: Result | SshError) -> bool:
+    return isinstance(answer, SshError) and answer.failure is Failure.HOST_KEY
+
+
+def _facts(answer: Result | SshError) -> NodeFacts:
+    if isinstance(answer, SshError):
+        return NodeFacts(error=answer.message)
+    if answer.returncode == 0:
+        try:
+            return NodeFacts.model_validate_json(answer.stdout)
+        except ValidationError as error:
+            return NodeFacts(error=f"the probe's answer is not understood: {error.errors()[0]['msg']}")
+    said = (answer.stderr.strip() or "nothing").splitlines()[-1]
+    return NodeFacts(error=f"the probe ended with {answer.returncode} and said: {said}")

@@ -1,0 +1,64 @@
+"""ZooKeeper: one leader, and every other member a follower in sync with it.
+
+``ruok`` proves little; the leader's own count of synced followers does (administrator's guide, ``mntr``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from clusterctl.health.check import Check, check
+from clusterctl.health.expect import UNITS, Expected
+from clusterctl.health.facts import NodeFacts, ZooKeeperFacts
+from clusterctl.spec.model import Service
+
+_UNASKED = NodeFacts(error="not asked yet")
+
+
+def zookeeper_checks(expect: Expected, facts: Mapping[str, NodeFacts]) -> list[Check]:
+    """The checks ``zookeeper.members``, ``.leader`` and ``.synced``; ``facts`` are by node name."""
+    size = expect.size[Service.ZOOKEEPER]
+    nodes = expect.running(Service.ZOOKEEPER)
+    problems: list[str] = []
+    leaders: list[tuple[str, ZooKeeperFacts]] = []
+    for node in nodes:
+        seen = facts.get(node.name, _UNASKED)
+        found = seen.zookeeper
+        if trouble := seen.trouble(UNITS[Service.ZOOKEEPER], found):
+            problems.append(f"{node}: {trouble}")
+        elif found is not None and zookeeper_serves(found, size):
+            if found.state != "follower":
+                leaders.append((node.name, found))
+        else:
+            state = found.state if found else "nothing"
+            problems.append(f"{node}: is {state}, expected leader or follower")
+    if len(nodes) < size:
+        problems.append(f"{len(nodes)} of {size} members have a server")
+    return [
+        check("zookeeper.members", problems, f"{len(nodes)} of {size} members serve"),
+        _leader(leaders),
+        _synced(leaders, size),
+    ]
+
+
+def zookeeper_serves(found: ZooKeeperFacts, size: int) -> bool:
+    """Whether a member takes part in its ensemble; ``standalone`` is right only for an ensemble of one."""
+    return found.state in ("leader", "follower") or (found.state == "standalone" and size == 1)
+
+
+def _leader(leaders: list[tuple[str, ZooKeeperFacts]]) -> Check:
+    names = ", ".join(name for name, _ in leaders)
+    problems = [] if len(leaders) == 1 else [f"found {names or 'no leader'}, expected exactly one leader"]
+    return check("zookeeper.leader", problems, names)
+
+
+def _synced(leaders: list[tuple[str, ZooKeeperFacts]], size: int) -> Check:
+    name = "zookeeper.synced"
+    if len(leaders) != 1:
+        return check(name, ["no single leader to ask"], "")
+    leader, found = leaders[0]
+    if found.state == "standalone":
+        return check(name, [], "an ensemble of one has no followers")
+    synced = found.synced_followers
+    problems = [] if synced == size - 1 else [f"{leader} counts {synced} synced followers, expected {size - 1}"]
+    return check(name, problems, f"{synced} of {size - 1} followers are in sync with {leader}")

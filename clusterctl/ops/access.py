@@ -1,0 +1,44 @@
+"""The way to a cluster's nodes, put together from its file, its cloud and the operator's environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from clusterctl.cloud.base import Cloud
+from clusterctl.health.prober import Prober, SshProber
+from clusterctl.spec.model import ClusterSpec
+from clusterctl.ssh.client import Ssh
+from clusterctl.ssh.config import SshConfig, control_directory, identity_from
+from clusterctl.ssh.hostkeys import HostKeys, KnownHosts, known_hosts_path
+
+
+@dataclass(frozen=True)
+class Access:
+    """Commands on nodes, the host keys they are trusted by, and the probe of their services."""
+
+    ssh: Ssh
+    host_keys: HostKeys
+    prober: Prober
+
+
+def open_access(spec: ClusterSpec, cloud: Cloud, environ: Mapping[str, str] = os.environ) -> Access:
+    """Connects to nothing yet.
+
+    Raises:
+        InputError: ``$CLUSTERCTL_SSH_KEY`` names no file.
+        ClusterctlError: the directory for shared connections is somebody else's.
+    """
+    known_hosts = KnownHosts(known_hosts_path(spec.cloud, spec.cluster, environ))
+    host_keys = HostKeys(known_hosts, cloud.console)
+    ssh = Ssh(
+        SshConfig(
+            user=spec.access.user,
+            known_hosts=known_hosts.path,
+            control_dir=control_directory(environ),
+            bastion=spec.access.bastion,
+            identity=identity_from(environ),
+        )
+    )
+    return Access(ssh=ssh, host_keys=host_keys, prober=SshProber(ssh, host_keys))

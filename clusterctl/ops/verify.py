@@ -1,0 +1,192 @@
+"""``verify``: asks the services, not the VMs, whether the cluster is healthy; and waits until it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from clusterctl.cloud.base import Cloud
+from clusterctl.errors import NodeError, UnhealthyError
+from clusterctl.health.check import Check
+from clusterctl.health.expect import Expected, Node, expected
+from clusterctl.health.facts import NodeFacts
+from clusterctl.health.judge import boot_text, judge, node_ready
+from clusterctl.health.mesos import AGENT_CHECKS, agent_checks, leading_master
+from clusterctl.health.prober import Prober
+from clusterctl.ops.access import Access
+from clusterctl.ops.bootwatch import BootWatch, indented
+from clusterctl.ops.waiting import Waiter
+from clusterctl.resources import Flavor, Server
+from clusterctl.spec.model import ClusterSpec
+from clusterctl.ssh.console import console_tail
+from clusterctl.ssh.reach import open_ports
+
+TICK_S = 2.5
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """What was checked; ``healthy`` if every check holds."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether every check holds."""
+        return all(check.ok for check in self.checks)
+
+    @property
+    def failed(self) -> tuple[Check, ...]:
+        """The checks that don't hold."""
+        return tuple(check for check in self.checks if not check.ok)
+
+    def to_json(self) -> dict[str, Any]:
+        """``{"healthy", "checks": [{"name", "ok", "detail"}]}``."""
+        return {"healthy": self.healthy, "checks": [check.to_json() for check in self.checks]}
+
+
+def verify(
+    spec: ClusterSpec,
+    servers: Sequence[Server],
+    flavors: Iterable[Flavor],
+    prober: Prober,
+    *,
+    deep: bool = False,
+) -> VerifyReport:
+    """Probes once and judges.
+
+    Args:
+        servers: those of the cluster (``cloud.servers``).
+        deep: asks every agent's node, too; otherwise agents are judged by what the leading master says.
+    """
+    expect = expected(spec, servers, flavors)
+    facts = prober.probe((*expect.control, *(expect.agents if deep else ())))
+    return VerifyReport(tuple(judge(spec, servers, expect, facts)))
+
+
+def wait_healthy(
+    spec: ClusterSpec,
+    cloud: Cloud,
+    access: Access,
+    *,
+    deadline_s: float,
+    waiter: Waiter | None = None,
+    note: Callable[[str], None] | None = None,
+    ports_open: Callable[[Iterable[str], int], frozenset[str]] = open_ports,
+) -> VerifyReport:
+    """Polls until the cluster is healthy: one server list a tick, and probes of the control nodes that are not ready.
+
+    When each of them is, all are asked again, so that the verdict is over one moment.
+
+    Args:
+        note: told what is waited for.
+
+    Returns:
+        A healthy report.
+
+    Raises:
+        NodeError: a server is in ERROR, or a boot failed; without waiting for the deadline.
+        UnhealthyError: not healthy after ``deadline_s``; names the failed checks.
+    """
+    waiter = waiter or Waiter()
+    direct = spec.access.bastion is None
+    watch = BootWatch(cloud.console, access.host_keys, ports_open=ports_open if direct else None, clock=waiter.clock)
+    wait = _Wait(spec, cloud, access, watch, tuple(cloud.flavors()))
+    deadline = waiter.clock() + deadline_s
+    while True:
+        report = wait.tick()
+        if report.healthy and wait.complete:
+            return report
+        if note is not None:
+            note(wait.waiting_for(report))
+        if waiter.clock() >= deadline:
+            break
+        waiter.sleep(TICK_S)
+    raise UnhealthyError(
+        f"cluster {spec.cluster} is not healthy after {deadline_s:g} s:\n"
+        + indented("\n".join(f"{check.name}: {check.detail}" for check in report.failed)),
+        hint="`clusterctl ssh` shows a node's logs: journalctl -u zookeeper, mesos-master, mesos-agent or marathon.",
+    )
+
+
+class _Wait:
+    """What is known from the ticks so far."""
+
+    def __init__(
+        self, spec: ClusterSpec, cloud: Cloud, access: Access, watch: BootWatch, flavors: tuple[Flavor, ...]
+    ) -> None:
+        self.spec = spec
+        self.cloud = cloud
+        self.access = access
+        self.watch = watch
+        self.flavors = flavors
+        self.facts: dict[str, NodeFacts] = {}
+        self.complete = False  # every control node was asked in this tick
+        self.only_agents = False  # the last complete verdict lacked nothing but agents
+
+    def tick(self) -> VerifyReport:
+        servers = self.cloud.servers(self.spec.cluster)
+        _fail_on_error(servers)
+        expect = expected(self.spec, servers, self.flavors)
+        self._watch_boots(servers, expect)
+        self._probe(expect)
+        self._fail_on_failed_boot(expect)
+        report = VerifyReport(tuple(judge(self.spec, servers, expect, self.facts)))
+        if self.complete:
+            self.only_agents = all(check.name.startswith(AGENT_CHECKS) for check in report.failed)
+        return report
+
+    def waiting_for(self, report: VerifyReport) -> str:
+        """One line for a human: how many checks hold, and the first that doesn't."""
+        passed = len(report.checks) - len(report.failed)
+        missing = next((f"; {check.name}: {check.detail.split('; ')[0]}" for check in report.failed), "")
+        return f"{passed} of {len(report.checks)} checks hold{missing}"
+
+    def _watch_boots(self, servers: Sequence[Server], expect: Expected) -> None:
+        control = {node.server_id for node in expect.control}
+        leader = leading_master(expect, self.facts)
+        heard = {agent.hostname for agent in leader[1].agents or ()} if leader else set()
+        pinned = self.access.host_keys.known_hosts.aliases()
+        self.watch.look(
+            unpinned=[server for server in servers if server.id in control and server.id not in pinned],
+            silent=[server for server in servers if server.id not in control and server.address not in heard],
+        )
+
+    def _probe(self, expect: Expected) -> None:
+        """Asks as few nodes as can change the verdict: those that are not ready; then, if agents are all that is
+        missing, the leading master, which alone knows when they come; all of them for the last word.
+        """
+        self.complete = False
+        first: Sequence[Node] = self._unready(expect)
+        if not first:
+            leader = leading_master(expect, self.facts) if self.only_agents else None
+            first = [leader[0]] if leader else expect.control
+        pinned = self.access.host_keys.known_hosts.aliases()
+        self.facts |= self.access.prober.probe([node for node in first if node.server_id in pinned])
+        if self._unready(expect):
+            return
+        if self.only_agents and not all(check.ok for check in agent_checks(expect, self.facts)):
+            return
+        self.facts |= self.access.prober.probe([node for node in expect.control if node not in first])
+        self.complete = True
+
+    def _unready(self, expect: Expected) -> list[Node]:
+        return [node for node in expect.control if not node_ready(expect, node, self.facts.get(node.name))]
+
+    def _fail_on_failed_boot(self, expect: Expected) -> None:
+        for node in expect.control:
+            seen = self.facts.get(node.name)
+            if seen is not None and seen.boot.state == "failed":
+                console = console_tail(self.cloud.console(node.server_id))
+                raise NodeError(
+                    f"node {node.name}: {boot_text(seen.boot)}\nThe last lines of its console:\n{indented(console)}"
+                )
+
+
+def _fail_on_error(servers: Iterable[Server]) -> None:
+    for server in servers:
+        if server.status == "ERROR":
+            raise NodeError(
+                f"server {server.node or server.name} is in ERROR: {server.fault or 'Nova gives no reason'}"
+            )

@@ -1,0 +1,1 @@
+"""Access to nodes by OpenSSH's ``ssh``, with host keys pinned from the consoles."""

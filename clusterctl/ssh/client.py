@@ -1,0 +1,146 @@
+"""Commands on nodes through OpenSSH's ``ssh`` program: the operator's own keys, agent and configuration apply."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NoReturn
+
+from clusterctl.errors import ClusterctlError, NodeError
+from clusterctl.ssh.config import KEY_VARIABLE, PORT, SshConfig, Target, ssh_options
+from clusterctl.ssh.process import Children, Finished, Runner
+
+_SSH_FAILED = 255  # ssh(1), exit status
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command on a node ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+class Failure(StrEnum):
+    """Why ssh could not run a command."""
+
+    UNREACHABLE = "unreachable"  # may pass: the node boots, the network heals
+    HOST_KEY = "host key"
+    DENIED = "denied"
+    TIMEOUT = "timeout"  # the command took too long, or the connection hung
+
+
+class SshError(NodeError):
+    """ssh failed before or while running the command (its exit status 255, or our time limit)."""
+
+    def __init__(self, message: str, failure: Failure, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.failure = failure
+
+
+class Ssh:
+    """Runs commands on nodes.
+
+    Args:
+        runner: starts the ``ssh`` processes.
+    """
+
+    def __init__(self, config: SshConfig, runner: Runner | None = None) -> None:
+        self.config = config
+        self._runner = runner or Children()
+
+    def run(
+        self, target: Target, command: str | Sequence[str], *, stdin: bytes = b"", timeout_s: float = 60.0
+    ) -> Result:
+        """Runs a command (a shell line, or words that are quoted for the node's shell) as the cluster's user.
+
+        Raises:
+            SshError: the node can't be reached, is not trusted, refuses us, or the time is up. A command of its own
+                that exits with 255 looks the same and is reported so.
+        """
+        line = command if isinstance(command, str) else shlex.join(command)
+        argv = ["ssh", "-T", "-o", "BatchMode=yes", *self._to(target), line]
+        try:
+            finished = self._runner(argv, stdin=stdin, timeout_s=timeout_s)
+        except OSError as error:
+            raise ClusterctlError(f"can't run ssh: {error}", hint="Is the OpenSSH client installed?") from error
+        if finished.returncode is None:
+            raise SshError(f"{target}: no answer within {timeout_s:g} s to: {_short(line)}", Failure.TIMEOUT)
+        if finished.returncode == _SSH_FAILED:
+            raise _failure(target, self.config, finished)
+        return Result(finished.returncode, finished.stdout, finished.stderr)
+
+    def run_many(
+        self,
+        targets: Iterable[Target],
+        command: Callable[[Target], Sequence[str]],
+        *,
+        stdin: bytes = b"",
+        timeout_s: float = 60.0,
+        parallel: int = 32,
+    ) -> dict[str, Result | SshError]:
+        """``run`` on many nodes at once; by node name, each its result or its error.
+
+        Ctrl-C (or any error of ours) ends what runs.
+        """
+        todo = list(targets)
+        if not todo:
+            return {}
+
+        def one(target: Target) -> Result | SshError:
+            try:
+                return self.run(target, command(target), stdin=stdin, timeout_s=timeout_s)
+            except SshError as error:
+                return error
+
+        pool = ThreadPoolExecutor(max_workers=min(parallel, len(todo)), thread_name_prefix="ssh")
+        try:
+            futures = {target.name: pool.submit(one, target) for target in todo}
+            return {name: future.result() for name, future in futures.items()}
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            self._runner.kill_all()
+            raise
+        finally:
+            pool.shutdown()
+
+    def interactive(
+        self,
+        target: Target,
+        command: Sequence[str] = (),
+        *,
+        execute: Callable[[str, list[str]], NoReturn] = os.execvp,
+    ) -> NoReturn:
+        """Becomes ``ssh`` to the node, with the terminal: a shell, or the command, whose exit status is then ours."""
+        words = ["ssh", *self._to(target)]
+        execute("ssh", [*words, shlex.join(command)] if command else words)
+
+    def _to(self, target: Target) -> list[str]:
+        return [*ssh_options(self.config, target), "-l", self.config.user, "-p", str(PORT), target.address]
+
+
+def _failure(target: Target, config: SshConfig, finished: Finished) -> SshError:
+    text = finished.stderr.strip()
+    last = text.splitlines()[-1].strip() if text else "ssh exited with 255 and said nothing"
+    if "Host key verification failed" in text or "HOST IDENTIFICATION HAS CHANGED" in text:
+        return SshError(
+            f"{target}: its host key is not the one pinned in {config.known_hosts}",
+            Failure.HOST_KEY,
+            hint="If the server was not rebuilt, somebody may be in the middle: don't connect.",
+        )
+    if "Permission denied" in text:
+        return SshError(
+            f"{target}: it does not let '{config.user}' in: {last}",
+            Failure.DENIED,
+            hint=f"Load the cluster's private key into your ssh agent, or set {KEY_VARIABLE} to its path.",
+        )
+    return SshError(f"{target}: {last}", Failure.UNREACHABLE)
+
+
+def _short(line: str) -> str:
+    return line if len(line) <= 60 else line[:57] + "..."

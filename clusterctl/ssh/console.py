@@ -1,0 +1,189 @@
+"""Pure: a server's console log -> what its first boot said.
+
+The post-install script prints ``clusterctl: hostkey TYPE BASE64``, ``clusterctl: step NAME ok``,
+``clusterctl: step NAME failed: REASON`` and at last ``clusterctl: done`` or ``clusterctl: failed STEP``. The console
+is shared with the kernel, systemd and cloud-init: lines come with prefixes and carriage returns and may be torn. A torn
+host key is never taken for a whole one (``valid_key``).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import takewhile
+
+
+class BootState(StrEnum):
+    """How far a node's first boot is."""
+
+    SILENT = "silent"  # nothing of ours on the console yet
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, order=True)
+class HostKey:
+    """An ssh host key as it stands in a known_hosts file."""
+
+    type: str
+    base64: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the post-install script; ``reason`` is empty when it succeeded."""
+
+    name: str
+    ok: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class BootReport:
+    """What a console log tells of a node's first boot.
+
+    ``problems`` are the lines in which cloud-init or the kernel complain; they decide ``state`` only where the
+    post-install script said nothing final.
+    """
+
+    host_keys: tuple[HostKey, ...] = ()
+    steps: tuple[Step, ...] = ()
+    state: BootState = BootState.SILENT
+    failed_step: str | None = None
+    reason: str = ""
+    problems: tuple[str, ...] = ()
+
+
+_ESCAPE = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|[()][A-Z0-9]|[=>])")
+_KEY_TYPE = r"(?:ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521))"
+_OUR_KEY = re.compile(rf"clusterctl: hostkey ({_KEY_TYPE}) ([A-Za-z0-9+/]+=*)")
+_STEP = re.compile(r"clusterctl: step (\S+) (?:(ok)\b|failed(?:: ?(.*))?)")
+_DONE = re.compile(r"clusterctl: done\s*$")
+_FAILED = re.compile(r"clusterctl: failed (\S+)")
+_KEY = re.compile(rf"({_KEY_TYPE}) ([A-Za-z0-9+/]+=*)")
+# Printed by cloud-init's module keys_to_console (config/cc_keys_to_console.py, tools/write-ssh-key-fingerprints).
+_KEYS_BEGIN = "-----BEGIN SSH HOST KEY KEYS-----"
+_KEYS_END = "-----END SSH HOST KEY KEYS-----"
+_CLOUD_INIT_FINISHED = re.compile(r"Cloud-init v\. \S+ finished at ")
+_FATAL = (
+    re.compile(r"Kernel panic - not syncing.*"),
+    re.compile(r"You are in emergency mode.*"),
+    re.compile(r"Unable to mount root fs.*"),
+)
+_COMPLAINTS = (
+    *_FATAL,
+    re.compile(r"(?:Failed to run module .*|Running module \S+ .*failed)"),
+    re.compile(r"Failed to start .*[Cc]loud-init.*"),
+    re.compile(r"schema\.py\[WARNING\]: .*"),
+    re.compile(r"(?:Failed loading yaml blob|Failed at merging in cloud config part|Unhandled .*userdata).*"),
+    re.compile(r"\[CRITICAL\]: .*"),
+    re.compile(r"Out of memory: Killed process .*"),
+)
+
+
+def parse_console(text: str) -> BootReport:
+    """The report of the boot (or boots: the last word counts) in a console log, whole or its tail."""
+    lines = console_lines(text)
+    steps: dict[str, Step] = {}
+    state, failed_step, finished = BootState.SILENT, None, False
+    problems: list[str] = []
+    fatal = ""
+    for line in lines:
+        if match := _STEP.search(line):
+            name, okay, reason = match.groups()
+            steps.pop(name, None)  # a later run of the script says it again: keep the order of the last one
+            steps[name] = Step(name, okay is not None, "" if okay else (reason or "no reason given").strip())
+            state = BootState.RUNNING if state is BootState.SILENT else state
+        elif _DONE.search(line):
+            state, failed_step = BootState.DONE, None
+        elif match := _FAILED.search(line):
+            state, failed_step = BootState.FAILED, match.group(1)
+        elif "clusterctl: " in line:
+            state = BootState.RUNNING if state is BootState.SILENT else state
+        elif problem := _first_match(_COMPLAINTS, line):
+            problems.append(problem)
+            fatal = fatal or _first_match(_FATAL, line)
+        finished = finished or bool(_CLOUD_INIT_FINISHED.search(line))
+    reason = ""
+    if state is BootState.FAILED and failed_step is not None:
+        reason = steps[failed_step].reason if failed_step in steps else ""
+        reason = reason or (problems[-1] if problems else "no reason given")
+    elif fatal and state is not BootState.DONE:
+        state, failed_step, reason = BootState.FAILED, "boot", fatal
+    elif finished and problems and state is not BootState.DONE:
+        # cloud-init has ended and will not run our script any more
+        state, failed_step, reason = BootState.FAILED, "cloud-init", problems[0]
+    return BootReport(
+        host_keys=_host_keys(lines),
+        steps=tuple(steps.values()),
+        state=state,
+        failed_step=failed_step,
+        reason=reason,
+        problems=tuple(problems),
+    )
+
+
+def console_lines(text: str) -> list[str]:
+    """The lines of a console log without escape sequences and carriage returns; empty ones are left out."""
+    plain = _ESCAPE.sub("", text).replace("\r", "\n")
+    return [line.rstrip() for line in plain.split("\n") if line.strip()]
+
+
+def console_tail(text: str, lines: int = 10) -> str:
+    """The last lines of a console log, to be shown with a failure."""
+    return "\n".join(console_lines(text)[-lines:])
+
+
+def valid_key(key: HostKey) -> bool:
+    """Whether the base64 text is a whole public key of its type.
+
+    The blob is a sequence of length-prefixed strings of which the first is the type (RFC 4253 §6.6); a torn line ends
+    inside one of them.
+    """
+    try:
+        blob = base64.b64decode(key.base64, validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    fields: list[bytes] = []
+    at = 0
+    while at < len(blob):
+        size = int.from_bytes(blob[at : at + 4], "big")
+        if at + 4 + size > len(blob):
+            return False
+        fields.append(blob[at + 4 : at + 4 + size])
+        at += 4 + size
+    # ssh-ed25519: type, key (RFC 8709); ssh-rsa: type, e, n; ecdsa: type, curve, point (RFC 5656)
+    wanted = 2 if key.type == "ssh-ed25519" else 3
+    return len(fields) == wanted and fields[0] == key.type.encode() and all(fields)
+
+
+def _host_keys(lines: list[str]) -> tuple[HostKey, ...]:
+    """Ours if there are any, else those of cloud-init's block; of each type the one printed last (a rebuilt server)."""
+    ours = {
+        key.type: key
+        for line in lines
+        if (match := _OUR_KEY.search(line)) and valid_key(key := HostKey(match.group(1), match.group(2)))
+    }
+    if ours:
+        return tuple(sorted(ours.values()))
+    found: dict[str, HostKey] = {}
+    rest = iter(lines)
+    for line in rest:
+        if _KEYS_BEGIN not in line:
+            continue
+        for inner in takewhile(lambda text: _KEYS_END not in text, rest):
+            match = _KEY.search(inner)
+            if match and valid_key(key := HostKey(match.group(1), match.group(2))):
+                found[key.type] = key
+    return tuple(sorted(found.values()))
+
+
+def _first_match(patterns: tuple[re.Pattern[str], ...], line: str) -> str:
+    for pattern in patterns:
+        if match := pattern.search(line):
+            return match.group(0).strip()
+    return ""
