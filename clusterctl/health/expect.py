@@ -39,6 +39,7 @@ class Node:
     group: str
     address: str
     services: tuple[Service, ...]
+    status: str = "ACTIVE"  # of the server, as Nova calls it
 
     def __str__(self) -> str:
         return f"{self.name} ({self.address})"
@@ -88,6 +89,7 @@ def expected(spec: ClusterSpec, servers: Iterable[Server], flavors: Iterable[Fla
             group=server.group,
             address=server.address,
             services=spec.groups[server.group].services,
+            status=server.status,
         )
         for server in servers
         if server.address and server.task_state != "deleting" and server.group in spec.groups

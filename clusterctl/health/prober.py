@@ -55,6 +55,9 @@ class SshProber:
         found: dict[str, NodeFacts] = {}
         reachable: list[Node] = []
         for node in nodes:
+            if node.status != "ACTIVE":
+                found[node.name] = NodeFacts(error=f"its server is {node.status}")
+                continue
             try:
                 self._host_keys.require(node.server_id, node.name)
                 reachable.append(node)

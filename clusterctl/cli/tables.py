@@ -1,0 +1,51 @@
+"""Reports as tables for a terminal (rich)."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from clusterctl.ops.status import READY, StatusReport
+from clusterctl.ops.verify import VerifyReport
+
+
+def render_status(report: StatusReport) -> RenderableType:
+    """Nodes, then the agents' groups and their resources, then the leaders."""
+    nodes = _table("node", "group", "address", "state", "services", "image")
+    for node in report.nodes:
+        services = ", ".join(f"{name} {node.roles.get(name, '')}".strip() for name in node.services)
+        if node.tasks is not None:
+            services += f", {node.tasks} tasks"
+        if node.detail:
+            services += f"\n{node.detail}"
+        state = Text(node.state, style="green" if node.state == READY else "red")
+        nodes.add_row(node.name, node.group, node.address or "-", state, Text(services), Text(node.image))
+    groups = _table("agents", "registered", "tasks", "cpus used", "memory used (MiB)")
+    for group in report.groups:
+        groups.add_row(
+            group.name,
+            f"{group.registered} of {group.wanted}",
+            str(group.tasks),
+            f"{group.cpus_used:g} of {group.cpus:g}",
+            f"{group.mem_mib_used:g} of {group.mem_mib:g}",
+        )
+    leaders = ", ".join(f"{service} {name or 'none'}" for service, name in report.leaders.items())
+    summary = f"cluster {report.cluster}: {report.ready} of {len(report.nodes)} nodes ready; leaders: {leaders}"
+    return Group(nodes, groups, Text(summary))
+
+
+def render_verify(report: VerifyReport) -> RenderableType:
+    """One line a check."""
+    checks = _table("", "check", "detail")
+    for check in report.checks:
+        mark = Text("ok", style="green") if check.ok else Text("FAILED", style="bold red")
+        checks.add_row(mark, check.name, Text(check.detail))
+    return checks
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table

@@ -1,0 +1,238 @@
+"""``status``: what every node is and does, from one server list and one probe of the control nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from clusterctl.cloud.base import Cloud
+from clusterctl.health.expect import UNITS, Expected, Node, expected
+from clusterctl.health.facts import AgentFacts, NodeFacts
+from clusterctl.health.judge import BOOTED, boot_text, node_ready
+from clusterctl.health.marathon import leading_marathon
+from clusterctl.health.mesos import leading_master
+from clusterctl.health.prober import Prober
+from clusterctl.resources import KEY_IMAGE, Server
+from clusterctl.spec.model import CONTROL_SERVICES, ClusterSpec, Service
+
+READY = "ready"
+
+
+@dataclass(frozen=True)
+class NodeStatus:
+    """One server.
+
+    Attributes:
+        state: ``ready``; or Nova's status, ``booting``, ``unreachable``, ``degraded``, ``unregistered``, ``draining``,
+            ``drained``, ``inactive``.
+        roles: service -> what it does there: leader, follower, standby, registered; or why that is not known.
+        versions: service -> version, where the service told it.
+        image: version (name) of the image that the server was made from.
+        tasks: running Mesos tasks; None for other nodes than registered agents.
+    """
+
+    name: str
+    group: str
+    services: tuple[str, ...]
+    address: str | None
+    state: str
+    roles: Mapping[str, str]
+    versions: Mapping[str, str]
+    image: str
+    tasks: int | None = None
+    detail: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """All attributes by name."""
+        return {
+            "name": self.name,
+            "group": self.group,
+            "services": list(self.services),
+            "address": self.address,
+            "state": self.state,
+            "roles": dict(self.roles),
+            "versions": dict(self.versions),
+            "image": self.image,
+            "tasks": self.tasks,
+            "detail": self.detail,
+        }
+
+
+@dataclass(frozen=True)
+class GroupStatus:
+    """The agents of a group together: resources offered to Mesos, and what tasks use of them (memory in MiB)."""
+
+    name: str
+    wanted: int
+    registered: int
+    tasks: int
+    cpus: float
+    cpus_used: float
+    mem_mib: float
+    mem_mib_used: float
+
+    def to_json(self) -> dict[str, Any]:
+        """All attributes by name."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class StatusReport:
+    """``leaders`` are node names by service; None where there is none."""
+
+    cluster: str
+    nodes: tuple[NodeStatus, ...]
+    leaders: Mapping[str, str | None]
+    groups: tuple[GroupStatus, ...] = field(default=())
+
+    @property
+    def ready(self) -> int:
+        """Number of nodes that are ready."""
+        return sum(node.state == READY for node in self.nodes)
+
+    def to_json(self) -> dict[str, Any]:
+        """``{"cluster", "nodes": [...], "leaders": {service: node}, "groups": [...]}``."""
+        return {
+            "cluster": self.cluster,
+            "nodes": [node.to_json() for node in self.nodes],
+            "leaders": dict(self.leaders),
+            "groups": [group.to_json() for group in self.groups],
+        }
+
+
+def collect_status(spec: ClusterSpec, cloud: Cloud, prober: Prober) -> StatusReport:
+    """Lists the servers and asks the control nodes. A node that doesn't answer is part of the report, not an error.
+
+    Raises:
+        CloudError: the servers can't be listed.
+    """
+    servers = cloud.servers(spec.cluster)
+    expect = expected(spec, servers, ())
+    return make_status(spec, servers, expect, prober.probe(expect.control))
+
+
+def make_status(
+    spec: ClusterSpec, servers: Sequence[Server], expect: Expected, facts: Mapping[str, NodeFacts]
+) -> StatusReport:
+    """Pure: the report over what was found."""
+    master = leading_master(expect, facts)
+    agents = {agent.hostname: agent for agent in (master[1].agents or ())} if master else {}
+    nodes = {node.server_id: node for node in (*expect.control, *expect.agents)}
+    return StatusReport(
+        cluster=spec.cluster,
+        nodes=tuple(
+            sorted(
+                (_node(server, nodes.get(server.id), expect, facts, agents) for server in servers),
+                key=lambda node: (_position(spec, node.group), node.name),
+            )
+        ),
+        leaders=_leaders(expect, facts),
+        groups=tuple(_group(spec, name, expect, agents) for name in spec.groups_of(Service.MESOS_AGENT)),
+    )
+
+
+def _position(spec: ClusterSpec, group: str) -> int:
+    names = list(spec.groups)
+    return names.index(group) if group in names else len(names)
+
+
+def _node(
+    server: Server,
+    node: Node | None,
+    expect: Expected,
+    facts: Mapping[str, NodeFacts],
+    agents: Mapping[str, AgentFacts],
+) -> NodeStatus:
+    found = NodeStatus(
+        name=server.node or server.name,
+        group=server.group,
+        services=server.services,
+        address=server.address,
+        state=(server.task_state or server.status).lower(),
+        roles={},
+        versions={},
+        image=server.metadata.get(KEY_IMAGE, ""),
+        detail=server.fault or "",
+    )
+    if node is None or server.status != "ACTIVE":
+        return found
+    if Service.MESOS_AGENT in node.services:
+        return _agent(found, agents.get(node.address))
+    return _control(found, node, expect, facts.get(node.name, NodeFacts(error="not asked")))
+
+
+def _agent(found: NodeStatus, agent: AgentFacts | None) -> NodeStatus:
+    name = Service.MESOS_AGENT.value
+    if agent is None:
+        return _with(found, state="unregistered")
+    state = READY if agent.active else (agent.drain or "inactive").lower()
+    return _with(found, state=state, roles={name: "registered"}, versions={name: agent.version}, tasks=agent.tasks)
+
+
+def _control(found: NodeStatus, node: Node, expect: Expected, seen: NodeFacts) -> NodeStatus:
+    if seen.error:
+        return _with(found, state="unreachable", detail=seen.error)
+    roles: dict[str, str] = {}
+    versions: dict[str, str] = {}
+    parts = {
+        Service.ZOOKEEPER: (seen.zookeeper, seen.zookeeper.state if seen.zookeeper else ""),
+        Service.MESOS_MASTER: (seen.mesos_master, _duty(seen.mesos_master is not None and seen.mesos_master.elected)),
+        Service.MARATHON: (seen.marathon, _duty(_leads_marathon(node, expect, seen))),
+    }
+    for service in node.services:
+        part, role = parts[service]
+        trouble = seen.trouble(UNITS[service], part)
+        roles[service.value] = trouble or role
+        if part is not None and part.version:
+            versions[service.value] = part.version
+    if seen.boot.state != BOOTED:
+        return _with(found, state="booting", roles=roles, versions=versions, detail=boot_text(seen.boot))
+    state = READY if node_ready(expect, node, seen) else "degraded"
+    return _with(found, state=state, roles=roles, versions=versions)
+
+
+def _leads_marathon(node: Node, expect: Expected, seen: NodeFacts) -> bool:
+    return seen.marathon is not None and seen.marathon.leader == f"{node.address}:{expect.ports[Service.MARATHON]}"
+
+
+def _duty(leads: bool) -> str:
+    return "leader" if leads else "standby"
+
+
+def _with(found: NodeStatus, **changes: Any) -> NodeStatus:
+    return NodeStatus(**{**vars(found), **changes})
+
+
+def _leaders(expect: Expected, facts: Mapping[str, NodeFacts]) -> dict[str, str | None]:
+    zookeepers = [
+        node.name
+        for node in expect.running(Service.ZOOKEEPER)
+        if (seen := facts.get(node.name)) and seen.zookeeper and seen.zookeeper.state in ("leader", "standalone")
+    ]
+    master = leading_master(expect, facts)
+    marathon = leading_marathon(expect, facts)
+    found = (
+        zookeepers[0] if len(zookeepers) == 1 else None,
+        master[0].name if master else None,
+        marathon[0].name if marathon else None,
+    )
+    return {service.value: name for service, name in zip(CONTROL_SERVICES, found, strict=True)}
+
+
+def _group(spec: ClusterSpec, name: str, expect: Expected, agents: Mapping[str, AgentFacts]) -> GroupStatus:
+    known = [agents[node.address] for node in expect.agents if node.group == name and node.address in agents]
+    return GroupStatus(
+        name=name,
+        wanted=spec.groups[name].count,
+        registered=len(known),
+        tasks=sum(agent.tasks for agent in known),
+        cpus=_sum("cpus", (agent.resources for agent in known)),
+        cpus_used=_sum("cpus", (agent.used_resources for agent in known)),
+        mem_mib=_sum("mem", (agent.resources for agent in known)),
+        mem_mib_used=_sum("mem", (agent.used_resources for agent in known)),
+    )
+
+
+def _sum(key: str, resources: Iterable[Mapping[str, float | str]]) -> float:
+    return round(sum(float(held.get(key, 0)) for held in resources), 3)
