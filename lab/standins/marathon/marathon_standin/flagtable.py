@@ -1,0 +1,145 @@
+"""Marathon 1.11's command-line flags, and what the stand-in makes of each.
+
+Names and defaults are those of Marathon's docs/command-line-flags.md and of its *Conf classes. USED flags have
+their effect; ACCEPTED ones tune something that the stand-in does not have, so nothing can come of them; REFUSED
+ones are real flags whose effect a user would miss; REMOVED ones are gone from Marathon itself by 1.11.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Flag:
+    """``kind``: str, count (whole number >= 0), port, toggle, zk, url, or the allowed words joined by "|"."""
+
+    name: str
+    kind: str
+    default: str | int | bool | None = None
+
+
+USED = (
+    Flag("master", "url"),
+    Flag("zk", "zk", "zk://localhost:2181/marathon"),
+    Flag("hostname", "str"),
+    Flag("http_address", "str"),
+    Flag("http_port", "port", 8080),
+    Flag("webui_url", "str"),
+    Flag("framework_name", "str", "marathon"),
+    Flag("mesos_role", "str"),
+    Flag("mesos_user", "str"),
+    Flag("mesos_authentication_principal", "str"),
+    Flag("mesos_leader_ui_url", "str"),
+    Flag("accepted_resource_roles_default_behavior", "any|unreserved|reserved", "any"),
+    Flag("checkpoint", "toggle", True),
+    Flag("failover_timeout", "count", 604800),
+    Flag("zk_timeout", "count", 10000),
+    Flag("zk_connection_timeout", "count", 10000),
+    Flag("zk_session_timeout", "count", 10000),
+    Flag("leader_proxy_connection_timeout", "count", 5000),
+    Flag("leader_proxy_read_timeout", "count", 10000),
+    Flag("local_port_min", "port", 10000),
+    Flag("local_port_max", "port", 20000),
+    Flag("task_launch_timeout", "count", 300000),
+    Flag("task_launch_confirm_timeout", "count", 300000),
+    Flag("reconciliation_initial_delay", "count", 15000),
+    Flag("reconciliation_interval", "count", 600000),
+    Flag("max_instances_per_offer", "count", 5),
+    Flag("decline_offer_duration", "count", 120000),
+    Flag("min_revive_offers_interval", "count", 5000),
+    Flag("suppress_offers", "toggle", True),
+    Flag("maintenance_mode", "toggle", True),
+    Flag("draining_seconds", "count", 0),
+    Flag("max_apps", "count"),
+    Flag("max_running_deployments", "count", 100),
+    Flag("enable_features", "str"),
+    Flag("mesos_heartbeat_interval", "count", 15000),
+    Flag("mesos_heartbeat_failure_threshold", "count", 5),
+    Flag("metrics_name_prefix", "str", "marathon"),
+    Flag("metrics_prometheus", "toggle", True),
+    Flag("logging_level", "off|fatal|error|warn|info|debug|trace|all", "info"),
+)
+
+# Restricted to the one value that the stand-in is: anything else is refused like a REFUSED flag.
+FIXED = {"ha": True, "executor": "//cmd", "new_group_enforce_role": "off"}
+
+ACCEPTED = (
+    Flag("ha", "toggle", True),
+    Flag("executor", "str", "//cmd"),
+    Flag("new_group_enforce_role", "off|top", "off"),
+    Flag("scale_apps_initial_delay", "count", 15000),
+    Flag("scale_apps_interval", "count", 300000),
+    Flag("launch_tokens", "count", 100),
+    Flag("launch_token_refresh_interval", "count", 30000),
+    Flag("offer_matching_timeout", "count", 3000),
+    Flag("task_reservation_timeout", "count", 20000),
+    Flag("task_lost_expunge_initial_delay", "count", 300000),
+    Flag("task_lost_expunge_interval", "count", 30000),
+    Flag("on_elected_prepare_timeout", "count", 180000),
+    Flag("store_cache", "toggle", True),
+    Flag("zk_compression", "toggle", True),
+    Flag("zk_compression_threshold", "count", 65536),
+    Flag("http_compression", "toggle", True),
+    Flag("leader_proxy_max_open_connections", "count", 64),
+    Flag("gpu_scheduling_behavior", "restricted|unrestricted", "restricted"),
+    Flag("metrics_histogram_reservoir_significant_digits", "count", 4),
+    Flag("metrics_histogram_reservoir_reset_periodically", "toggle", True),
+    Flag("metrics_histogram_reservoir_resetting_interval_ms", "count", 5000),
+    Flag("metrics_histogram_reservoir_resetting_chunks", "count", 0),
+)
+
+REFUSED = frozenset(
+    [
+        "access_control_allow_origin",
+        "assets_path",
+        "backup_location",
+        "default_network_name",
+        "deprecated_features",
+        "disable_http",
+        "env_vars_prefix",
+        "http_credentials",
+        "http_max_concurrent_requests",
+        "http_realm",
+        "https_address",
+        "https_port",
+        "internal_store_backend",
+        "leader_proxy_ssl_ignore_hostname",
+        "logstash",
+        "mesos_authentication",
+        "mesos_authentication_secret",
+        "mesos_authentication_secret_file",
+        "mesos_bridge_name",
+        "metrics_datadog",
+        "metrics_datadog_api_key",
+        "metrics_datadog_host",
+        "metrics_datadog_port",
+        "metrics_datadog_protocol",
+        "metrics_datadog_transmission_interval_ms",
+        "metrics_statsd",
+        "metrics_statsd_host",
+        "metrics_statsd_port",
+        "metrics_statsd_transmission_interval_ms",
+        "plugin_conf",
+        "plugin_dir",
+        "ssl_keystore_password",
+        "ssl_keystore_path",
+        "storage_compaction_interval",
+        "task_lost_expunge_gc",
+        "tracing",
+        "zk_max_node_size",
+        "zk_max_versions",
+    ]
+)
+
+REMOVED = {
+    "default_accepted_resource_roles": "removed in Marathon 1.10; use --accepted_resource_roles_default_behavior"
+    " any|unreserved|reserved",
+    "revive_offers_for_new_apps": "removed in Marathon 1.10; offers are always revived",
+    "disable_revive_offers_for_new_apps": "removed in Marathon 1.10; offers are always revived",
+    "revive_offers_repetitions": "removed in Marathon 1.10; offers are always revived",
+}
+
+# Features of --enable_features: "task_killing" asks Mesos for TASK_KILLING, "vips" is about Marathon's web UI only.
+FEATURES_USED = frozenset({"task_killing", "vips"})
+FEATURES_REFUSED = frozenset({"external_volumes", "gpu_resources", "secrets"})

@@ -1,0 +1,57 @@
+"""Start-up: flags, logging, signals, and the exit code."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+from . import buildinfo
+from .exits import Crash, Exit
+from .flags import FLAGS, FlagError, from_environment, parse
+from .service import Service
+
+log = logging.getLogger(__name__)
+_LEVELS = {"off": 100, "fatal": 50, "error": 40, "warn": 30, "info": 20, "debug": 10, "trace": 5, "all": 1}
+
+
+def main(args: Sequence[str]) -> int:
+    """Run until stopped; return the exit code."""
+    build = buildinfo.load()
+    if "--version" in args or "--help" in args:
+        print(build.banner)
+        if "--help" in args:
+            print("\n".join(f"  --{name}" for name in sorted(FLAGS)))
+        return 0
+    try:
+        config = parse([*from_environment(os.environ), *args])
+    except FlagError as exc:
+        print(f"[marathon stand-in] Error: {exc}", file=sys.stderr)
+        return Exit.INVALID_COMMAND_LINE_FLAG
+    _set_up_logging(config.logging_level)
+    log.info("Starting %s as %s", build.banner, config.host_port)
+    service = Service(config, build)
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        service.crash(Crash(Exit.SIGTERM, "stopped by a signal"))
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    code = service.run()
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(code)  # threads may wait on the network; there is nothing left to tidy
+
+
+def _set_up_logging(level: str) -> None:
+    """Log to stdout in the shape of Marathon's lines: [time] LEVEL message (logger:thread)."""
+    logging.addLevelName(30, "WARN")
+    logging.addLevelName(50, "FATAL")
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("[%(asctime)s] %(levelname)-5s %(message)s (%(name)s:%(threadName)s)"))
+    logging.basicConfig(level=_LEVELS[level], handlers=[handler])
+    # kazoo tells of every lost connection by itself; what matters of it is logged by the service.
+    logging.getLogger("kazoo").setLevel(max(_LEVELS[level], logging.ERROR))

@@ -1,0 +1,214 @@
+"""The connection to the leading Mesos master over the v1 scheduler HTTP API.
+
+One thread keeps the subscription's event stream (RecordIO of JSON), another sends the calls in their order. A call
+that cannot be delivered ends the subscription: the next one begins with reconciliation, which finds out what was lost.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import queue
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from .config import Config
+from .detector import MasterDetector
+from .exits import Crash, Exit
+
+log = logging.getLogger(__name__)
+_PATH = "/api/v1/scheduler"
+_JSON = {"Content-Type": "application/json", "Accept": "application/json"}
+_CONNECT_TIMEOUT_S = 5.0
+_RETRY_S = (0.25, 0.5, 1.0, 2.0)  # between attempts to subscribe
+
+
+def framework_info(config: Config, framework_id: str | None) -> dict[str, Any]:
+    """Return the FrameworkInfo to subscribe with."""
+    capabilities = ["MULTI_ROLE", "RESERVATION_REFINEMENT", "PARTITION_AWARE"]
+    if "task_killing" in config.enable_features:
+        capabilities.append("TASK_KILLING_STATE")
+    info: dict[str, Any] = {
+        "user": config.mesos_user,
+        "name": config.framework_name,
+        "roles": [config.mesos_role],
+        "checkpoint": config.checkpoint,
+        "failover_timeout": float(config.failover_timeout),
+        "hostname": config.hostname,
+        "webui_url": config.webui_url or f"http://{config.host_port}",
+        "capabilities": [{"type": name} for name in capabilities],
+    }
+    if config.mesos_authentication_principal:
+        info["principal"] = config.mesos_authentication_principal
+    if framework_id:
+        info["id"] = {"value": framework_id}
+    return info
+
+
+class MesosDriver:
+    """``on_event`` and ``on_disconnected`` are called from the stream's thread, ``on_crash`` from either."""
+
+    def __init__(
+        self,
+        config: Config,
+        detector: MasterDetector,
+        framework_id: Callable[[], str | None],
+        on_event: Callable[[dict[str, Any]], None],
+        on_disconnected: Callable[[], None],
+        on_crash: Callable[[Crash], None],
+    ) -> None:
+        self._config, self._detector, self._framework_id = config, detector, framework_id
+        self._on_event, self._on_disconnected, self._on_crash = on_event, on_disconnected, on_crash
+        self._silence_s = config.mesos_heartbeat_interval / 1000 * config.mesos_heartbeat_failure_threshold
+        self._lock = threading.Lock()
+        self._session: _Session | None = None
+        self._stopped = False
+        self._calls: queue.SimpleQueue[tuple[_Session, dict[str, Any]]] = queue.SimpleQueue()
+
+    @property
+    def master(self) -> str | None:
+        """host:port of the master that we are subscribed to."""
+        with self._lock:
+            return self._session.master if self._session else None
+
+    def start(self) -> None:
+        for target in (self._run, self._send_all, self._follow_leader):
+            threading.Thread(target=target, name=f"mesos{target.__name__}", daemon=True).start()
+
+    def stop(self) -> None:
+        """End the subscription for good; the framework's tasks go on (``--failover_timeout``)."""
+        self._stopped = True
+        self._end_session()
+
+    def send(self, calls: list[dict[str, Any]]) -> None:
+        """Queue calls for the present subscription; without one they are dropped (reconciliation finds out)."""
+        with self._lock:
+            session = self._session
+        if session is not None:
+            for call in calls:
+                self._calls.put((session, call))
+
+    # --- the stream
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._stopped:
+            master = self._detector.wait(not_this=None, timeout_s=3600.0)
+            if master is None:
+                continue
+            try:
+                if self._subscribe(master):
+                    failures = 0
+            except (OSError, http.client.HTTPException, ValueError) as exc:
+                log.info("Connection to the Mesos master %s: %s", master, exc)
+            except Crash as crash:
+                self._on_crash(crash)
+                return
+            self._end_session()
+            self._detector.wait(not_this=master, timeout_s=_RETRY_S[min(failures, len(_RETRY_S) - 1)])
+            failures += 1
+
+    def _subscribe(self, master: str) -> bool:
+        """Subscribe and handle events until the stream ends; return whether it had begun."""
+        framework_id = self._framework_id()
+        host, _, port = master.rpartition(":")
+        connection = http.client.HTTPConnection(host, int(port), timeout=_CONNECT_TIMEOUT_S)
+        call: dict[str, Any] = {
+            "type": "SUBSCRIBE",
+            "subscribe": {"framework_info": framework_info(self._config, framework_id)},
+        }
+        if framework_id:
+            call["framework_id"] = {"value": framework_id}
+        connection.request("POST", _PATH, json.dumps(call), _JSON)
+        response = connection.getresponse()
+        if response.status != 200:
+            _subscription_refused(response.status, response.read().decode(errors="replace"))
+            return False
+        session = _Session(master, connection, response.getheader("Mesos-Stream-Id") or "")
+        session.socket.settimeout(self._silence_s)
+        with self._lock:
+            self._session = session
+        while size := response.readline():
+            event = json.loads(response.read(int(size)))
+            if event["type"] == "SUBSCRIBED":
+                session.framework_id = event["subscribed"]["framework_id"]["value"]
+            self._on_event(event)
+        return True
+
+    def _end_session(self) -> None:
+        with self._lock:
+            session, self._session = self._session, None
+        if session is not None:
+            session.close()
+            self._on_disconnected()
+
+    def _follow_leader(self) -> None:
+        """Leave a master that leads no longer; a hanging one would go unnoticed until the stream times out."""
+        known: str | None = None
+        while True:
+            known = self._detector.wait(not_this=known, timeout_s=3600.0)
+            with self._lock:
+                session = self._session
+            if session is not None and known is not None and session.master != known:
+                log.info("Leaving the Mesos master %s: %s leads", session.master, known)
+                session.close()
+
+    # --- the calls
+
+    def _send_all(self) -> None:
+        while True:
+            session, call = self._calls.get()
+            with self._lock:
+                current = session is self._session
+            if not current:
+                continue
+            try:
+                session.post(call)
+            except (OSError, http.client.HTTPException) as exc:
+                log.warning("%s was not delivered to %s: %s", call["type"], session.master, exc)
+                session.close()
+
+
+def _subscription_refused(status: int, body: str) -> None:
+    """Raise Crash if asking again cannot help; a master that is no leader (307) or not ready (503) may change."""
+    if status in (307, 503):
+        log.info("The Mesos master is not ready for us: %s %s", status, body)
+        return
+    raise Crash(Exit.MESOS_SCHEDULER_ERROR, f"Mesos refused the subscription: {status} {body}")
+
+
+class _Session:
+    """One subscription: its stream's connection, and one more for the calls."""
+
+    def __init__(self, master: str, stream: http.client.HTTPConnection, stream_id: str) -> None:
+        self.master = master
+        self.framework_id = ""
+        self._stream_id = stream_id
+        self._stream = stream
+        if stream.sock is None:  # the master said that it will close the connection
+            raise http.client.HTTPException("the answer to SUBSCRIBE is no stream")
+        self.socket: socket.socket = stream.sock
+        self._call: http.client.HTTPConnection | None = None
+
+    def post(self, call: dict[str, Any]) -> None:
+        """Send one call. Raises OSError or HTTPException when it was not accepted."""
+        if self._call is None:
+            host, _, port = self.master.rpartition(":")
+            self._call = http.client.HTTPConnection(host, int(port), timeout=_CONNECT_TIMEOUT_S)
+        body = json.dumps({**call, "framework_id": {"value": self.framework_id}})
+        self._call.request("POST", _PATH, body, _JSON | {"Mesos-Stream-Id": self._stream_id})
+        response = self._call.getresponse()
+        text = response.read().decode(errors="replace")
+        if response.status != 202:
+            raise http.client.HTTPException(f"{response.status} {text}")
+
+    def close(self) -> None:
+        """End the stream, so that the thread that reads it goes on."""
+        try:
+            self.socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            log.debug("the stream was closed already")
+        self._stream.close()

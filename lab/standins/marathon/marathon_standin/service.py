@@ -1,0 +1,244 @@
+"""The process: joins the election, leads when elected, answers or passes on requests, and ends when it must."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from typing import Any
+
+from kazoo.client import KazooClient, KazooState
+from kazoo.exceptions import KazooException
+from kazoo.handlers.threading import KazooTimeoutError
+from kazoo.retry import KazooRetry
+
+from . import metrics, server
+from .actor import Actor
+from .api import LeaderApi
+from .buildinfo import BuildInfo
+from .config import Config
+from .detector import MasterDetector
+from .election import LeaderLatch
+from .exits import Crash, Exit
+from .mesos import MesosDriver
+from .messages import Request, Response, as_json, text
+from .proxy import LEADER_HEADER, forward
+from .scheduler import Scheduler
+from .state import State
+from .store import ZooKeeperStore
+
+log = logging.getLogger(__name__)
+
+_LEADERSHIP_RETRIES, _LEADERSHIP_RETRY_S = 10, 0.25  # Marathon holds requests back for so long
+_ABDICATION_DELAY_S = 0.5  # so that the answer to DELETE /v2/leader gets out
+_ASK_TIMEOUT_S = 30.0
+
+
+class Service:
+    """``run`` returns the exit code. Everything else happens in threads, which call ``crash``."""
+
+    def __init__(self, config: Config, build: BuildInfo) -> None:
+        self._config, self._build = config, build
+        self._started_at = time.monotonic()
+        # A SimpleQueue, because put() may be called from a signal handler.
+        self._ends: queue.SimpleQueue[Crash] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._leader: str | None = None
+        self._led_since: float | None = None
+        self._api: LeaderApi | None = None
+        self._scheduler: Scheduler | None = None
+        self._driver: MesosDriver | None = None
+        timeout_s = config.zk_session_timeout / 1000
+        self._zk = KazooClient(
+            hosts=config.zk.hosts,
+            timeout=timeout_s,
+            # Longer than a session lasts is no use: by then we have stopped being anybody.
+            command_retry=KazooRetry(max_tries=-1, delay=0.1, max_delay=1.0, deadline=timeout_s),
+        )
+        self._zk_timer: threading.Timer | None = None
+        self._latch = LeaderLatch(self._zk, config.zk.path, config.host_port, self._leader_is, self.crash)
+
+    def crash(self, reason: Crash) -> None:
+        """Have the process end for ``reason``; the first reason counts."""
+        self._ends.put(reason)
+
+    def run(self) -> Exit:
+        """Serve until something ends it."""
+        try:
+            self._start()
+        except Crash as crash:
+            self.crash(crash)
+        reason = self._ends.get()
+        expected = reason.code in (Exit.SIGTERM, Exit.LEADERSHIP_ENDED_GRACEFULLY)
+        log.log(logging.INFO if expected else logging.ERROR, "Exiting with %d: %s", reason.code, reason)
+        self._leave(reason)
+        return reason.code
+
+    def _start(self) -> None:
+        server.start(self._config, self.answer)
+        self._zk.add_listener(self._zookeeper_is)
+        try:
+            self._zk.start(timeout=self._config.zk_connection_timeout / 1000)
+        except KazooTimeoutError as exc:
+            message = f"no connection to ZooKeeper at {self._config.zk.hosts}"
+            raise Crash(Exit.ZOOKEEPER_CONNECTION_FAILURE, message) from exc
+        try:
+            self._latch.start()
+        except KazooException as exc:
+            raise Crash(Exit.ZOOKEEPER_CONNECTION_LOST, f"ZooKeeper: {exc!r}") from exc
+
+    def _leave(self, reason: Crash) -> None:
+        """Stop acting first, then make room for the next leader."""
+        if self._driver is not None:
+            self._driver.stop()
+        if reason.code in (Exit.ZOOKEEPER_CONNECTION_LOST, Exit.ZOOKEEPER_CONNECTION_FAILURE):
+            return
+        try:
+            self._latch.close()
+            self._zk.stop()
+        except KazooException as exc:
+            log.info("Left the election without ZooKeeper's word: %r", exc)
+
+    # --- ZooKeeper's and the election's word; both in kazoo's threads
+
+    def _zookeeper_is(self, state: str) -> None:
+        if self._zk_timer is not None:
+            self._zk_timer.cancel()
+            self._zk_timer = None
+        if state == KazooState.LOST:
+            self.crash(Crash(Exit.ZOOKEEPER_CONNECTION_LOST, "the ZooKeeper session is over"))
+        elif state == KazooState.SUSPENDED:
+            log.warning("Connection to ZooKeeper lost; reconnecting")
+            # A client cut off from ZooKeeper is not told that its session timed out; others may lead by then.
+            message = f"no ZooKeeper for {self._config.zk_session_timeout} ms"
+            lost = Crash(Exit.ZOOKEEPER_CONNECTION_LOST, message)
+            self._zk_timer = threading.Timer(self._config.zk_session_timeout / 1000, self.crash, [lost])
+            self._zk_timer.daemon = True
+            self._zk_timer.start()
+        else:
+            log.info("Connected to ZooKeeper")
+
+    def _leader_is(self, leader: str | None) -> None:
+        with self._lock:
+            if leader == self._leader:
+                return
+            log.info("The leader is %s", leader or "unknown")
+            was_leading = self._leader == self._config.host_port
+            self._leader = leader
+        if was_leading:
+            self.crash(Crash(Exit.LEADERSHIP_LOSS, "lost the leadership"))
+        elif leader == self._config.host_port:
+            threading.Thread(target=self._lead, name="elected", daemon=True).start()
+
+    def _lead(self) -> None:
+        try:
+            log.info("Elected as the leader; loading the state")
+            store = ZooKeeperStore(self._zk, self._config.zk.path, self._build)
+            state = State(store, *store.load())
+            if state.framework_id is None and state.instances:
+                message = f"{self._config.zk.path}/state has instances but no framework-id; a new one would orphan them"
+                self.crash(Crash(Exit.FRAMEWORK_ID_MISSING, message))
+                return
+            self._begin(Scheduler(state, self._config, time.time))
+        except Crash as crash:
+            self.crash(crash)
+        except KazooException as exc:
+            self.crash(Crash(Exit.ZOOKEEPER_CONNECTION_LOST, f"ZooKeeper: {exc!r}"))
+
+    def _begin(self, scheduler: Scheduler) -> None:
+        detector = MasterDetector(self._config.master, self._config.zk_session_timeout / 1000)
+        driver = MesosDriver(
+            self._config,
+            detector,
+            framework_id=lambda: scheduler.state.framework_id,
+            on_event=lambda event: actor.tell(lambda: scheduler.event(event)),
+            on_disconnected=lambda: actor.tell(scheduler.disconnected),
+            on_crash=self.crash,
+        )
+        actor = Actor(scheduler, driver.send, self.crash)
+        api = LeaderApi(scheduler, lambda f: actor.ask(f, _ASK_TIMEOUT_S), self._info, self._abdicate)
+        actor.start()
+        detector.start()
+        driver.start()
+        with self._lock:
+            self._scheduler, self._driver, self._api = scheduler, driver, api
+            self._led_since = time.monotonic()
+        log.info("Leading as %s", self._config.host_port)
+
+    def _abdicate(self) -> None:
+        graceful = Crash(Exit.LEADERSHIP_ENDED_GRACEFULLY, "abdicated by request")
+        timer = threading.Timer(_ABDICATION_DELAY_S, self.crash, [graceful])
+        timer.daemon = True
+        timer.start()
+
+    # --- requests; in the listener's threads
+
+    def answer(self, request: Request) -> Response:
+        """Answer as the leader, or pass on the leader's answer; hold the request while there is none."""
+        if request.method == "GET" and request.path in ("/metrics", "/metrics/prometheus"):
+            return self._metrics(request.path)
+        for _ in range(_LEADERSHIP_RETRIES):
+            with self._lock:
+                api, leader = self._api, self._leader
+            if api is not None:
+                response = api.answer(request)
+                headers = {**response.headers, LEADER_HEADER: f"http://{self._config.host_port}"}
+                return Response(response.status, response.body, response.content_type, headers)
+            if leader is not None and leader != self._config.host_port:
+                return forward(request, leader, self._config)
+            time.sleep(_LEADERSHIP_RETRY_S)
+        return as_json(503, {"message": "Could not determine the current leader"})
+
+    def _metrics(self, path: str) -> Response:
+        now = time.monotonic()
+        with self._lock:
+            scheduler, since = self._scheduler, self._led_since
+        led = now - since if since is not None else 0.0
+        values = metrics.snapshot(self._config.metrics_name_prefix, now - self._started_at, scheduler, led)
+        if path == "/metrics":
+            return as_json(200, values)
+        if not self._config.metrics_prometheus:
+            return as_json(404, {"message": "started with --disable_metrics_prometheus"})
+        return text(200, metrics.prometheus(values))
+
+    def _info(self) -> dict[str, Any]:
+        """Return /v2/info (info.raml); only a leader is asked."""
+        config, scheduler, driver = self._config, self._scheduler, self._driver
+        master = driver.master if driver else None
+        return {
+            "name": "marathon",
+            "version": self._build.version,
+            "buildref": self._build.buildref,
+            "elected": True,
+            "leader": config.host_port,
+            "frameworkId": scheduler.state.framework_id if scheduler else None,
+            "marathon_config": {
+                "master": config.master,
+                "failover_timeout": config.failover_timeout,
+                "framework_name": config.framework_name,
+                "ha": True,
+                "checkpoint": config.checkpoint,
+                "local_port_min": config.local_port_min,
+                "local_port_max": config.local_port_max,
+                "executor": "//cmd",
+                "hostname": config.hostname,
+                "webui_url": config.webui_url,
+                "mesos_role": config.mesos_role,
+                "task_launch_timeout": config.task_launch_timeout,
+                "reconciliation_initial_delay": config.reconciliation_initial_delay,
+                "reconciliation_interval": config.reconciliation_interval,
+                "mesos_user": config.mesos_user,
+                "leader_proxy_connection_timeout_ms": config.leader_proxy_connection_timeout,
+                "leader_proxy_read_timeout_ms": config.leader_proxy_read_timeout,
+                "mesos_leader_ui_url": config.mesos_leader_ui_url or (f"http://{master}/" if master else None),
+                "features": list(config.enable_features),
+            },
+            "zookeeper_config": {
+                "zk": str(config.zk),
+                "zk_timeout": config.zk_timeout,
+                "zk_connection_timeout": config.zk_connection_timeout,
+                "zk_session_timeout": config.zk_session_timeout,
+            },
+            "http_config": {"http_port": config.http_port},
+        }
