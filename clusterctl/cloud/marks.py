@@ -12,9 +12,12 @@ def services_of(metadata: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(name for name in metadata.get(KEY_SERVICES, "").split(",") if name)
 
 
-def count_call(calls: ApiCalls, method: str, path: str) -> int:
-    """Counts one request of a normalised path; returns its number, 1-based."""
-    if method in ("GET", "HEAD"):
+def count_call(calls: ApiCalls, method: str, path: str, *, reads: bool = False) -> int:
+    """Counts one request of a normalised path; returns its number, 1-based.
+
+    ``reads``: a read although it is no GET (the console log, which Nova serves by POST).
+    """
+    if reads or method in ("GET", "HEAD"):
         calls.read += 1
     else:
         calls.write += 1

@@ -116,7 +116,7 @@ class MemoryCloud(MemoryCompute):
         return sorted(mark for mark in marks if mark)
 
     def console(self, server_id: str, lines: int | None = None) -> str:
-        with self.call("POST", "/servers/{id}/action"):
+        with self.call("POST", "/servers/{id}/action", reads=True):
             text = self.consoles.get(self.server(server_id).shown.name, "")
             return text if lines is None else "".join(text.splitlines(keepends=True)[-lines:])
 

@@ -98,10 +98,10 @@ class MemoryState:
         self.calls = ApiCalls()
 
     @contextmanager
-    def call(self, method: str, path: str) -> Iterator[None]:
+    def call(self, method: str, path: str, *, reads: bool = False) -> Iterator[None]:
         """One HTTP request: counted, and the place where faults come in."""
         with self._lock:
-            number = count_call(self.calls, method, path)
+            number = count_call(self.calls, method, path, reads=reads)
             self._inject(number, f"{method} {path}", before=True)
             yield
             self._inject(number, f"{method} {path}", before=False)

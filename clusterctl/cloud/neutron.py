@@ -1,0 +1,166 @@
+"""Network, through openstacksdk's proxy: networks, ports, security groups and their rules.
+
+An administrator's lists span all projects, so every list names the project, and the mark is checked here as well:
+Neutron ignores a filter that it doesn't know.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from openstack import exceptions as sdk
+
+from clusterctl.cloud.neutron_json import free_addresses, port_body, port_of, rule_body, security_group_of
+from clusterctl.cloud.sdk_errors import calling
+from clusterctl.cloud.service import Service
+from clusterctl.errors import CloudError
+from clusterctl.resources import Network, Port, PortRequest, Rule, SecurityGroup, owner_mark
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class Networking(Service):
+    """The methods of ``base.Cloud`` that Neutron serves."""
+
+    @property
+    def _network(self) -> Any:
+        with calling("find the network API"):
+            return self._clients.connection.network
+
+    # --- look-ups -----------------------------------------------------------------------------------------------
+    def network(self, name_or_id: str, *, with_free_addresses: bool = False) -> Network | None:
+        """See ``base.Cloud``."""
+        with calling(f"look for network {name_or_id}"):
+            found = list(self._network.networks(name=name_or_id))
+            if not found and _UUID.fullmatch(name_or_id):
+                found = list(self._network.networks(id=name_or_id))
+        found = [network for network in found if name_or_id in (network.name, network.id)]
+        if len(found) > 1:
+            ids = ", ".join(sorted(network.id for network in found))
+            raise CloudError(f"{len(found)} networks are called {name_or_id}: {ids}", hint="give the id instead")
+        if not found:
+            return None
+        [network] = found
+        free = self._free_addresses(network) if with_free_addresses else None
+        return Network(network.id, network.name, tuple(network.subnet_ids or ()), free)
+
+    def _free_addresses(self, network: Any) -> int | None:
+        """Free IPv4 addresses; None where the cloud doesn't tell.
+
+        ``network-ip-availability`` is for administrators by default; the owner of a network can count its ports.
+        """
+        with calling(f"read the free addresses of network {network.name}"):
+            try:
+                known = self._network.get_network_ip_availability(network.id)
+                subnets = [subnet for subnet in known.subnet_ip_availability if subnet["ip_version"] == 4]
+                return sum(int(subnet["total_ips"]) - int(subnet["used_ips"]) for subnet in subnets)
+            except (sdk.ForbiddenException, sdk.NotFoundException):
+                if network.project_id != self._clients.project_id:
+                    return None
+            pools = [
+                pool
+                for subnet in self._network.subnets(network_id=network.id, ip_version=4)
+                for pool in subnet.allocation_pools
+            ]
+            ports = self._network.ports(network_id=network.id, fields="fixed_ips")
+            taken = {ip["ip_address"] for port in ports for ip in port.fixed_ips or ()}
+        return free_addresses(pools, taken)
+
+    def network_quota(self) -> Mapping[str, Mapping[str, int]]:
+        """``{"ports": {"limit", "used", "reserved"}, ...}``; empty where the cloud doesn't tell what is used."""
+        with calling("read the network quota"):
+            try:
+                details = self._network.get_quota(self._clients.project_id, details=True)
+            except (sdk.NotFoundException, sdk.ForbiddenException):
+                return {}
+            return {
+                "ports": details.ports or {},
+                "security_groups": details.security_groups or {},
+                "security_group_rules": details.security_group_rules or {},
+            }
+
+    # --- observation --------------------------------------------------------------------------------------------
+    def ports(self, cluster: str) -> list[Port]:
+        """Ports of the cluster: one filtered list call."""
+        return [port_of(port) for port in self._marked("ports", owner_mark(cluster))]
+
+    def security_groups(self, cluster: str) -> list[SecurityGroup]:
+        """Security groups of the cluster: one filtered list call."""
+        return [security_group_of(group) for group in self._marked("security_groups", owner_mark(cluster))]
+
+    def _marked(self, kind: str, mark: str) -> list[Any]:
+        project = self._clients.project_id
+        with calling(f"list {kind.replace('_', ' ')}"):
+            found = list(getattr(self._network, kind)(description=mark, project_id=project))
+        return [item for item in found if item.description == mark and item.project_id == project]
+
+    # --- writes -------------------------------------------------------------------------------------------------
+    def create_ports(self, requests: Sequence[PortRequest]) -> list[Port]:
+        """See ``base.Cloud``."""
+        by_name = {request.name: request for request in requests}
+        if not by_name:
+            return []
+        [mark] = {request.description for request in requests}
+
+        def create(missing: Sequence[str]) -> dict[str, Port]:
+            bodies = [port_body(by_name[name]) for name in missing]
+            with calling(f"create {len(bodies)} ports ({', '.join(missing)})"):
+                return {port.name: port_of(port) for port in self._network.create_ports(bodies)}
+
+        def find() -> dict[str, Port]:
+            return {port.name: port_of(port) for port in self._marked("ports", mark)}
+
+        made = self._recovery.create(list(by_name), create, find)
+        return [made[request.name] for request in requests]
+
+    def create_security_group(self, name: str, description: str) -> SecurityGroup:
+        """See ``base.Cloud``."""
+
+        def create(_missing: Sequence[str]) -> dict[str, SecurityGroup]:
+            with calling(f"create security group {name}"):
+                made = self._network.create_security_group(name=name, description=description)
+            return {name: security_group_of(made)}
+
+        def find() -> dict[str, SecurityGroup]:
+            return {group.name: security_group_of(group) for group in self._marked("security_groups", description)}
+
+        return self._recovery.create([name], create, find)[name]
+
+    def create_rules(self, security_group_id: str, rules: Iterable[Rule]) -> None:
+        """See ``base.Cloud``. Where one of the rules exists, Neutron makes none: then they are made one by one."""
+        bodies = [rule_body(security_group_id, rule) for rule in rules]
+        if bodies and not self._made_rules(bodies):
+            for body in bodies:
+                self._made_rules([body])
+
+    def _made_rules(self, bodies: Sequence[Mapping[str, Any]]) -> bool:
+        """False where one of them exists already."""
+
+        def post() -> None:
+            with calling(f"create {len(bodies)} rules of security group {bodies[0]['security_group_id']}"):
+                list(self._network.create_security_group_rules(bodies))
+
+        try:
+            self._recovery.repeat(post)
+        except CloudError as error:
+            if error.status == 409 and "already exists" in error.message:
+                return False
+            raise
+        return True
+
+    def delete_port(self, port_id: str) -> None:
+        """See ``base.Cloud``."""
+        with calling(f"delete port {port_id}"):
+            self._network.delete_port(port_id, ignore_missing=True)
+
+    def delete_security_group(self, group_id: str) -> None:
+        """See ``base.Cloud``. CloudError 409 while a port uses it."""
+        try:
+            with calling(f"delete security group {group_id}"):
+                self._network.delete_security_group(group_id, ignore_missing=True)
+        except CloudError as error:
+            if error.status == 409:
+                error.hint = "something still uses it: delete the servers and ports first, then try again"
+            raise

@@ -1,0 +1,51 @@
+"""Pure: what Nova's API returns -> our records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from clusterctl.cloud.marks import services_of
+from clusterctl.resources import KEY_GROUP, KEY_NODE, Server, ServerGroup
+
+GOING = frozenset({"DELETED", "SOFT_DELETED"})
+
+
+def server_of(raw: Mapping[str, Any]) -> Server:
+    """A server of a detailed list at microversion 2.47 or later (flavor embedded)."""
+    metadata = dict(raw["metadata"])
+    image = raw.get("image") or {}  # an empty string for servers booted from a volume
+    return Server(
+        id=raw["id"],
+        name=raw["name"],
+        status=raw["status"],
+        group=metadata.get(KEY_GROUP, ""),
+        node=metadata.get(KEY_NODE),
+        address=_fixed_address(raw.get("addresses") or {}),
+        image_id=image.get("id"),
+        flavor=raw["flavor"]["original_name"],
+        services=services_of(metadata),
+        created=raw["created"],
+        task_state=raw.get("OS-EXT-STS:task_state"),
+        fault=(raw.get("fault") or {}).get("message"),
+        metadata=metadata,
+        launched=raw.get("OS-SRV-USG:launched_at") is not None,
+        host_id=raw.get("hostId") or "",
+    )
+
+
+def _fixed_address(addresses: Mapping[str, Any]) -> str | None:
+    """The first fixed address, IPv4 before IPv6; floating ones are not the node's own."""
+    fixed = [a for network in addresses.values() for a in network if a.get("OS-EXT-IPS:type", "fixed") == "fixed"]
+    return str(min(fixed, key=lambda a: int(a["version"]))["addr"]) if fixed else None
+
+
+def server_group_of(raw: Mapping[str, Any]) -> ServerGroup:
+    """A server group; before microversion 2.64 its policy was a list."""
+    policy = raw.get("policy") or next(iter(raw.get("policies") or ()), "")
+    return ServerGroup(raw["id"], raw["name"], policy, tuple(raw.get("members") or ()))
+
+
+def is_leaving(server: Server) -> bool:
+    """Whether the server is being deleted."""
+    return server.status in GOING or server.task_state == "deleting"
