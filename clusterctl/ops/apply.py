@@ -52,9 +52,10 @@ def apply_plan(
     Raises:
         CloudError: a call failed for good; what was made so far stays and is found by the next run.
     """
+    waiter = waiter or Waiter()
     top = topology(spec)
     with progress.phase("prepare"):
-        _discard(plan.discard, cloud, progress)
+        _discard(spec.cluster, plan.discard, cloud, progress, waiter)
         sg = _security_group(spec, plan, observed, cloud)
         with ThreadPoolExecutor(PARALLEL_WRITES) as pool:
             groups = [pool.submit(cloud.create_server_group, g.name, g.policy) for g in plan.server_groups]
@@ -71,7 +72,7 @@ def apply_plan(
     )
     with progress.phase("boot"):
         requests = server_requests(spec, top, plan, ground, world, sg, new_batch)
-        _volumes_ready(spec, plan.boot, world, cloud, progress, waiter or Waiter())
+        _volumes_ready(spec, plan.boot, world, cloud, progress, waiter)
         progress.note(f"{plan.new_servers} servers in {len(requests)} calls")
         with ThreadPoolExecutor(PARALLEL_WRITES) as pool:
             for done in [pool.submit(cloud.create_servers, request) for request in requests]:
@@ -166,7 +167,7 @@ def _agent_variables(spec: ClusterSpec, group: str, ground: Ground) -> Variables
 
 def boot_data(spec: ClusterSpec, services: Sequence[Service], variables: Variables) -> bytes:
     """User-data that turns the base image into a node with ``services``."""
-    return user_data(services, variables, spec.user_data, volume="common_volume_serial" in variables)
+    return user_data(services, variables, spec.user_data)
 
 
 def _request(
@@ -218,10 +219,19 @@ def _named_metadata(node: NamedNode) -> dict[str, str]:
     return found
 
 
-def _discard(servers: Iterable[Server], cloud: Cloud, progress: Progress) -> None:
+def _discard(cluster: str, servers: Sequence[Server], cloud: Cloud, progress: Progress, waiter: Waiter) -> None:
+    """Deletes failed builds and waits until they are gone: until then they hold their ports and volumes."""
+    if not servers:
+        return
+    ids = {server.id for server in servers}
+    progress.note(f"deleting {len(ids)} servers whose build failed")
     for server in servers:
-        progress.note(f"deleting {server.name}, whose build failed")
         cloud.delete_server(server.id)
+    waiter.until(
+        lambda: not ids & {server.id for server in cloud.servers(cluster)},
+        what="failed builds to be deleted",
+        timeout_s=300,
+    )
 
 
 def _security_group(spec: ClusterSpec, plan: Plan, observed: Observed, cloud: Cloud) -> SecurityGroup:

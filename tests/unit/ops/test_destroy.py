@@ -1,0 +1,89 @@
+"""destroy takes away what carries the cluster's marks, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from clusterctl.cloud.faults import Fault
+from clusterctl.cloud.memory import MemoryCloud
+from clusterctl.errors import CloudError, ClusterctlError
+from clusterctl.ops.destroy import DestroyReport, destroy
+from clusterctl.ops.progress import Progress
+from tests.unit.ops.clouds import Clock, create_in, demo_cloud
+from tests.unit.ops.test_create import with_volume
+from tests.unit.specs import demo_spec
+
+
+def destroy_in(cloud: MemoryCloud, **options: Any) -> DestroyReport:
+    return destroy("demo", cloud, progress=Progress(), waiter=Clock().waiter(), **options)
+
+
+def test_everything_but_the_volumes() -> None:
+    cloud = demo_cloud()
+    create_in(cloud, with_volume())
+    report = destroy_in(cloud)
+    assert report.deleted == {"servers": 6, "ports": 5, "volumes": 0, "server_groups": 2, "security_groups": 1}
+    assert report.left == {"servers": 0, "ports": 0, "volumes": 2, "server_groups": 0, "security_groups": 0}
+    assert report.kept_volumes == ("demo-jenkins-1", "demo-jenkins-2")
+
+
+def test_the_volumes_too_if_asked() -> None:
+    cloud = demo_cloud()
+    create_in(cloud, with_volume())
+    assert sum(destroy_in(cloud, with_volumes=True).left.values()) == 0
+
+
+def test_kept_volumes_are_found_by_the_next_create() -> None:
+    cloud = demo_cloud()
+    create_in(cloud, with_volume())
+    before = {volume.id for volume in cloud.volumes("demo")}
+    destroy_in(cloud)
+    create_in(cloud, with_volume())
+    assert {volume.id for volume in cloud.volumes("demo")} == before
+
+
+def test_foreign_resources_stay() -> None:
+    cloud = demo_cloud()
+    create_in(cloud, demo_spec(cluster="other"))
+    before = cloud.observe("other")
+    create_in(cloud, demo_spec())
+    destroy_in(cloud)
+    assert cloud.observe("other") == before
+
+
+def test_of_nothing_is_nothing() -> None:
+    report = destroy_in(demo_cloud())
+    assert sum(report.deleted.values()) == sum(report.left.values()) == 0
+
+
+def calls_of_an_undisturbed_run() -> int:
+    cloud = demo_cloud()
+    create_in(cloud, with_volume())
+    cloud.reset_calls()
+    destroy_in(cloud, with_volumes=True)
+    return cloud.calls.read + cloud.calls.write
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("call", range(1, calls_of_an_undisturbed_run() + 1))
+def test_killed_at_any_call_the_next_run_finishes(call: int, when: Any) -> None:
+    cloud = demo_cloud()
+    create_in(cloud, with_volume())
+    cloud.reset_calls()
+    cloud.faults.append(Fault(SystemExit(9), call=call, when=when))
+    with pytest.raises(SystemExit):
+        destroy_in(cloud, with_volumes=True)
+    report = destroy_in(cloud, with_volumes=True)
+    assert sum(report.left.values()) == 0
+    assert not cloud.server_records
+    assert not cloud.port_records
+
+
+def test_what_cannot_be_deleted_is_said() -> None:
+    cloud = demo_cloud()
+    create_in(cloud, demo_spec())
+    cloud.faults.append(Fault(CloudError("port is in use"), kind="DELETE /ports/*", times=None))
+    with pytest.raises(ClusterctlError, match="port is in use"):
+        destroy_in(cloud)
