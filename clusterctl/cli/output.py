@@ -83,6 +83,13 @@ def print_line(text: str = "") -> None:
     sys.stdout.write(text + "\n")
 
 
+def print_rich(renderable: object) -> None:
+    """A table or text of rich's as an answer."""
+    from rich.console import Console  # noqa: PLC0415
+
+    Console(highlight=False).print(renderable)
+
+
 def print_error(error: ClusterctlError) -> None:
     """The message, then the hint."""
     _err(f"clusterctl: {error.message}")

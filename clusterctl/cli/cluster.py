@@ -1,0 +1,147 @@
+"""Verbs that make, ask, enter and remove a cluster."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from clusterctl.cli.output import print_json, print_line, print_rich
+from clusterctl.cli.session import CloudName, File, Json, Timeout, session
+from clusterctl.errors import CancelledError, InputError
+
+if TYPE_CHECKING:
+    from clusterctl.ops.verify import VerifyReport
+    from clusterctl.spec.model import ClusterSpec
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verbs to the program."""
+    app.command()(create)
+    app.command()(status)
+    app.command()(verify)
+    app.command()(ssh)
+    app.command()(destroy)
+
+
+def create(file: File, cloud: CloudName = None, timeout: Timeout = 1200, as_json: Json = False) -> None:
+    """Bring a cluster up, or finish one that was left half-made; a whole one is left alone."""
+    from clusterctl.ops.access import open_access  # noqa: PLC0415  (here and below: `--help` must be quick)
+    from clusterctl.ops.create import create as create_cluster  # noqa: PLC0415
+    from clusterctl.ops.verify import wait_healthy  # noqa: PLC0415
+
+    with session(file, cloud, go_on=f"clusterctl create {file}") as at:
+        access = open_access(at.spec, at.cloud)
+
+        def wait(spec: ClusterSpec, fresh: bool) -> VerifyReport:
+            return wait_healthy(
+                spec, at.cloud, access, deadline_s=timeout if fresh else min(timeout, 120), note=at.progress.note
+            )
+
+        report = create_cluster(at.spec, at.cloud, progress=at.progress, wait_healthy=wait, file=str(file))
+    if as_json:
+        print_json(report.to_json())
+        return
+    made = f"{report.created} servers made" if report.created else "nothing to do, no writing call was sent"
+    print_line(f"cluster {report.cluster}: {report.nodes} nodes, healthy; {made}")
+    for problem in report.problems:
+        print_line(f"! {problem}")
+
+
+def status(file: File, cloud: CloudName = None, as_json: Json = False) -> None:
+    """Show the nodes with their services, the leaders, and what is used."""
+    from clusterctl.cli.tables import render_status  # noqa: PLC0415
+    from clusterctl.ops.access import open_access  # noqa: PLC0415
+    from clusterctl.ops.status import collect_status  # noqa: PLC0415
+
+    with session(file, cloud, go_on=f"clusterctl status {file}") as at:
+        report = collect_status(at.spec, at.cloud, open_access(at.spec, at.cloud).prober)
+    if as_json:
+        print_json(report.to_json())
+    else:
+        print_rich(render_status(report))
+
+
+def verify(
+    file: File,
+    cloud: CloudName = None,
+    deep: Annotated[bool, typer.Option("--deep", help="Ask every agent's node, too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Ask the services whether the cluster is healthy; exit code 3 if it isn't."""
+    from clusterctl.cli.tables import render_verify  # noqa: PLC0415
+    from clusterctl.ops.access import open_access  # noqa: PLC0415
+    from clusterctl.ops.verify import verify as verify_cluster  # noqa: PLC0415
+
+    with session(file, cloud, go_on=f"clusterctl verify {file}") as at:
+        prober = open_access(at.spec, at.cloud).prober
+        report = verify_cluster(at.spec, at.cloud.servers(at.spec.cluster), at.cloud.flavors(), prober, deep=deep)
+    if as_json:
+        print_json(report.to_json())
+    else:
+        print_rich(render_verify(report))
+    if not report.healthy:
+        raise typer.Exit(3)
+
+
+def ssh(
+    file: File,
+    node: Annotated[str, typer.Argument(metavar="NODE", help="Name of a node.", show_default=False)],
+    command: Annotated[
+        list[str] | None, typer.Argument(metavar="[CMD]...", help="A command instead of a shell.", show_default=False)
+    ] = None,
+    cloud: CloudName = None,
+) -> None:
+    """Enter a node, or run a command on it, with its host key pinned from the console."""
+    from clusterctl.ops.access import open_access  # noqa: PLC0415
+    from clusterctl.ssh.config import Target  # noqa: PLC0415
+
+    with session(file, cloud, go_on=f"clusterctl ssh {file} {node}") as at:
+        servers = {server.name: server for server in at.cloud.servers(at.spec.cluster)}
+        if node not in servers:
+            known = ", ".join(sorted(servers)) or "none; the cluster doesn't exist"
+            raise InputError(f"NODE: found {node!r}; allowed: {known}")
+        server = servers[node]
+        if not server.address:
+            raise InputError(f"node {node} is {server.status} and has no address yet")
+        access = open_access(at.spec, at.cloud)
+        access.host_keys.require(server.id, node)
+    access.ssh.interactive(Target(node, server.id, server.address), command or [])
+
+
+def destroy(
+    file: File,
+    cloud: CloudName = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask for the cluster's name.")] = False,
+    volumes: Annotated[bool, typer.Option("--volumes", help="Delete data volumes, too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Delete a cluster: what carries its marks and nothing else; data volumes stay unless asked for."""
+    from clusterctl.ops.destroy import destroy as destroy_cluster  # noqa: PLC0415
+
+    go_on = f"clusterctl destroy {file}{' --volumes' if volumes else ''}"
+    with session(file, cloud, go_on=go_on) as at:
+        if not yes:
+            _confirm(at.spec, at.cloud.observe(at.spec.cluster).counts, volumes)
+        report = destroy_cluster(at.spec.cluster, at.cloud, progress=at.progress, with_volumes=volumes)
+    if as_json:
+        print_json(report.to_json())
+        return
+    deleted = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in report.deleted.items() if count)
+    print_line(f"cluster {at.spec.cluster}: deleted {deleted or 'nothing; there was nothing'}")
+    print_line("left: " + ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in report.left.items()))
+    if report.kept_volumes:
+        print_line(f"kept volumes: {', '.join(report.kept_volumes)}; `{go_on} --volumes` deletes them")
+
+
+def _confirm(spec: ClusterSpec, counts: dict[str, int], volumes: bool) -> None:
+    kinds = [f"{count} {kind.replace('_', ' ')}" for kind, count in counts.items() if volumes or kind != "volumes"]
+    answer = typer.prompt(
+        f"This deletes {', '.join(kinds)} of cluster {spec.cluster} in cloud {spec.cloud}.\n"
+        "Type the cluster's name to go on",
+        default="",
+        show_default=False,
+        err=True,
+    )
+    if answer != spec.cluster:
+        raise CancelledError("the name doesn't match; nothing was deleted", hint="--yes deletes without asking.")
