@@ -51,10 +51,11 @@ class SshConfig:
     persist_s: int = 60
 
 
-def control_directory(environ: Mapping[str, str] = os.environ) -> Path:
+def control_directory(environ: Mapping[str, str] = os.environ, *, fallback: Path = Path("/tmp")) -> Path:  # noqa: S108
     """A directory, ours alone, short enough for socket names (sun_path has 108 bytes, unix(7)).
 
-    ssh appends 17 characters to a ControlPath while it makes the socket, and our names have 16.
+    In ``$XDG_RUNTIME_DIR`` where that is usable and short, else in ``fallback``. ssh appends 17 characters to a
+    ControlPath while it makes the socket, and our names have 16.
 
     Raises:
         ClusterctlError: somebody else owns it, so a socket in it could be theirs.
@@ -63,7 +64,7 @@ def control_directory(environ: Mapping[str, str] = os.environ) -> Path:
     if base.is_absolute() and len(str(base)) <= 50 and os.access(base, os.W_OK):
         path = base / "clusterctl"
     else:
-        path = Path("/tmp") / f"clusterctl-{os.getuid()}"  # noqa: S108 (owner and mode are checked below)
+        path = fallback / f"clusterctl-{os.getuid()}"
     path.mkdir(mode=0o700, exist_ok=True)
     status = path.lstat()
     if path.is_symlink() or status.st_uid != os.getuid() or status.st_mode & 0o077:

@@ -1,0 +1,130 @@
+"""The console parser, on logs as consoles give them: prefixed, interleaved, torn."""
+
+from __future__ import annotations
+
+import pytest
+
+from clusterctl.ssh.console import BootState, HostKey, Step, console_tail, parse_console, valid_key
+from tests.unit.ssh.keys import ECDSA, ED25519, RSA, key_line
+
+WHOLE = f"""\
+[    0.000000] Linux version 6.1.0-18-cloud-amd64\r
+[  OK  ] Started \x1b[0;1;39mssh.service\x1b[0m - OpenBSD Secure Shell server.\r
+[   12.301] cloud-init[399]: {key_line(ED25519)}\r
+{key_line(ECDSA)}
+clusterctl: step files ok
+[   14.2] cloud-init[399]: clusterctl: step files ok\r
+clusterctl: step zookeeper ok
+clusterctl: done\r
+[   15.9] cloud-init[399]: Cloud-init v. 22.4.2 finished at Thu, 01 Jan 2026 00:00:00 +0000. Up 15.9 seconds
+
+debian login: """
+
+
+def test_a_whole_boot() -> None:
+    report = parse_console(WHOLE)
+    assert report.state is BootState.DONE
+    assert report.host_keys == (ECDSA, ED25519)
+    assert report.steps == (Step("files", ok=True), Step("zookeeper", ok=True))
+    assert (report.failed_step, report.reason, report.problems) == (None, "", ())
+
+
+def test_nothing_yet() -> None:
+    report = parse_console("[    0.0] Linux version 6.1\nLoading initial ramdisk ...\n")
+    assert report.state is BootState.SILENT
+    assert report.host_keys == ()
+
+
+def test_under_way() -> None:
+    assert parse_console(key_line(RSA)).state is BootState.RUNNING
+    assert parse_console("clusterctl: step files ok").state is BootState.RUNNING
+
+
+def test_a_failed_step_is_named_with_its_reason() -> None:
+    report = parse_console(
+        "clusterctl: step files ok\n"
+        "[   20.1] cloud-init[400]: clusterctl: step mesos-master failed: mesos-master.service is failed (signal)\r\n"
+        "clusterctl: failed mesos-master\n"
+        "Cloud-init v. 22.4.2 finished at now\n"
+    )
+    assert report.state is BootState.FAILED
+    assert (report.failed_step, report.reason) == ("mesos-master", "mesos-master.service is failed (signal)")
+    assert report.steps[-1] == Step("mesos-master", ok=False, reason="mesos-master.service is failed (signal)")
+
+
+def test_the_last_word_counts_after_a_second_run() -> None:
+    report = parse_console("clusterctl: failed fetch\nclusterctl: step fetch ok\nclusterctl: done\n")
+    assert report.state is BootState.DONE
+    assert report.failed_step is None
+
+
+@pytest.mark.parametrize(
+    ("complaint", "reason"),
+    [
+        ("util.py[WARNING]: Failed to run module scripts_user (scripts in ...)", "Failed to run module scripts_user"),
+        ("util.py[WARNING]: Running module runcmd (<module 'x'>) failed", "Running module runcmd"),
+        ("schema.py[WARNING]: Invalid cloud-config provided: Please run", "schema.py[WARNING]: Invalid cloud-config"),
+        (
+            "__init__.py[WARNING]: Unhandled non-multipart (text/x-not-multipart) userdata: 'b'#c'",
+            "Unhandled non-multip",
+        ),
+        ("util.py[WARNING]: Failed loading yaml blob. Invalid format at line 1", "Failed loading yaml blob"),
+    ],
+)
+def test_cloud_init_that_ended_without_our_script_has_failed(complaint: str, reason: str) -> None:
+    log = f"[   9.1] cloud-init[512]: 2026-01-01 00:00:00,000 - {complaint}\n"
+    assert parse_console(log).state is BootState.SILENT  # it may go on
+    report = parse_console(f"{log}Cloud-init v. 23.1 finished at Thu. Datasource DataSourceConfigDrive.\n")
+    assert (report.state, report.failed_step) == (BootState.FAILED, "cloud-init")
+    assert report.reason.startswith(reason)
+
+
+def test_a_complaint_does_not_outweigh_done() -> None:
+    report = parse_console("schema.py[WARNING]: deprecated\nclusterctl: done\nCloud-init v. 23.1 finished at now\n")
+    assert report.state is BootState.DONE
+    assert report.problems == ("schema.py[WARNING]: deprecated",)
+
+
+def test_a_kernel_panic_is_a_failed_boot() -> None:
+    report = parse_console("[    2.1] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\n")
+    assert (report.state, report.failed_step) == (BootState.FAILED, "boot")
+    assert report.reason.startswith("Kernel panic - not syncing")
+
+
+def test_stock_images_print_cloud_inits_own_block() -> None:
+    report = parse_console(
+        "-----BEGIN SSH HOST KEY FINGERPRINTS-----\n256 SHA256:abc root@x (ED25519)\n"
+        "-----END SSH HOST KEY FINGERPRINTS-----\n"
+        f"<14>Jan  1 00:00:00 cloud-init: -----BEGIN SSH HOST KEY KEYS-----\r\n"
+        f"{ECDSA.type} {ECDSA.base64} root@builder\r\n{ED25519.type} {ED25519.base64} root@builder\r\n"
+        "-----END SSH HOST KEY KEYS-----\r\n"
+        f"{RSA.type} {RSA.base64} outside of the block\n"
+    )
+    assert report.host_keys == (ECDSA, ED25519)
+
+
+def test_our_lines_win_over_cloud_inits_block() -> None:
+    block = f"-----BEGIN SSH HOST KEY KEYS-----\n{RSA.type} {RSA.base64}\n-----END SSH HOST KEY KEYS-----\n"
+    assert parse_console(block + key_line(ED25519)).host_keys == (ED25519,)
+
+
+@pytest.mark.parametrize("key", [ED25519, ECDSA, RSA], ids=lambda key: str(key.type))
+def test_a_torn_key_is_no_key(key: HostKey) -> None:
+    assert valid_key(key)
+    for size in range(len(key.base64)):
+        assert not valid_key(HostKey(key.type, key.base64[:size]))
+
+
+def test_a_key_torn_by_the_kernel_is_taken_from_its_second_print() -> None:
+    torn = key_line(ED25519)[:60] + "[   13.1] random: crng init done\n"
+    assert parse_console(torn).host_keys == ()
+    assert parse_console(torn + key_line(ED25519) + "\n").host_keys == (ED25519,)
+
+
+def test_a_key_of_another_type_than_it_says_is_refused() -> None:
+    assert not valid_key(HostKey("ssh-rsa", ED25519.base64))
+    assert not valid_key(HostKey("ssh-ed25519", "no base64!"))
+
+
+def test_the_tail_is_readable() -> None:
+    assert console_tail("a\r\n\r\n\x1b[32mb\x1b[0m\n\nc\n", lines=2) == "b\nc"
