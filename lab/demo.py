@@ -1,4 +1,4 @@
-"""The main job, shown on the lab: from nothing to a cluster that runs an app. `demo.py up [--zone vm|container]`, `down`."""
+"""The main job, shown on the lab: from nothing to a cluster that runs an app. Verbs: up [--zone ZONE], down."""
 
 from __future__ import annotations
 
