@@ -40,7 +40,6 @@ class AgentFacts(BaseModel):
 
     id: str
     hostname: str
-    pid: str = ""
     active: bool = False
     deactivated: bool = False
     attributes: dict[str, str | float] = {}

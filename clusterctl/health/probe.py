@@ -229,13 +229,12 @@ def probe(request: Json) -> Json:
 
 
 def _agent(agent: Json) -> Json:
-    kept = ("id", "hostname", "pid", "active", "attributes", "version", "resources", "used_resources")
-    found = {key: agent.get(key) for key in kept}
+    kept = ("id", "hostname", "active", "deactivated", "attributes", "version", "resources", "used_resources")
+    found = {key: agent[key] for key in kept if key in agent}
     found["reserved"] = agent.get("reserved_resources", {})
     found["unreserved"] = agent.get("unreserved_resources", {})
     found["tasks"] = agent.get("TASK_RUNNING", 0)
     found["drain"] = agent.get("drain_info", {}).get("state")
-    found["deactivated"] = agent.get("deactivated", False)
     return found
 
 

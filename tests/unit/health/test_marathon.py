@@ -1,0 +1,95 @@
+"""Marathon's and Jenkins' checks: each rule broken once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from clusterctl.health.facts import NodeFacts
+from clusterctl.health.jenkins import jenkins_checks
+from clusterctl.health.marathon import leading_marathon, marathon_checks
+from tests.unit.health.clusters import FRAMEWORK, all_facts, expect, facts
+
+
+def failed(**changes: NodeFacts) -> dict[str, str]:
+    return {check.name: check.detail for check in marathon_checks(expect(), all_facts(**changes)) if not check.ok}
+
+
+def with_framework(**changes: Any) -> dict[str, str]:
+    framework = {"id": FRAMEWORK, "active": True, "connected": True, "roles": ["marathon"]} | changes
+    return failed(c1=facts(1, mesos_master={"frameworks": [framework]}))
+
+
+def test_healthy() -> None:
+    assert {check.name: (check.ok, check.detail) for check in marathon_checks(expect(), all_facts())} == {
+        "marathon.members": (True, "3 of 3 instances answer"),
+        "marathon.leader": (True, "demo-control-2"),
+        "marathon.framework": (True, "active in role marathon"),
+        "marathon.deployments": (True, "none under way"),
+    }
+
+
+def test_deployments_are_told_but_are_no_failure() -> None:
+    checks = marathon_checks(expect(), all_facts(c2=facts(2, marathon={"deployments": 2})))
+    assert (checks[-1].ok, checks[-1].detail) == (True, "2 under way")
+
+
+def test_disagreement_about_the_leader() -> None:
+    found = failed(c3=facts(3, marathon={"leader": "10.0.0.3:8080"}))
+    assert "demo-control-3 (10.0.0.3): takes 10.0.0.3:8080 for the leader" in found["marathon.leader"]
+    assert leading_marathon(expect(), all_facts(c3=facts(3, marathon={"leader": "10.0.0.3:8080"}))) is None
+
+
+def test_a_leader_that_is_none_of_ours() -> None:
+    strange = {f"c{number}": facts(number, marathon={"leader": "10.0.0.99:8080"}) for number in (1, 2, 3)}
+    assert failed(**strange)["marathon.leader"].endswith("expected all to name one of the instances")
+
+
+def test_no_leader() -> None:
+    change = {"leader": None, "no_leader": "/v2/leader: HTTP 404", "framework_id": None}
+    found = failed(**{f"c{number}": facts(number, marathon=change) for number in (1, 2, 3)})
+    assert "takes nobody (/v2/leader: HTTP 404) for the leader" in found["marathon.leader"]
+    assert found["marathon.framework"] == "framework ids: None; expected one and the same"
+
+
+def test_an_instance_that_is_down() -> None:
+    found = failed(c2=facts(2, marathon={"error": "timed out"}))
+    assert found["marathon.members"] == "demo-control-2 (10.0.0.2): timed out"
+    assert "marathon.leader" in found  # the others still name the dead one
+
+
+@pytest.mark.parametrize(
+    ("changes", "detail"),
+    [
+        ({"id": "other"}, "framework f-0000 is not registered at demo-control-1"),
+        ({"active": False}, "framework f-0000 is active=false, connected=true, expected both"),
+        ({"connected": False}, "framework f-0000 is active=true, connected=false, expected both"),
+        ({"roles": ["*"]}, "framework f-0000 has roles *; expected marathon"),
+        ({"roles": []}, "framework f-0000 has roles none; expected marathon"),
+    ],
+)
+def test_the_framework(changes: dict[str, Any], detail: str) -> None:
+    assert with_framework(**changes) == {"marathon.framework": detail}
+
+
+def test_two_framework_ids() -> None:
+    found = failed(c3=facts(3, marathon={"framework_id": "f-0001"}))
+    assert found == {"marathon.framework": "framework ids: f-0000, f-0001; expected one and the same"}
+
+
+def test_no_master_to_ask() -> None:
+    found = failed(c1=facts(1, mesos_master={"error": "connection refused"}))
+    assert found["marathon.framework"] == "no leading Mesos master to ask"
+
+
+def test_jenkins_masters_belong_on_reserved_agents() -> None:
+    def placement(*hosts: str) -> list[tuple[bool, str]]:
+        app = {"id": "/jenkins/ada", "instances": 1, "running": 1, "hosts": list(hosts)}
+        found = all_facts(c2=facts(2, marathon={"jenkins": [app]}))
+        return [(check.ok, check.detail) for check in jenkins_checks(expect(), found)]
+
+    assert placement("10.0.0.11") == [(True, "1 tasks of 1 apps, all on reserved agents")]
+    wrong = "/jenkins/ada runs on 10.0.0.21, expected only agents reserved for marathon"
+    assert placement("10.0.0.11", "10.0.0.21") == [(False, wrong)]
+    assert jenkins_checks(expect(), all_facts()) == []

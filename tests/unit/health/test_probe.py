@@ -1,0 +1,266 @@
+"""The script that runs on nodes, against small servers on loopback that answer what the real ones do.
+
+``tests/contract/health`` has it ask the real ones.
+"""
+
+from __future__ import annotations
+
+import json
+import socketserver
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clusterctl.health import probe as script
+from clusterctl.health.facts import NodeFacts
+from clusterctl.health.prober import probe_script
+from tests.unit.health.clusters import agents
+
+ADDRESS = "127.0.0.1"
+
+
+@contextmanager
+def serving(answers: dict[str, bytes]) -> Iterator[int]:
+    """A server that answers by the first line of the request (``GET PATH``, ``mntr``); its port."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            line = self.request.recv(65536).decode().split("\r\n")[0].removesuffix(" HTTP/1.0")
+            self.request.sendall(answers.get(line, b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"))
+
+    with socketserver.ThreadingTCPServer((ADDRESS, 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.005,))
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def http(body: Any, status: str = "200 OK", *headers: str) -> bytes:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    lines = (f"HTTP/1.1 {status}", f"Content-Length: {len(data)}", *headers)
+    return "\r\n".join((*lines, "", "")).encode() + data
+
+
+def ask(service: str, port: int, **changes: Any) -> NodeFacts:
+    request = {
+        "address": ADDRESS,
+        "timeout_s": 2,
+        "boot_file": "/does/not/exist",
+        "ports": {service: port},
+        "units": {service: f"{service}.service"},
+        **changes,
+    }
+    return NodeFacts.model_validate(script.probe(request))
+
+
+LEADER = (
+    b"zk_version\t3.8.0-${mvngit.commit.id}, built on 2024-12-29 17:54 UTC\nzk_server_state\tleader\n"
+    b"zk_learners\t2\nzk_synced_followers\t2\n"
+)
+
+
+def test_zookeeper_leader() -> None:
+    with serving({"mntr": LEADER}) as port:
+        found = ask("zookeeper", port).zookeeper
+    assert found is not None
+    assert found.model_dump() == {
+        "error": "",
+        "state": "leader",
+        "version": "3.8.0",
+        "synced_followers": 2,
+        "learners": 2,
+    }
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "This ZooKeeper instance is not currently serving requests",
+        "mntr is not executed because it is not in the whitelist.",
+    ],
+)
+def test_zookeeper_that_does_not_serve(answer: str) -> None:
+    with serving({"mntr": f"{answer}\n".encode()}) as port:
+        found = ask("zookeeper", port).zookeeper
+    assert found is not None
+    assert found.error == answer
+
+
+MASTER = {
+    "GET /metrics/snapshot": http(
+        {
+            "master/elected": 1.0,
+            "registrar/log/recovered": 1.0,
+            "registrar/log/ensemble_size": 3.0,
+            "registrar/registry_size_bytes": 743.0,
+            "master/uptime_secs": 44.5,
+        }
+    ),
+    "GET /master/redirect": http(b"", "307 Temporary Redirect", "Location: //10.0.0.1:5050"),
+    "GET /version": http({"version": "1.11.0"}),
+    "GET /master/state-summary": http(
+        {
+            "slaves": [
+                {
+                    **agent,
+                    "reserved_resources": agent["reserved"],
+                    "unreserved_resources": agent["unreserved"],
+                    "TASK_RUNNING": 3,
+                    "drain_info": {"state": "DRAINING"},
+                }
+                for agent in agents()
+            ],
+            "frameworks": [{"id": "f-1", "name": "marathon", "active": True, "connected": True, "TASK_RUNNING": 2}],
+        }
+    ),
+    "GET /master/roles": http({"roles": [{"name": "marathon", "frameworks": ["f-1"]}, {"name": "*"}]}),
+}
+
+
+def test_leading_master() -> None:
+    with serving(MASTER) as port:
+        found = ask("mesos_master", port).mesos_master
+    assert found is not None
+    assert (found.error, found.elected, found.leader, found.version) == ("", True, "10.0.0.1:5050", "1.11.0")
+    assert (found.log_recovered, found.registrar_recovered, found.ensemble_size) == (True, True, 3)
+    assert found.agents is not None
+    assert [agent.hostname for agent in found.agents] == ["10.0.0.11", "10.0.0.21"]
+    assert found.agents[0].reserved["marathon"]["cpus"] == 2.0
+    assert (found.agents[0].tasks, found.agents[0].drain) == (3, "DRAINING")
+    (framework,) = found.frameworks
+    assert (framework.id, framework.roles, framework.connected, framework.tasks) == ("f-1", ("marathon",), True, 2)
+
+
+def test_standby_master_is_not_asked_for_agents() -> None:
+    answers = MASTER | {
+        "GET /metrics/snapshot": http({"master/elected": 0.0, "registrar/log/recovered": 1.0}),
+        "GET /master/redirect": http(b"No leader elected", "503 Service Unavailable"),
+    }
+    with serving(answers) as port:
+        found = ask("mesos_master", port).mesos_master
+    assert found is not None
+    assert (found.elected, found.registrar_recovered, found.agents) == (False, False, None)
+    assert (found.leader, found.no_leader) == (None, "HTTP 503 No leader elected")
+
+
+def test_agent() -> None:
+    answers = {
+        "GET /state": http({"id": "S-1", "version": "1.11.0", "master_hostname": "10.0.0.1", "attributes": {"r": 1.0}}),
+        "GET /metrics/snapshot": http({"slave/registered": 1.0}),
+    }
+    with serving(answers) as port:
+        found = ask("mesos_agent", port).mesos_agent
+    assert found is not None
+    assert (found.id, found.registered, found.master, found.attributes) == ("S-1", True, "10.0.0.1", {"r": "1.0"})
+
+
+def marathon(leader: str) -> dict[str, bytes]:
+    app = {"id": "/j", "instances": 1, "tasksRunning": 1, "tasks": [{"host": "10.0.0.11", "state": "TASK_RUNNING"}]}
+    return {
+        "GET /ping": http(b"pong\n"),
+        "GET /v2/leader": http({"leader": leader}),
+        "GET /v2/info": http({"frameworkId": "f-1", "version": "1.11.24"}),
+        "GET /v2/deployments": http([{}, {}]),
+        "GET /v2/apps?label=clusterctl.jenkins&embed=apps.tasks": http({"apps": [app]}),
+    }
+
+
+def test_marathon_leader_tells_of_jenkins_masters() -> None:
+    answers: dict[str, bytes] = {}
+    with serving(answers) as port:
+        answers |= marathon(f"{ADDRESS}:{port}")
+        found = ask("marathon", port).marathon
+    assert found is not None
+    assert (found.error, found.ping, found.framework_id, found.deployments) == ("", "pong", "f-1", 2)
+    assert [(app.id, app.hosts) for app in found.jenkins] == [("/j", ("10.0.0.11",))]
+
+
+def test_marathon_standby() -> None:
+    with serving(marathon("10.0.0.1:8080")) as port:
+        found = ask("marathon", port).marathon
+    assert found is not None
+    assert (found.leader, found.version, found.jenkins) == ("10.0.0.1:8080", "1.11.24", ())
+
+
+def test_marathon_without_a_leader() -> None:
+    with serving({"GET /ping": http(b"pong")}) as port:
+        found = ask("marathon", port).marathon
+    assert found is not None
+    assert (found.error, found.leader, found.no_leader) == ("", None, "/v2/leader: HTTP 404")
+
+
+@pytest.mark.parametrize(
+    ("answers", "error"),
+    [
+        ({"GET /ping": http(b"", "503 Service Unavailable")}, "/ping: HTTP 503"),
+        ({"GET /ping": b"SSH-2.0-OpenSSH"}, "/ping: no HTTP answer"),
+        ({"GET /ping": http(b""), "GET /v2/leader": http(b"<html>")}, "JSONDecodeError: Expecting value"),
+        (
+            marathon("x:1") | {"GET /v2/info": http(b"Could not\n forward", "502 Bad Gateway")},
+            "/v2/info: HTTP 502: Could not forward",
+        ),
+    ],
+)
+def test_strange_answers_are_reported(answers: dict[str, bytes], error: str) -> None:
+    with serving(answers) as port:
+        found = ask("marathon", port).marathon
+    assert found is not None
+    assert found.error.startswith(error)
+
+
+def test_a_service_that_hangs_costs_its_time_limit() -> None:
+    class Silent(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(1)  # the request; then the connection closes when the client has gone
+
+    with socketserver.TCPServer((ADDRESS, 0), Silent) as server:  # listens, and nobody accepts
+        found = ask("zookeeper", server.server_address[1], timeout_s=0.05).zookeeper
+    assert found is not None
+    assert found.error == "timed out"
+
+
+def test_nobody_listens() -> None:
+    with serving({}) as port:
+        pass
+    found = ask("zookeeper", port)
+    assert found.zookeeper is not None
+    assert found.zookeeper.error == "connection refused"
+    assert found.boot.error == "no such file or directory"
+
+
+def test_boot_file(tmp_path: Path) -> None:
+    path = tmp_path / "boot.json"
+    path.write_text('{"state": "running", "step": "files", "detail": ""}')
+    boot = ask("zookeeper", 1, boot_file=str(path)).boot
+    assert (boot.state, boot.step) == ("running", "files")
+    path.write_text("{")
+    assert ask("zookeeper", 1, boot_file=str(path)).boot.error.startswith("JSONDecodeError")
+
+
+def test_units_of_silent_services_are_looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    systemctl = tmp_path / "systemctl"
+    systemctl.write_text("#!/bin/sh\nshift\nfor unit; do echo failed; done\necho noise >&2\nexit 3\n")
+    systemctl.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    assert ask("zookeeper", 1).units == {"zookeeper.service": "failed"}
+    monkeypatch.setenv("PATH", "/does/not/exist")
+    assert ask("zookeeper", 1).units == {"error": "no such file or directory"}
+
+
+def test_it_runs_as_it_does_on_a_node() -> None:
+    """Alone, isolated, from standard input; without the modules that are slow to import."""
+    request = {"address": ADDRESS, "timeout_s": 1, "boot_file": "/x", "ports": {}, "units": {}}
+    code = probe_script() + b"\nassert not {'typing', 'http.client', 'pathlib', 'subprocess'} & set(sys.modules)\n"
+    argv = [sys.executable, "-I", "-S", "-", json.dumps(request)]
+    run = subprocess.run(argv, input=code, capture_output=True, timeout=30, check=False)
+    assert (run.returncode, run.stderr) == (0, b"")
+    assert NodeFacts.model_validate_json(run.stdout).boot.error == "no such file or directory"
