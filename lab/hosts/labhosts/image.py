@@ -1,0 +1,56 @@
+"""What hosts boot from: ``base``, a stock Debian, and ``node``, the base image of a cluster on top of it."""
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from oslab import cache
+from oslab.settings import LabError
+
+from .settings import HERE, ROOT, cache_directory
+
+
+def base() -> Path:
+    """The directory with ``base/`` and ``repo/``; built if it is not there."""
+    inputs = [HERE / "packages.txt", HERE / "repository.txt", HERE / "build-base"]
+    return cache.entry(cache_directory(), "hosts-base", inputs, HERE / "build-base")
+
+
+def node() -> Path:
+    """The layer that playbooks/image.yml made on a host; built if it is not there."""
+    later = {"configure.yml", "service.yml", "validate.yml", "pending.yml"}
+    parts = [path for name in ("tasks", "defaults", "files") for path in sorted((ROOT / "roles").glob(f"*/{name}/*"))]
+    inputs = [ROOT / "playbooks" / "image.yml", *(path for path in parts if path.name not in later)]
+    inputs += [HERE / "build-node", base() / "repo" / "Packages"]
+    inputs += [Path(value["src"]) for value in artifacts().values() if isinstance(value, dict)]
+    return cache.entry(cache_directory(), "hosts-node", inputs, HERE / "build-node") / "up"
+
+
+def layers(name: str) -> list[Path]:
+    """Read-only directories of an overlay, topmost first. Raises LabError for a name other than base and node."""
+    found = {"base": lambda: [base() / "base"], "node": lambda: [node(), base() / "base"]}.get(name)
+    if found is None:
+        raise LabError(f"found layer {name!r}; allowed: base, node")
+    return found()
+
+
+def artifacts() -> dict[str, Any]:
+    """The lab's artifacts, built if need be: extra variables for playbooks/image.yml."""
+    directory = cache_directory() / "hosts-artifacts"
+    directory.mkdir(parents=True, exist_ok=True)
+    return {
+        "mesos_artifact": _built(ROOT / "lab" / "mesos" / "build", directory, "1.11.0-1"),
+        "marathon_artifact": _built(ROOT / "lab" / "standins" / "marathon" / "build", directory, "1.11.24"),
+        "marathon_packages": ["python3-kazoo"],  # the stand-in is a Python program
+    }
+
+
+def _built(script: Path, directory: Path, version: str) -> dict[str, str]:
+    done = subprocess.run([script, directory], check=False, stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        raise LabError(f"{os.fspath(script)} failed (exit {done.returncode})")
+    words = done.stdout.split()
+    digest = next(word for word in words if len(word) == 64 and not word.strip("0123456789abcdef"))
+    path = next(word for word in words if word.startswith("/"))
+    return {"version": version, "src": path, "sha256": digest}
