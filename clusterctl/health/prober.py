@@ -9,7 +9,6 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
-from clusterctl.errors import NodeError
 from clusterctl.health.expect import PORTS, UNITS, Node
 from clusterctl.health.facts import BOOT_FILE, NodeFacts
 from clusterctl.spec.model import Service
@@ -20,6 +19,7 @@ from clusterctl.ssh.hostkeys import HostKeys
 # The script's own budget (probe.BUDGET_S), the start of Python on a slow VM and the connection
 TIMEOUT_S = 45.0
 _SERVICE_TIMEOUT_S = 5.0
+NO_KEY = "its console shows no ssh host key yet"
 
 
 class Prober(Protocol):
@@ -57,12 +57,10 @@ class SshProber:
         for node in nodes:
             if node.status != "ACTIVE":
                 found[node.name] = NodeFacts(error=f"its server is {node.status}")
-                continue
-            try:
-                self._host_keys.require(node.server_id, node.name)
+            elif self._host_keys.pinned(node.server_id) or self._host_keys.refresh(node.server_id):
                 reachable.append(node)
-            except NodeError as error:
-                found[node.name] = NodeFacts(error=error.message)
+            else:
+                found[node.name] = NodeFacts(error=NO_KEY)
         answers = self._run(reachable)
         changed = [
             node
@@ -111,7 +109,7 @@ def _is_key_failure(answer: Result | SshError) -> bool:
 
 def _facts(answer: Result | SshError) -> NodeFacts:
     if isinstance(answer, SshError):
-        return NodeFacts(error=answer.message)
+        return NodeFacts(error=answer.reason)
     if answer.returncode == 0:
         try:
             return NodeFacts.model_validate_json(answer.stdout)

@@ -67,7 +67,9 @@ class BootWatch:
         for server in wanted:
             if server.address in answering or self._is_overdue(server):
                 self._read(server)
-        for server in [server for server in self._active(silent) if self._is_overdue(server)][:SILENT_READS]:
+        overdue = [server for server in self._active(silent) if self._is_overdue(server)]
+        # Those that were never read come first
+        for server in sorted(overdue, key=lambda server: self._watched[server.id].next_read)[:SILENT_READS]:
             self._read(server)
 
     def _active(self, servers: Iterable[Server]) -> list[Server]:

@@ -13,7 +13,7 @@ from clusterctl.health.expect import Expected, Node, expected
 from clusterctl.health.facts import NodeFacts
 from clusterctl.health.judge import boot_text, judge, node_ready
 from clusterctl.health.mesos import AGENT_CHECKS, agent_checks, leading_master
-from clusterctl.health.prober import Prober
+from clusterctl.health.prober import NO_KEY, Prober
 from clusterctl.ops.access import Access
 from clusterctl.ops.bootwatch import BootWatch, indented
 from clusterctl.ops.waiting import Waiter
@@ -163,6 +163,7 @@ class _Wait:
             leader = leading_master(expect, self.facts) if self.only_agents else None
             first = [leader[0]] if leader else expect.control
         pinned = self.access.host_keys.known_hosts.aliases()
+        self.facts |= {node.name: NodeFacts(error=NO_KEY) for node in first if node.server_id not in pinned}
         self.facts |= self.access.prober.probe([node for node in first if node.server_id in pinned])
         if self._unready(expect):
             return

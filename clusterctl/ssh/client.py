@@ -38,8 +38,9 @@ class Failure(StrEnum):
 class SshError(NodeError):
     """ssh failed before or while running the command (its exit status 255, or our time limit)."""
 
-    def __init__(self, message: str, failure: Failure, *, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(self, target: Target, reason: str, failure: Failure, *, hint: str | None = None) -> None:
+        super().__init__(f"{target}: {reason}", hint=hint)
+        self.reason = reason
         self.failure = failure
 
 
@@ -70,7 +71,7 @@ class Ssh:
         except OSError as error:
             raise ClusterctlError(f"can't run ssh: {error}", hint="Is the OpenSSH client installed?") from error
         if finished.returncode is None:
-            raise SshError(f"{target}: no answer within {timeout_s:g} s to: {_short(line)}", Failure.TIMEOUT)
+            raise SshError(target, f"no answer within {timeout_s:g} s to: {_short(line)}", Failure.TIMEOUT)
         if finished.returncode == _SSH_FAILED:
             raise _failure(target, self.config, finished)
         return Result(finished.returncode, finished.stdout, finished.stderr)
@@ -129,17 +130,19 @@ def _failure(target: Target, config: SshConfig, finished: Finished) -> SshError:
     last = text.splitlines()[-1].strip() if text else "ssh exited with 255 and said nothing"
     if "Host key verification failed" in text or "HOST IDENTIFICATION HAS CHANGED" in text:
         return SshError(
-            f"{target}: its host key is not the one pinned in {config.known_hosts}",
+            target,
+            f"its host key is not the one pinned in {config.known_hosts}",
             Failure.HOST_KEY,
             hint="If the server was not rebuilt, somebody may be in the middle: don't connect.",
         )
     if "Permission denied" in text:
         return SshError(
-            f"{target}: it does not let '{config.user}' in: {last}",
+            target,
+            f"it does not let '{config.user}' in: {last}",
             Failure.DENIED,
             hint=f"Load the cluster's private key into your ssh agent, or set {KEY_VARIABLE} to its path.",
         )
-    return SshError(f"{target}: {last}", Failure.UNREACHABLE)
+    return SshError(target, last, Failure.UNREACHABLE)
 
 
 def _short(line: str) -> str:

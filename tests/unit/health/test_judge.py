@@ -64,6 +64,13 @@ def test_boot(boot: dict[str, str], detail: str) -> None:
     ]
 
 
+def test_a_node_that_is_not_reached_is_named_with_the_reason_once() -> None:
+    checks = judge(SPEC, servers(), expect(), all_facts(c2=NodeFacts(error="node x: connection refused")))
+    found = {check.name: check.detail for check in checks if not check.ok}
+    assert found["boot"] == "demo-control-2 (10.0.0.2): not reached: node x: connection refused"
+    assert [name for name, detail in found.items() if "connection refused" in detail] == ["boot"]
+
+
 def test_agents_that_were_asked_take_part_in_the_boot_check() -> None:
     found = all_facts() | {"demo-builders-abc-1": facts(0, boot={"state": "failed", "step": "mesos-agent"})}
     failed = [check for check in judge(SPEC, servers(), expect(), found) if not check.ok]

@@ -54,7 +54,9 @@ def test_a_member_that_is_down_is_named_with_its_unit() -> None:
 
 
 def test_a_node_that_is_not_reached() -> None:
-    assert "not reached: ssh: timed out" in failed(c1=NodeFacts(error="ssh: timed out"))["zookeeper.members"]
+    assert failed(c1=NodeFacts(error="ssh: timed out")) == {
+        "zookeeper.members": "demo-control-1 (10.0.0.1): not reached"
+    }
 
 
 def test_a_member_without_a_server() -> None:

@@ -1,0 +1,44 @@
+"""Reports as a terminal shows them."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console, RenderableType
+
+from clusterctl.cli.tables import render_status, render_verify
+from clusterctl.health.facts import NodeFacts
+from clusterctl.health.judge import judge
+from clusterctl.ops.status import make_status
+from clusterctl.ops.verify import VerifyReport
+from tests.unit.health.clusters import SPEC, all_facts, expect, facts, servers
+
+
+def shown(what: RenderableType) -> list[str]:
+    console = Console(width=160, record=True, force_terminal=False, file=io.StringIO())
+    console.print(what)
+    return [" ".join(line.split()) for line in console.export_text().splitlines()]
+
+
+def test_status() -> None:
+    broken = facts(3, marathon={"error": "[Errno 111] refused"})
+    found = all_facts(c2=NodeFacts(error="timed out"), c3=broken)
+    lines = shown(render_status(make_status(SPEC, servers(), expect(), found)))
+    assert lines[1] == (
+        "demo-control-1 control 10.0.0.1 ready zookeeper follower, mesos_master leader, marathon standby base-1"
+    )
+    assert "demo-control-2 control 10.0.0.2 unreachable zookeeper, mesos_master, marathon base-1" in lines
+    assert "timed out" in lines
+    assert any("marathon [Errno 111] refused" in line for line in lines)  # brackets are no markup
+    assert "demo-jenkins-abc-1 jenkins 10.0.0.11 ready mesos_agent registered, 1 tasks base-1" in lines
+    assert "jenkins 1 of 1 1 0.5 of 2 128 of 1856" in lines
+    leaders = "zookeeper demo-control-3, mesos_master demo-control-1, marathon none"
+    assert lines[-1] == f"cluster demo: 3 of 5 nodes ready; leaders: {leaders}"
+
+
+def test_verify() -> None:
+    report = VerifyReport(tuple(judge(SPEC, servers(), expect(), all_facts(c2=facts(2, boot={"state": "running"})))))
+    lines = shown(render_verify(report))
+    assert "ok servers 5 of 5 are active" in lines
+    assert "FAILED boot demo-control-2 (10.0.0.2): its boot is running, expected done" in lines
+    assert len(lines) == 19
