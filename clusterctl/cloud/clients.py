@@ -127,6 +127,10 @@ class Clients:
         with calling("find the compute API"):
             data = connection.compute.get_endpoint_data()
         newest = data.max_microversion if data else None
+        if data and not newest:
+            # keystoneauth passes over a failed discovery in silence; asked plainly, the cloud says what is wrong
+            with calling("find the compute API"):
+                connection.session.get(data.url)
         if not newest or tuple(newest) < MIN_COMPUTE:
             raise CloudError(
                 f"cloud {self._region.name}: its compute API goes up to microversion {_text(newest or (2, 1))}, "

@@ -47,17 +47,20 @@ def calling(what: str) -> Iterator[None]:
         raise _http(what, error.status_code, _said(error.response) or str(error), error.request_id) from error
     except nova.ClientException as error:
         raise _http(what, int(error.code), _plain(str(error.message)), error.request_id) from error
-    except ks.SSLError as error:
-        raise CloudError(
-            f"cannot {what}: {_plain(str(error))}", hint="give the cloud's CA as `cacert` in clouds.yaml"
-        ) from error
-    except ks.ConnectionError as error:
-        raise UncertainError(
-            f"cannot {what}: {_no_answer(error)}",
-            hint="is the cloud up and reachable from here? run the command again",
-        ) from error
     except (ks.ClientException, sdk.SDKException) as error:
-        raise CloudError(f"cannot {what}: {_plain(str(error))}") from error
+        raise _without_answer(what, error) from error
+
+
+def _without_answer(what: str, error: Exception) -> CloudError:
+    # a failed version discovery hides the connection error that caused it
+    causes = list(_chain(error))
+    if any(isinstance(cause, ks.SSLError) for cause in causes):
+        return CloudError(f"cannot {what}: {_plain(str(error))}", hint="give the cloud's CA as `cacert` in clouds.yaml")
+    if any(isinstance(cause, ks.ConnectionError) for cause in causes):
+        return UncertainError(
+            f"cannot {what}: {_no_answer(error)}", hint="is the cloud up and reachable from here? run the command again"
+        )
+    return CloudError(f"cannot {what}: {_plain(str(error))}")
 
 
 def _http(what: str, status: int | None, message: str, request_id: str | None) -> CloudError:
@@ -72,11 +75,17 @@ def _http(what: str, status: int | None, message: str, request_id: str | None) -
 def _no_answer(error: BaseException) -> str:
     """Which address, and the operating system's own reason, out of what urllib3 and requests wrapped around it."""
     address = re.search(r"https?://[^\s:/]+(?::\d+)?", str(error))
-    root = error
-    while (inner := root.__cause__ or root.__context__) is not None:
-        root = inner
+    *_, root = _chain(error)
     reason = (root.strerror if isinstance(root, OSError) else None) or str(root) or type(root).__name__
     return f"no answer from {address.group() if address else 'the cloud'}: {_plain(reason)}"
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and what led to it, outermost first."""
+    link: BaseException | None = error
+    while link is not None:
+        yield link
+        link = link.__cause__ or link.__context__
 
 
 def _id(response: requests.Response | None) -> str | None:

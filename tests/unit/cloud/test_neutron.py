@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import pytest
+import requests
+
+from clusterctl.cloud.openstack import OpenStackCloud
+from clusterctl.errors import CloudError
+from clusterctl.resources import Network, Port, PortRequest, Rule, SecurityGroup, owner_mark
+from tests.unit.cloud.fake_api import PROJECT, FakeApi, Fault, new_id
+
+MARK = owner_mark("ci")
+
+
+def lab_network(**more: object) -> dict[str, object]:
+    return {"id": new_id(), "name": "lab", "project_id": PROJECT, "subnets": ["s1"], **more}
+
+
+def test_network(cloud: OpenStackCloud, api: FakeApi) -> None:
+    api.networks = [lab_network(id="n1"), lab_network(name="other")]
+    assert cloud.network("lab") == Network("n1", "lab", ("s1",))
+    assert cloud.network("none") is None
+
+
+def test_network_by_id(cloud: OpenStackCloud, api: FakeApi) -> None:
+    api.networks = [lab_network()]
+    found = cloud.network(str(api.networks[0]["id"]))
+    assert found is not None
+    assert found.name == "lab"
+
+
+def test_two_networks_of_a_name(cloud: OpenStackCloud, api: FakeApi) -> None:
+    api.networks = [lab_network(), lab_network()]
+    with pytest.raises(CloudError, match="2 networks are called lab") as caught:
+        cloud.network("lab")
+    assert "id" in (caught.value.hint or "")
+
+
+def test_free_addresses_as_an_administrator(cloud: OpenStackCloud, api: FakeApi) -> None:
+    api.networks = [lab_network(id="n1")]
+    api.availability = {
+        "network_id": "n1",
+        "subnet_ip_availability": [
+            {"ip_version": 4, "total_ips": 253, "used_ips": 3},
+            {"ip_version": 6, "total_ips": 2**64, "used_ips": 1},
+        ],
+    }
+    assert cloud.network("lab", with_free_addresses=True) == Network("n1", "lab", ("s1",), 250)
+
+
+def test_free_addresses_as_the_owner(cloud: OpenStackCloud, api: FakeApi) -> None:
+    api.networks = [lab_network(id="n1")]
+    pools = [{"start": "10.0.0.10", "end": "10.0.0.19"}, {"start": "10.0.0.30", "end": "10.0.0.30"}]
+    api.subnets = [{"id": "s1", "network_id": "n1", "allocation_pools": pools}]
+    ips = ["10.0.0.1", "10.0.0.10", "10.0.0.30", "fd00::1"]
+    api.ports = [{"id": ip, "network_id": "n1", "fixed_ips": [{"ip_address": ip}]} for ip in ips]
+    assert cloud.network("lab", with_free_addresses=True) == Network("n1", "lab", ("s1",), 9)
+
+
+def test_free_addresses_of_a_shared_network_are_not_told(cloud: OpenStackCloud, api: FakeApi) -> None:
+    api.networks = [lab_network(id="n1", project_id="another")]
+    assert cloud.network("lab", with_free_addresses=True) == Network("n1", "lab", ("s1",), None)
+
+
+def test_only_ports_and_groups_with_our_mark_in_our_project(cloud: OpenStackCloud, api: FakeApi) -> None:
+    """An administrator's lists span projects, and a filter may be ignored."""
+    ours = {"id": "p1", "name": "ci-zk-1", "description": MARK, "project_id": PROJECT, "device_id": "s1"}
+    api.ports = [
+        {**ours, "fixed_ips": [{"ip_address": "fd00::1"}, {"ip_address": "10.0.0.5"}]},
+        {**ours, "id": "p2", "description": ""},
+        {**ours, "id": "p3", "description": owner_mark("ci2")},
+        {**ours, "id": "p4", "project_id": "another"},
+    ]
+    api.security_groups = [
+        {"id": "g1", "name": "clusterctl.ci", "description": MARK, "project_id": PROJECT, "security_group_rules": []},
+        {"id": "g2", "name": "clusterctl.ci", "description": MARK, "project_id": "another", "security_group_rules": []},
+    ]
+    assert cloud.ports("ci") == [Port("p1", "ci-zk-1", "10.0.0.5", "s1")]
+    assert cloud.security_groups("ci") == [SecurityGroup("g1", "clusterctl.ci", frozenset())]
+
+
+def test_rules_are_read_back_as_they_were_asked_for(cloud: OpenStackCloud, api: FakeApi) -> None:
+    rules = {Rule(22, 22, "10.0.0.0/8"), Rule(2181, 2181), Rule(31000, 32000), Rule(22, 22, "fd00::/8")}
+    group = cloud.create_security_group("clusterctl.ci", MARK)
+    cloud.create_rules(group.id, rules)
+    assert cloud.security_groups("ci")[0].rules == rules
+    assert len(api.sent("POST", "/security-group-rules")) == 1
+    v6 = [rule for rule in api.security_groups[0]["security_group_rules"] if rule["ethertype"] == "IPv6"]
+    assert [rule["remote_ip_prefix"] for rule in v6] == ["fd00::/8"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"direction": "egress"},
+        {"protocol": "udp"},
+        {"protocol": None, "port_range_min": None, "port_range_max": None},
+        {"remote_group_id": "another"},
+    ],
+)
+def test_rules_of_other_kinds_are_left_out(cloud: OpenStackCloud, api: FakeApi, other: dict[str, object]) -> None:
+    base = {"direction": "ingress", "ethertype": "IPv4", "protocol": "tcp", "port_range_min": 1, "port_range_max": 2}
+    group = {"id": "g1", "name": "n", "description": MARK, "project_id": PROJECT}
+    api.security_groups = [{**group, "security_group_rules": [{**base, **other}, {**base, "protocol": "6"}]}]
+    assert cloud.security_groups("ci")[0].rules == {Rule(1, 2, "0.0.0.0/0")}
+
+
+def test_where_a_rule_exists_the_others_are_made_one_by_one(cloud: OpenStackCloud, api: FakeApi) -> None:
+    group = cloud.create_security_group("clusterctl.ci", MARK)
+    cloud.create_rules(group.id, [Rule(1, 1)])
+    cloud.create_rules(group.id, [Rule(1, 1), Rule(2, 2)])
+    assert cloud.security_groups("ci")[0].rules == {Rule(1, 1), Rule(2, 2)}
+    cloud.create_rules(group.id, [])
+    assert len(api.sent("POST", "/security-group-rules")) == 4
+
+
+def test_rules_over_quota_are_an_error(cloud: OpenStackCloud, api: FakeApi) -> None:
+    group = cloud.create_security_group("clusterctl.ci", MARK)
+    api.faults.append(Fault("POST .*rules", status=409))
+    with pytest.raises(CloudError) as caught:
+        cloud.create_rules(group.id, [Rule(1, 1)])
+    assert caught.value.status == 409
+
+
+def test_ports_in_one_call_and_in_order(cloud: OpenStackCloud, api: FakeApi) -> None:
+    made = cloud.create_ports([PortRequest(f"ci-zk-{n}", "n1", "g1", MARK) for n in (3, 1, 2)])
+    assert [port.name for port in made] == ["ci-zk-3", "ci-zk-1", "ci-zk-2"]
+    [body] = api.sent("POST", "/ports")
+    assert body is not None
+    assert body["ports"][0] == {
+        "name": "ci-zk-3",
+        "network_id": "n1",
+        "description": MARK,
+        "security_groups": ["g1"],
+    }
+    assert cloud.create_ports([]) == []
+
+
+def test_ports_of_a_lost_answer_are_found(cloud: OpenStackCloud, api: FakeApi) -> None:
+    api.faults.append(Fault("POST .*/ports", error=requests.ConnectionError("reset"), after=True))
+    made = cloud.create_ports([PortRequest(f"ci-zk-{n}", "n1", "g1", MARK) for n in (1, 2)])
+    assert [port.id for port in made] == [port["id"] for port in api.ports]
+    assert len(api.ports) == 2
+
+
+def test_a_group_in_use(cloud: OpenStackCloud, api: FakeApi) -> None:
+    group = cloud.create_security_group("clusterctl.ci", MARK)
+    api.faults.append(Fault("DELETE", status=409))
+    with pytest.raises(CloudError) as caught:
+        cloud.delete_security_group(group.id)
+    assert "delete the servers and ports first" in (caught.value.hint or "")
+    cloud.delete_security_group(group.id)
+    cloud.delete_security_group(group.id)
+    cloud.delete_port("none")
