@@ -81,7 +81,7 @@ def main() -> int:
     args.outdir.mkdir(parents=True, exist_ok=True)
     target = args.outdir / cached.name
     shutil.copyfile(cached, target)
-    print(target, hashlib.sha256(target.read_bytes()).hexdigest())
+    print(target.resolve(), hashlib.sha256(target.read_bytes()).hexdigest())
     return 0
 
 

@@ -51,14 +51,12 @@ class MasterDetector:
     def start(self) -> None:
         """Begin to watch; does not wait for ZooKeeper."""
         if self._client is not None:
-            self._client.start_async()
-            threading.Thread(target=self._watch, name="master-detector", daemon=True).start()
+            threading.Thread(target=self._watch, args=[self._client], name="master-detector", daemon=True).start()
 
-    def _watch(self) -> None:
-        assert self._client is not None  # noqa: S101 - for mypy; start() checked
-        self._client.start_async().wait()
-        self._client.retry(self._client.ensure_path, self._path)
-        self._client.ChildrenWatch(self._path, self._children)
+    def _watch(self, client: KazooClient) -> None:
+        client.start_async().wait()
+        client.retry(client.ensure_path, self._path)
+        client.ChildrenWatch(self._path, self._children)
 
     def _children(self, children: Sequence[str]) -> None:
         node = leader_node(children)

@@ -1,0 +1,224 @@
+"""A whole cluster on loopback addresses: ZooKeeper and Mesos as in tests/contract/mesos, and three Marathon stand-ins.
+
+Made for use inside `private_network`. Marathon N is on 127.0.0.N:8080; agent 1 is a builder, agents 2 and 3 are
+reserved to the role marathon, as clusterctl makes them for Jenkins masters.
+"""
+
+import http.client
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.contract.mesos.cluster import AGENT_PORT, JAVA, ZK_PORT, Cluster, Daemon, Json, wait_for
+
+LAB = Path(__file__).parents[2] / "lab"
+MARATHON_PORT = 8080
+MARATHON_START_S = 60
+
+
+def unpacked_mesos(target: Path) -> Path:
+    """Build the Mesos package (or take it from the cache) and unpack it; the root directory."""
+    out = target / "package"
+    subprocess.run([LAB / "mesos/build", out], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["dpkg", "-x", next(out.glob("*.deb")), target / "root"], check=True)
+    return target / "root"
+
+
+def unpacked_marathon(target: Path, build: int = 1) -> Path:
+    """Build a stand-in and unpack it; its top directory, which has bin/marathon."""
+    done = subprocess.run(
+        [LAB / "standins/marathon/build", "--build", str(build), target],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    tarball = Path(done.stdout.split()[0])
+    subprocess.run(["tar", "-xzf", tarball, "-C", target], check=True)
+    return target / tarball.name.removesuffix(".tgz")
+
+
+class Answer:
+    """Of one HTTP request: status, headers with lower-case names, and the body, parsed if it is JSON."""
+
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self.status = response.status
+        self.headers = {name.lower(): value for name, value in response.getheaders()}
+        text = response.read().decode()
+        self.body: Any = json.loads(text) if text.startswith(("{", "[")) else text
+
+
+def ask(host: str, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Answer:
+    """Ask the Marathon on `host`. OSError or HTTPException if it does not answer."""
+    connection = http.client.HTTPConnection(host, MARATHON_PORT, timeout=20)
+    try:
+        connection.request(
+            method,
+            path,
+            None if body is None else json.dumps(body),
+            {"Content-Type": "application/json", **(headers or {})},
+        )
+        return Answer(connection.getresponse())
+    finally:
+        connection.close()
+
+
+class MarathonCluster(Cluster):
+    """Three of each: ZooKeeper, master, Marathon, agent."""
+
+    def __init__(self, mesos: Path, marathon: Path, work: Path) -> None:
+        super().__init__(mesos, work)
+        self.agents = [
+            self._agent(1, "pool:jenkins-builder"),
+            self._agent(2, "pool:jenkins-master;rack:a", role="marathon"),
+            self._agent(3, "pool:jenkins-master;rack:b", role="marathon"),
+        ]
+        self.marathons = [self.marathon(n, marathon) for n in (1, 2, 3)]
+
+    def start(self) -> None:
+        super().start()
+        self.agent_ids(len(self.agents))
+        for marathon in self.marathons:
+            marathon.start()
+
+    def stop(self) -> None:
+        for marathon in self.marathons:
+            marathon.kill()
+        super().stop()
+
+    def _agent(self, n: int, attributes: str, role: str = "*") -> Daemon:
+        flags = [
+            f"--master={self.zk}",
+            f"--ip=127.0.0.{n}",
+            f"--port={AGENT_PORT}",
+            f"--hostname=127.0.0.{n}",
+            "--no-hostname_lookup",
+            f"--work_dir={self.work}/agent{n}",
+            f"--runtime_dir={self.work}/agent{n}-run",
+            f"--fetcher_cache_dir={self.work}/agent{n}-fetch",
+            f"--launcher_dir={self.root}/usr/libexec/mesos",
+            "--launcher=posix",
+            "--containerizers=mesos",
+            f"--attributes={attributes}",
+            f"--resources=cpus:2;mem:1024;disk:1024;ports:[{n}1000-{n}1100]",
+            f"--default_role={role}",
+            "--recover=reconnect",
+            "--recovery_timeout=2mins",
+            "--no-systemd_enable_support",
+            "--zk_session_timeout=4secs",
+        ]
+        return Daemon(f"agent{n}", [self.program("mesos-agent"), *flags], self.work / f"agent{n}.log")
+
+    def lone_zookeeper(self, n: int) -> Daemon:
+        """A ZooKeeper of its own on 127.0.0.N, not of the ensemble."""
+        data = self.work / f"zk{n}"
+        data.mkdir()
+        (data / "zoo.cfg").write_text(
+            f"tickTime=500\ndataDir={data}\nclientPort={ZK_PORT}\nclientPortAddress=127.0.0.{n}\n"
+            "admin.enableServer=false\nminSessionTimeout=1000\n"
+        )
+        argv = [JAVA, "-Xmx128m", "-cp", "/usr/share/java/zookeeper.jar"]
+        main = "org.apache.zookeeper.server.ZooKeeperServerMain"
+        return Daemon(f"zk{n}", [*argv, main, str(data / "zoo.cfg")], self.work / f"zk{n}.log")
+
+    def marathon(self, n: int, unpacked: Path, **more: str) -> Daemon:
+        """Marathon N on 127.0.0.N, configured through its environment as the role does; not started."""
+        env = {
+            "MARATHON_MASTER": self.zk,
+            "MARATHON_ZK": self.zk.removesuffix("/mesos") + "/marathon",
+            "MARATHON_HOSTNAME": f"127.0.0.{n}",
+            "MARATHON_HTTP_ADDRESS": f"127.0.0.{n}",
+            "MARATHON_HTTP_PORT": str(MARATHON_PORT),
+            "MARATHON_MESOS_ROLE": "marathon",
+            "MARATHON_MESOS_USER": "root",
+            "MARATHON_ACCEPTED_RESOURCE_ROLES_DEFAULT_BEHAVIOR": "unreserved",
+            "MARATHON_ZK_SESSION_TIMEOUT": "4000",
+            **more,
+        }
+        return Daemon(f"marathon{n}", [str(unpacked / "bin/marathon")], self.work / f"marathon{n}.log", env)
+
+    # --- what Marathon says ---------------------------------------------------------
+
+    def serving(self) -> list[str]:
+        """Addresses of the Marathons whose processes run."""
+        pairs = zip(self.hosts, self.marathons, strict=True)
+        return [host for host, marathon in pairs if marathon.running]
+
+    def leading_marathon(self, other_than: str | None = None) -> str:
+        """Address of the one leader that all running Marathons name and that is registered with Mesos; waits."""
+
+        def one() -> str | None:
+            named = {ask(host, "GET", "/v2/leader").body.get("leader") for host in self.serving()}
+            if len(named) != 1 or not (host := str(named.pop()).partition(":")[0]):
+                return None
+            registered = ask(host, "GET", "/v2/info").body.get("frameworkId")
+            return host if host != other_than and registered else None
+
+        return wait_for("one leading Marathon", one, MARATHON_START_S)
+
+    def ask_marathon(self, method: str, path: str, body: object = None) -> Answer:
+        """Ask any running Marathon; it answers for the leader."""
+        return ask(self.serving()[0], method, path, body)
+
+    def deploy(self, app: Json) -> None:
+        """Create an app and wait until its deployment is finished."""
+        answer = self.ask_marathon("POST", "/v2/apps", app)
+        assert answer.status == http.HTTPStatus.CREATED, answer.body
+        self.wait_deployed()
+
+    def wait_deployed(self, deadline_s: float = 40) -> None:
+        """Wait until no deployment is under way."""
+        wait_for("no deployments", lambda: self.ask_marathon("GET", "/v2/deployments").body == [], deadline_s)
+
+    def tasks(self, app_id: str, state: str | None = "TASK_RUNNING") -> list[Json]:
+        """The app's tasks in that state (None: in any)."""
+        answer = self.ask_marathon("GET", f"/v2/apps{app_id}/tasks")
+        assert answer.status == http.HTTPStatus.OK, answer.body
+        return [task for task in answer.body["tasks"] if state in (None, task["state"])]
+
+    def delete_all_apps(self) -> None:
+        """Delete every app, and wait until nothing of them is left."""
+        for app in self.ask_marathon("GET", "/v2/apps").body["apps"]:
+            self.ask_marathon("DELETE", f"/v2/apps{app['id']}?force=true")
+
+        def gone() -> bool:
+            idle = self.ask_marathon("GET", "/v2/deployments").body == []
+            return idle and self.ask_marathon("GET", "/v2/tasks").body == {"tasks": []}
+
+        wait_for("no apps, deployments and tasks", gone, 60)
+
+    def mesos_tasks(self) -> dict[str, Json]:
+        """The tasks that the leading master knows as not over, by id."""
+        tasks = self.operator({"type": "GET_TASKS"})["get_tasks"].get("tasks", [])
+        return {task["task_id"]["value"]: task for task in tasks}
+
+    def start_supervised(self, marathon: Daemon) -> None:
+        """Start it again and again, as systemd would, until it stays."""
+
+        def stays() -> bool:
+            if not marathon.running:
+                marathon.start()
+            host = self.hosts[self.marathons.index(marathon)]
+            return ask(host, "GET", "/ping").status == http.HTTPStatus.OK
+
+        wait_for(f"{marathon.name} to stay", stays, MARATHON_START_S)
+
+
+def terminate(daemon: Daemon, deadline_s: float = 15) -> int:
+    """Send SIGTERM; the exit code."""
+    assert daemon.process
+    daemon.process.send_signal(signal.SIGTERM)
+    return daemon.process.wait(deadline_s)
+
+
+def exit_code(daemon: Daemon, deadline_s: float = 15) -> int:
+    """Wait for the process to end by itself; the exit code."""
+    assert daemon.process
+    return daemon.process.wait(deadline_s)
+
+
+def seconds_since(start: float) -> float:
+    return round(time.monotonic() - start, 1)
