@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,40 @@ from clusterctl.errors import ClusterctlError
 
 # Lines of Ansible's output that an error message repeats: enough for the failed task and its recap.
 _TAIL_LINES = 25
+
+_CALLBACKS = Path(__file__).resolve().parent / "callback"
+
+
+@dataclass(frozen=True)
+class PlaybookResult:
+    """How a run went.
+
+    Attributes:
+        hosts: name -> ``{"ok", "changed", "failed", "unreachable"}``, numbers of tasks.
+        changes: (host, task) of every change.
+        failures: (host, task, message) of every failed task and unreachable host.
+        notes: (host, task, message) of tasks that went well and said something.
+        output: what ansible-playbook printed.
+    """
+
+    hosts: Mapping[str, Mapping[str, int]]
+    changes: tuple[tuple[str, str], ...]
+    failures: tuple[tuple[str, str, str], ...]
+    notes: tuple[tuple[str, str, str], ...]
+    output: str
+
+    @property
+    def changed(self) -> int:
+        """Number of changes on all hosts."""
+        return sum(host["changed"] for host in self.hosts.values())
+
+
+class PlaybookError(ClusterctlError):
+    """A playbook failed; ``result`` tells where."""
+
+    def __init__(self, message: str, result: PlaybookResult, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.result = result
 
 
 def run_playbook(
@@ -26,20 +61,21 @@ def run_playbook(
     arguments: Sequence[str] = (),
     on_line: Callable[[str], None] | None = None,
     hint: str | None = None,
-) -> str:
-    """Runs a playbook and returns its output.
+) -> PlaybookResult:
+    """Runs a playbook.
 
     Args:
-        inventory: an inventory as Ansible's YAML plugin reads it, or the path of one.
+        inventory: what a dynamic inventory script would print, or the path of an inventory.
         config: the ``ansible.cfg`` to use.
         on_line: is given each line of output as it comes.
         hint: what the user can do when it fails.
 
     Raises:
-        ClusterctlError: it ended with a failed or unreachable host, or could not start; the message has the last lines.
+        PlaybookError: it ended with a failed or unreachable host, or could not start; the message has the last lines.
     """
     with tempfile.TemporaryDirectory(prefix="clusterctl-") as work:
-        target = inventory if isinstance(inventory, Path) else _written(Path(work) / "inventory.json", inventory)
+        target = inventory if isinstance(inventory, Path) else inventory_script(Path(work), inventory)
+        events = Path(work) / "events"
         command = [ansible_program("ansible-playbook"), "-i", str(target)]
         if extra_vars:
             command += ["-e", f"@{_written(Path(work) / 'vars.json', extra_vars)}"]
@@ -51,25 +87,65 @@ def run_playbook(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, "ANSIBLE_CONFIG": str(config), "ANSIBLE_FORCE_COLOR": "0"},
+            env=environment(config) | {"CLUSTERCTL_EVENTS": str(events)},
         ) as process:
             assert process.stdout is not None  # noqa: S101  (PIPE above)
             for line in process.stdout:
                 lines.append(line)
                 if on_line:
                     on_line(line.rstrip())
+        result = read_events(events.read_text() if events.exists() else "", "".join(lines))
         if process.returncode != 0:
             tail = "".join(lines[-_TAIL_LINES:]).rstrip()
-            raise ClusterctlError(
-                f"{playbook.name} failed (ansible-playbook ended with {process.returncode}):\n{tail}", hint=hint
+            raise PlaybookError(
+                f"{playbook.name} failed (ansible-playbook ended with {process.returncode}):\n{tail}", result, hint=hint
             )
-        return "".join(lines)
+        return result
+
+
+def environment(config: Path) -> dict[str, str]:
+    """Environment of Ansible's programs: ours, with the project's configuration and callback."""
+    return {
+        **os.environ,
+        "ANSIBLE_CONFIG": str(config),
+        "ANSIBLE_FORCE_COLOR": "0",
+        "ANSIBLE_CALLBACK_PLUGINS": str(_CALLBACKS),
+        "ANSIBLE_CALLBACKS_ENABLED": "clusterctl_events",
+    }
+
+
+def read_events(text: str, output: str) -> PlaybookResult:
+    """The result of a run from the lines that the callback wrote (``callback/clusterctl_events.py``)."""
+    hosts: Mapping[str, Mapping[str, int]] = {}
+    changes: list[tuple[str, str]] = []
+    failures: list[tuple[str, str, str]] = []
+    notes: list[tuple[str, str, str]] = []
+    for line in text.splitlines():
+        event = json.loads(line)
+        if event["event"] == "recap":
+            hosts = event["hosts"]
+        elif event["event"] == "result" and event["state"] == "changed":
+            changes.append((event["host"], event["task"]))
+        elif event["event"] == "result" and event["state"] in ("failed", "unreachable"):
+            failures.append((event["host"], event["task"], event["message"]))
+        elif event["event"] == "result" and event["state"] == "ok" and event["message"]:
+            notes.append((event["host"], event["task"], event["message"]))
+    return PlaybookResult(hosts, tuple(changes), tuple(failures), tuple(notes), output)
 
 
 def ansible_program(name: str) -> str:
     """Path of an Ansible program: the one installed beside our Python, else the one on PATH."""
     beside = Path(sys.executable).parent / name
     return str(beside) if beside.exists() else name
+
+
+def inventory_script(work: Path, inventory: Mapping[str, Any]) -> Path:
+    """The inventory as a script, so that the operator's own form of dynamic inventory is the only one there is."""
+    data = _written(work / "inventory.json", inventory)
+    script = work / "inventory"
+    script.write_text(f'#!/bin/sh\nexec cat "{data}"\n')
+    script.chmod(0o700)
+    return script
 
 
 def _written(path: Path, value: Mapping[str, Any]) -> Path:

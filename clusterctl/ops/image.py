@@ -268,7 +268,7 @@ def _install(
 
     run_playbook(
         data / "playbooks" / "image.yml",
-        inventory={"all": {"hosts": {"builder": host}}},
+        inventory={"all": {"hosts": ["builder"]}, "_meta": {"hostvars": {"builder": host}}},
         config=data / "ansible.cfg",
         extra_vars=variables,
         on_line=show,

@@ -1,0 +1,102 @@
+"""The cluster as Ansible sees it: read from the cloud by a few list calls, whatever its size; never partial."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from clusterctl.ansible.inventory import Host, Inventory, inventory
+from clusterctl.cloud.base import Cloud
+from clusterctl.errors import ClusterctlError
+from clusterctl.ops.access import Access
+from clusterctl.resources import Flavor, Observed, Server
+from clusterctl.spec.model import ClusterSpec, Service
+from clusterctl.ssh.config import Target, ansible_ssh_args
+from clusterctl.topology import Topology, addresses, topology
+from clusterctl.variables import AgentResources, Variables, agent_variables, cluster_variables, node_variables
+
+# Console reads in flight at once, for nodes whose host key is not pinned yet.
+PARALLEL_READS = 8
+
+
+def cluster_inventory(spec: ClusterSpec, cloud: Cloud, access: Access) -> Inventory:
+    """The inventory of the cluster as it is now.
+
+    Raises:
+        ClusterctlError: a call failed, a control node has no port, or a host key can't be pinned. A partial inventory
+            would let a playbook take the missing members for gone.
+    """
+    observed, flavors = cloud.observe(spec.cluster), cloud.flavors()
+    if not observed.servers:
+        raise ClusterctlError(
+            f"cluster {spec.cluster} has no server in cloud {spec.cloud}", hint="`clusterctl create` makes it."
+        )
+    _pin(observed.servers, access)
+    return build_inventory(spec, observed, flavors, access)
+
+
+def build_inventory(spec: ClusterSpec, observed: Observed, flavors: Iterable[Flavor], access: Access) -> Inventory:
+    """The inventory of what was observed; no call."""
+    top = topology(spec)
+    address_of = {port.name: port.address for port in observed.ports}
+    missing = [node.name for node in top.nodes if node.name not in address_of]
+    if missing:
+        raise ClusterctlError(
+            f"cluster {spec.cluster} is not complete: no port for {', '.join(missing)}",
+            hint="`clusterctl create` completes it.",
+        )
+    unknown = sorted({server.group for server in observed.servers} - set(spec.groups))
+    if unknown:
+        raise ClusterctlError(f"the cluster has servers of groups that the file doesn't have: {', '.join(unknown)}")
+    at = addresses(top, address_of)
+    named = {key: flavor for flavor in flavors for key in (flavor.id, flavor.name)}
+    groups = {
+        name: agent_variables(spec, group, _offered(spec, named[group.flavor]))
+        for name, group in spec.groups.items()
+        if Service.MESOS_AGENT in group.services
+    }
+    hosts = [
+        Host(
+            server.name,
+            server.group,
+            spec.groups[server.group].services,
+            host_variables(spec, top, observed, server, access),
+        )
+        for server in observed.servers
+    ]
+    return inventory(
+        all_variables={"ansible_user": spec.access.user, **cluster_variables(spec, at)},
+        group_variables=groups,
+        hosts=hosts,
+    )
+
+
+def host_variables(spec: ClusterSpec, top: Topology, observed: Observed, server: Server, access: Access) -> Variables:
+    """Variables of one host: how to reach it, and what is its own."""
+    target = Target(server.name, server.id, server.address or "")
+    values: Variables = {
+        "ansible_host": server.address,
+        "ansible_ssh_common_args": ansible_ssh_args(access.ssh.config, target),
+    }
+    node = next((node for node in top.nodes if node.name == server.node), None)
+    if node is None:
+        return values
+    address = next(port.address for port in observed.ports if port.name == node.name)
+    volume = next((volume for volume in observed.volumes if volume.name == node.name), None)
+    wanted = spec.groups[node.group].volume
+    return values | node_variables(
+        node, address, volume.id if volume and wanted else None, wanted.mount if wanted else None
+    )
+
+
+def _offered(spec: ClusterSpec, flavor: Flavor) -> AgentResources:
+    return AgentResources(
+        vcpus=flavor.vcpus, ram_mib=flavor.ram_mib, disk_gib=flavor.disk_gib, reserve=spec.mesos.agent_reserve
+    )
+
+
+def _pin(servers: Iterable[Server], access: Access) -> None:
+    unpinned = [server for server in servers if not access.host_keys.pinned(server.id)]
+    with ThreadPoolExecutor(PARALLEL_READS) as pool:
+        for done in [pool.submit(access.host_keys.require, server.id, server.name) for server in unpinned]:
+            done.result()
