@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -117,9 +118,14 @@ class Ssh:
         *,
         execute: Callable[[str, list[str]], NoReturn] = os.execvp,
     ) -> NoReturn:
-        """Becomes ``ssh`` to the node, with the terminal: a shell, or the command, whose exit status is then ours."""
-        words = ["ssh", *self._to(target)]
-        execute("ssh", [*words, shlex.join(command)] if command else words)
+        """Becomes ``ssh`` to the node: a shell, or the command, whose exit status is then ours.
+
+        The command gets a terminal where we have one; else its output is passed on unchanged.
+        """
+        if command:
+            terminal = ["-t"] if sys.stdin.isatty() and sys.stdout.isatty() else []
+            execute("ssh", ["ssh", *terminal, *self._to(target), shlex.join(command)])
+        execute("ssh", ["ssh", *self._to(target)])
 
     def _to(self, target: Target) -> list[str]:
         return [*ssh_options(self.config, target), "-l", self.config.user, "-p", str(PORT), target.address]
@@ -142,6 +148,9 @@ def _failure(target: Target, config: SshConfig, finished: Finished) -> SshError:
             Failure.DENIED,
             hint=f"Load the cluster's private key into your ssh agent, or set {KEY_VARIABLE} to its path.",
         )
+    if config.bastion:
+        # What the ssh to the bastion said is lost: for a shared connection its output goes nowhere
+        last += f" (through bastion {config.bastion}: does `ssh {config.bastion}` work without a question?)"
     return SshError(target, last, Failure.UNREACHABLE)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -75,6 +76,12 @@ def test_failures_of_ssh_are_told_apart(stderr: str, failure: Failure, message: 
     assert message in caught.value.message
 
 
+def test_an_unreachable_node_behind_a_bastion_points_to_it() -> None:
+    closed = Finished(255, "", "kex_exchange_identification: Connection closed by remote host")
+    with pytest.raises(SshError, match="through bastion jump@gate: does `ssh jump@gate` work"):
+        Ssh(replace(CONFIG, bastion="jump@gate"), Script(lambda _: closed)).run(N1, ["true"])
+
+
 def test_a_command_without_an_end_is_named() -> None:
     with pytest.raises(SshError, match=r"node n1 .*no answer within 5 s to: sleep 99") as caught:
         Ssh(CONFIG, Script(lambda _: Finished(None, "", ""))).run(N1, ["sleep", "99"], timeout_s=5)
@@ -117,7 +124,10 @@ class _Replaced(Exception):
     pass
 
 
-def test_interactive_becomes_ssh() -> None:
+@pytest.mark.parametrize("terminal", [True, False])
+def test_interactive_becomes_ssh(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:
+    for stream in (sys.stdin, sys.stdout):
+        monkeypatch.setattr(stream, "isatty", lambda: terminal)
     became: list[list[str]] = []
 
     def execute(program: str, argv: list[str]) -> NoReturn:
@@ -130,5 +140,5 @@ def test_interactive_becomes_ssh() -> None:
         with pytest.raises(_Replaced):
             ssh.interactive(N1, command, execute=execute)
     assert became[0] == ["ssh", *ssh_options(CONFIG, N1), "-l", "debian", "-p", "22", "10.0.0.1"]
-    assert became[1] == [*became[0], shlex.join(["journalctl", "-u", "a b"])]
+    assert became[1] == ["ssh", *["-t"] * terminal, *became[0][1:], shlex.join(["journalctl", "-u", "a b"])]
     assert "BatchMode=yes" not in became[0]  # it may ask for a passphrase
