@@ -23,7 +23,7 @@ class ConfigureReport:
     seconds: float
 
     def to_json(self) -> dict[str, Any]:
-        """``{"check", "changed", "nodes": {name: counts}, "changes": [[node, task]], "pending": [[node, unit]], ...}``."""
+        """``{"check", "changed", "nodes": {name: counts}, "changes", "pending_restarts", "seconds"}``."""
         return {
             "check": self.check,
             "changed": self.result.changed,

@@ -57,10 +57,10 @@ def build_inventory(spec: ClusterSpec, observed: Observed, flavors: Iterable[Fla
     }
     hosts = [
         Host(
-            server.name,
-            server.group,
-            spec.groups[server.group].services,
-            host_variables(spec, top, observed, server, access),
+            name=server.name,
+            group=server.group,
+            services=spec.groups[server.group].services,
+            variables=host_variables(spec, top, observed, server, access),
         )
         for server in observed.servers
     ]

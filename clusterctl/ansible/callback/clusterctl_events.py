@@ -64,10 +64,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._result(result, "skipped")
 
     def _result(self, result: Any, state: str) -> None:
-        message = result._result.get("msg", "")
-        self._say(
-            event="result", host=result._host.get_name(), task=self._task, state=state, message=str(message)[:2000]
-        )
+        message = str(result._result.get("msg", ""))[:2000]
+        self._say(event="result", host=result._host.get_name(), task=self._task, state=state, message=message)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         hosts = {}
