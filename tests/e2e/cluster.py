@@ -1,0 +1,94 @@
+"""A cluster under test: created, asked, hurt and destroyed through the program."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+import labkit
+
+T = TypeVar("T")
+
+
+class Cluster:
+    """``with Cluster(file) as cluster``: created on entry, destroyed with its volumes on exit."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.created: dict[str, Any] = {}
+
+    def __enter__(self) -> Cluster:
+        try:
+            self.created = labkit.clusterctl("create", self.file)
+        except BaseException:
+            self.destroy()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        left = self.destroy()["left"]
+        assert sum(left.values()) == 0, f"destroy left {left}"
+
+    def destroy(self) -> dict[str, Any]:
+        """`clusterctl destroy --volumes`."""
+        return labkit.clusterctl("destroy", self.file, "--yes", "--volumes")
+
+    def create(self) -> dict[str, Any]:
+        """`clusterctl create` once more."""
+        return labkit.clusterctl("create", self.file)
+
+    def status(self) -> dict[str, Any]:
+        """`clusterctl status`."""
+        return labkit.clusterctl("status", self.file)
+
+    def verify(self, *options: str) -> dict[str, Any]:
+        """`clusterctl verify`; an unhealthy cluster is an answer, not an error."""
+        return labkit.clusterctl("verify", self.file, *options, check=False)
+
+    def on(self, node: str, command: str) -> str:
+        """Output of a shell command on a node."""
+        done = subprocess.run(
+            [labkit.PROGRAM, "ssh", self.file, node, "--", "sh", "-c", command],
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
+        return done.stdout
+
+    def node(self, name: str) -> dict[str, Any]:
+        """Status of one node."""
+        found: dict[str, Any] = next(each for each in self.status()["nodes"] if each["name"] == name)
+        return found
+
+    def marathon(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """A call of Marathon's API, sent on the first node that runs it."""
+        node = next(each for each in self.status()["nodes"] if "marathon" in each["services"])
+        data = f"-H 'Content-Type: application/json' -d '{json.dumps(body)}'" if body is not None else ""
+        url = f"http://{node['address']}:8080{path}"
+        found: dict[str, Any] = json.loads(self.on(node["name"], f"curl -sS --max-time 30 -X {method} {data} '{url}'"))
+        return found
+
+    def agents(self) -> dict[str, str]:
+        """Address -> agent id, from the leading master."""
+        leader = self.node(self.status()["leaders"]["mesos_master"])
+        text = self.on(leader["name"], f"curl -sS --max-time 10 http://{leader['address']}:5050/master/slaves")
+        return {each["hostname"]: each["id"] for each in json.loads(text)["slaves"] if each["active"]}
+
+
+def eventually(what: str, ask: Callable[[], T], good: Callable[[T], bool], *, within_s: float = 120) -> T:
+    """The first answer that is good; asked anew at most once a second."""
+    deadline = time.monotonic() + within_s
+    while True:
+        answer = ask()
+        if good(answer):
+            return answer
+        assert time.monotonic() < deadline, f"{what}: still {answer!r} after {within_s} s"
+        time.sleep(1)
