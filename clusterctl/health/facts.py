@@ -16,6 +16,12 @@ class _Facts(BaseModel):
     error: str = ""
 
 
+class Unknown(_Facts):
+    """Instead of a list that could not be had."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
 class BootFacts(_Facts):
     """The post-install script's own file; ``state`` is ``running``, ``done`` or ``failed``."""
 
@@ -110,7 +116,7 @@ class MarathonFacts(_Facts):
     framework_id: str | None = None
     version: str = ""
     deployments: int = 0
-    jenkins: tuple[JenkinsApp, ...] = ()
+    jenkins: tuple[JenkinsApp, ...] | Unknown = ()
 
 
 class NodeFacts(_Facts):

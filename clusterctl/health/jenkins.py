@@ -6,14 +6,18 @@ from collections.abc import Mapping
 
 from clusterctl.health.check import Check, check
 from clusterctl.health.expect import Expected
-from clusterctl.health.facts import NodeFacts
+from clusterctl.health.facts import NodeFacts, Unknown
 from clusterctl.health.marathon import leading_marathon
+
+NAME = "jenkins.placement"
 
 
 def jenkins_checks(expect: Expected, facts: Mapping[str, NodeFacts]) -> list[Check]:
     """The check ``jenkins.placement``; none if there is no such app."""
     leader = leading_marathon(expect, facts)
     apps = leader[1].jenkins if leader else ()
+    if isinstance(apps, Unknown):
+        return [check(NAME, [f"the leading Marathon does not list its apps: {apps.error}"], "")]
     if not apps:
         return []
     reserved = {node.address for node in expect.agents if expect.offers[node.group].reserved == expect.marathon_role}
@@ -24,4 +28,4 @@ def jenkins_checks(expect: Expected, facts: Mapping[str, NodeFacts]) -> list[Che
         if host not in reserved
     ]
     tasks = sum(len(app.hosts) for app in apps)
-    return [check("jenkins.placement", astray, f"{tasks} tasks of {len(apps)} apps, all on reserved agents")]
+    return [check(NAME, astray, f"{tasks} tasks of {len(apps)} apps, all on reserved agents")]

@@ -160,17 +160,22 @@ def marathon(ask: Asker, port: int) -> Json:
     found["version"] = info.get("version", "")
     found["deployments"] = len(ask.get(port, "/v2/deployments"))
     if found["leader"] == f"{ask.address}:{port}":
-        apps = ask.get(port, "/v2/apps?label=clusterctl.jenkins&embed=apps.tasks")["apps"]
-        found["jenkins"] = [
-            {
-                "id": app["id"],
-                "instances": app.get("instances", 0),
-                "running": app.get("tasksRunning", 0),
-                "hosts": [task.get("host", "") for task in app.get("tasks", [])],
-            }
-            for app in apps
-        ]
+        found["jenkins"] = part(lambda: jenkins(ask, port))
     return found
+
+
+def jenkins(ask: Asker, port: int) -> Json:
+    """The apps with our label, and where their tasks are."""
+    return [
+        {
+            "id": app["id"],
+            "instances": app.get("instances", 0),
+            "running": app.get("tasksRunning", 0),
+            "hosts": [task.get("host", "") for task in app.get("tasks", [])],
+        }
+        for app in ask.get(port, "/v2/apps?embed=apps.tasks")["apps"]
+        if "clusterctl.jenkins" in app.get("labels", {})
+    ]
 
 
 PROBES: dict[str, Callable[[Asker, int], Json]] = {

@@ -93,3 +93,5 @@ def test_jenkins_masters_belong_on_reserved_agents() -> None:
     wrong = "/jenkins/ada runs on 10.0.0.21, expected only agents reserved for marathon"
     assert placement("10.0.0.11", "10.0.0.21") == [(False, wrong)]
     assert jenkins_checks(expect(), all_facts()) == []
+    unknown = all_facts(c2=facts(2, marathon={"jenkins": {"error": "HTTP 500"}}))
+    assert jenkins_checks(expect(), unknown)[0].detail == "the leading Marathon does not list its apps: HTTP 500"

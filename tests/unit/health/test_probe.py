@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from clusterctl.health import probe as script
-from clusterctl.health.facts import NodeFacts
+from clusterctl.health.facts import JenkinsApp, NodeFacts, Unknown
 from clusterctl.health.prober import probe_script
 from tests.unit.health.clusters import agents
 
@@ -164,13 +164,14 @@ def test_agent() -> None:
 
 
 def marathon(leader: str) -> dict[str, bytes]:
-    app = {"id": "/j", "instances": 1, "tasksRunning": 1, "tasks": [{"host": "10.0.0.11", "state": "TASK_RUNNING"}]}
+    tasks = [{"host": "10.0.0.11", "state": "TASK_RUNNING"}]
+    app = {"id": "/j", "instances": 1, "tasksRunning": 1, "tasks": tasks, "labels": {"clusterctl.jenkins": "j"}}
     return {
         "GET /ping": http(b"pong\n"),
         "GET /v2/leader": http({"leader": leader}),
         "GET /v2/info": http({"frameworkId": "f-1", "version": "1.11.24"}),
         "GET /v2/deployments": http([{}, {}]),
-        "GET /v2/apps?label=clusterctl.jenkins&embed=apps.tasks": http({"apps": [app]}),
+        "GET /v2/apps?embed=apps.tasks": http({"apps": [app, {**app, "id": "/other", "labels": {}}]}),
     }
 
 
@@ -181,7 +182,17 @@ def test_marathon_leader_tells_of_jenkins_masters() -> None:
         found = ask("marathon", port).marathon
     assert found is not None
     assert (found.error, found.ping, found.framework_id, found.deployments) == ("", "pong", "f-1", 2)
-    assert [(app.id, app.hosts) for app in found.jenkins] == [("/j", ("10.0.0.11",))]
+    assert found.jenkins == (JenkinsApp(id="/j", instances=1, running=1, hosts=("10.0.0.11",)),)
+
+
+def test_apps_that_cannot_be_listed_leave_the_rest_known() -> None:
+    answers: dict[str, bytes] = {}
+    with serving(answers) as port:
+        answers |= marathon(f"{ADDRESS}:{port}") | {"GET /v2/apps?embed=apps.tasks": http(b"no", "500 Oops")}
+        found = ask("marathon", port).marathon
+    assert found is not None
+    assert (found.error, found.framework_id) == ("", "f-1")
+    assert found.jenkins == Unknown(error="/v2/apps?embed=apps.tasks: HTTP 500: no")
 
 
 def test_marathon_standby() -> None:

@@ -1,0 +1,164 @@
+"""Real daemons on loopback addresses as the nodes of a cluster file. Only two things are not real: the cloud, which
+lists the servers and knows the flavor, and ssh, whose commands run on this machine.
+"""
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from clusterctl.cloud.memory import MemoryCloud
+from clusterctl.health.prober import SshProber
+from clusterctl.ops.access import Access
+from clusterctl.ops.verify import VerifyReport, verify, wait_healthy
+from clusterctl.resources import Flavor, Server
+from clusterctl.spec.model import ClusterSpec
+from clusterctl.ssh.client import Ssh
+from clusterctl.ssh.config import SshConfig
+from clusterctl.ssh.console import HostKey
+from clusterctl.ssh.hostkeys import HostKeys, KnownHosts
+from clusterctl.ssh.process import Children, Finished
+from tests.contract.loopback import MarathonCluster
+from tests.contract.mesos.cluster import Daemon
+
+# What the agents of MarathonCluster offer
+FLAVOR = Flavor("f", "any", vcpus=2, ram_mib=1024, disk_gib=1)
+KEY = HostKey("ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIMrbzysqzzXdfaWRYMw8Bucsh6WrA8EztunGgxJuSlD/")
+
+
+def _agents(attributes: dict[str, str], **more: object) -> dict[str, object]:
+    return {"count": 1, "flavor": "any", "services": ["mesos_agent"], "attributes": attributes, **more}
+
+
+SPEC = ClusterSpec.model_validate(
+    {
+        "cluster": "loop",
+        "cloud": "none",
+        "network": "none",
+        "keypair": "none",
+        "mesos": {"agent_reserve": {"mem_mib": 0, "disk_mib": 0}},
+        "groups": {
+            "control": {"count": 3, "flavor": "any", "services": ["zookeeper", "mesos_master", "marathon"]},
+            "builders": _agents({"pool": "jenkins-builder"}),
+            "jenkins-a": _agents({"pool": "jenkins-master", "rack": "a"}, reserve_for="marathon"),
+            "jenkins-b": _agents({"pool": "jenkins-master", "rack": "b"}, reserve_for="marathon"),
+        },
+    }
+)
+NODES = {
+    **{f"loop-control-{n}": ("control", f"127.0.0.{n}") for n in (1, 2, 3)},
+    "loop-builders-x-1": ("builders", "127.0.0.1"),
+    "loop-jenkins-a-x-1": ("jenkins-a", "127.0.0.2"),
+    "loop-jenkins-b-x-1": ("jenkins-b", "127.0.0.3"),
+}
+
+
+def servers() -> list[Server]:
+    return [
+        Server(
+            id=name,
+            name=name,
+            status="ACTIVE",
+            group=group,
+            node=name if group == "control" else None,
+            address=address,
+            image_id="i",
+            flavor="any",
+            services=tuple(SPEC.groups[group].services),
+            created="2026-01-01T00:00:00Z",
+        )
+        for name, (group, address) in NODES.items()
+    ]
+
+
+class WorldCluster(MarathonCluster):
+    """With the four-letter words that the zookeeper role allows, and all agents with the same ports."""
+
+    @property
+    def daemons(self) -> list[Daemon]:
+        return [*self.zookeepers, *self.masters, *self.agents, *self.marathons]
+
+    def _zookeeper(self, n: int) -> Daemon:
+        daemon = super()._zookeeper(n)
+        with (self.work / f"zk{n}/zoo.cfg").open("a") as file:
+            file.write("4lw.commands.whitelist=srvr,mntr,ruok,stat,isro\n")
+        return daemon
+
+    def _agent(self, n: int, attributes: str, role: str = "*") -> Daemon:
+        daemon = super()._agent(n, attributes, role)
+        resources = "--resources=cpus:2;mem:1024;disk:1024;ports:[31000-32000]"
+        daemon.argv = [resources if flag.startswith("--resources=") else flag for flag in daemon.argv]
+        return daemon
+
+
+class Here(Children):
+    """Runs what ssh would run on a node here."""
+
+    def __call__(self, argv: Sequence[str], *, stdin: bytes, timeout_s: float) -> Finished:
+        return super().__call__(["sh", "-c", argv[-1]], stdin=stdin, timeout_s=timeout_s)
+
+
+class ListingCloud(MemoryCloud):
+    """Lists the servers; nothing else is asked of it."""
+
+    def servers(self, cluster: str) -> list[Server]:
+        return servers()
+
+
+class World:
+    """The cluster, its probe, and a supervisor as systemd is one: what ends is started again, save what is ``down``."""
+
+    def __init__(self, cluster: WorldCluster) -> None:
+        self.cluster = cluster
+        self.down: list[Daemon] = []
+        self.notes: list[str] = []
+        self.cloud = ListingCloud(flavor_list=[FLAVOR])
+        boot = cluster.work / "boot.json"
+        boot.write_text('{"state": "done", "step": "", "detail": ""}')
+        known = KnownHosts(cluster.work / "known_hosts")
+        for name in NODES:
+            known.pin(name, [KEY])
+        ssh = Ssh(SshConfig("root", known.path, Path("/nowhere")), Here())
+        keys = HostKeys(known, self.cloud.console)
+        self.access = Access(ssh, keys, SshProber(ssh, keys, boot_file=str(boot)))
+
+    def supervise(self) -> None:
+        for daemon in self.cluster.daemons:
+            if not daemon.running and daemon not in self.down:
+                daemon.start()
+
+    def wait(self, deadline_s: float = 120) -> VerifyReport:
+        """``wait_healthy`` under supervision."""
+
+        def note(text: str) -> None:
+            self.notes.append(text)
+            self.supervise()
+
+        self.supervise()
+        return wait_healthy(SPEC, self.cloud, self.access, deadline_s=deadline_s, note=note)
+
+    def verify(self, *, deep: bool = False) -> dict[str, str]:
+        """The failed checks with their details."""
+        report = verify(SPEC, servers(), [FLAVOR], self.access.prober, deep=deep)
+        return {check.name: check.detail for check in report.failed}
+
+    def kill(self, daemon: Daemon) -> None:
+        """kill -9, and it stays down."""
+        self.down.append(daemon)
+        daemon.kill()
+
+    def node(self, address: str) -> str:
+        """Name of the control node with that address."""
+        return next(name for name, (group, at) in NODES.items() if at == address and group == "control")
+
+    def zookeeper_leader(self) -> int:
+        """Index of the leading ZooKeeper, by the tool that operators use."""
+        for index, host in enumerate(self.cluster.hosts):
+            asked = subprocess.run(
+                ["sh", "-c", f"printf srvr | timeout 3 nc -q 1 {host} 2181"],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if "Mode: leader" in asked.stdout:
+                return index
+        raise AssertionError("no leading ZooKeeper")
