@@ -31,7 +31,7 @@ class CreateReport:
     cluster: str
     nodes: int
     created: int
-    writes: dict[str, int]
+    api_calls: dict[str, Any]
     seconds: dict[str, float]
     healthy: bool
     problems: tuple[str, ...] = field(default=())
@@ -42,7 +42,7 @@ class CreateReport:
             "cluster": self.cluster,
             "nodes": self.nodes,
             "created": self.created,
-            "api_calls": dict(self.writes),
+            "api_calls": self.api_calls,
             "seconds": self.seconds,
             "healthy": self.healthy,
             "problems": list(self.problems),
@@ -93,7 +93,7 @@ def create(
         cluster=spec.cluster,
         nodes=topology(spec).size,
         created=plan.new_servers,
-        writes={"read": cloud.calls.read, "write": cloud.calls.write},
+        api_calls={"read": cloud.calls.read, "write": cloud.calls.write, "by_kind": dict(cloud.calls.by_kind)},
         seconds=dict(progress.seconds),
         healthy=report.healthy,
         problems=plan.problems,

@@ -52,7 +52,7 @@ def test_again_writes_nothing() -> None:
     create_in(cloud, demo_spec())
     cloud.reset_calls()
     report = create_in(cloud, demo_spec())
-    assert (report.created, cloud.calls.write, report.writes["write"]) == (0, 0, 0)
+    assert (report.created, cloud.calls.write, report.api_calls["write"]) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("agents", [1, 50, 500])
