@@ -26,7 +26,7 @@ def reservation_role(resource: Mapping[str, Any]) -> str:
 def _plain(resource: Mapping[str, Any]) -> bool:
     """Return whether an ordinary task may use it: no volume, not revocable or shared, no labelled reservation."""
     labelled = any(r.get("labels", {}).get("labels") for r in resource.get("reservations", []))
-    return not labelled and not any(resource.get(key) for key in ("disk", "revocable", "shared", "provider_id"))
+    return not labelled and not any(key in resource for key in ("disk", "revocable", "shared", "provider_id"))
 
 
 class Purse:
