@@ -2,9 +2,9 @@
 
 usage: create.py [--zone container|vm] [--rounds N]
 
-Bare boot: the same number of servers with the same flavors from the same image, user-data empty, all requested at once by
+Bare boot: as many servers with the same flavors from the same image, user-data empty, all requested at once by
 multi-create; over when every console shows that cloud-init finished. Cluster: ``clusterctl create``; over when it has
-verified that the cluster serves. The two take turns, so that a drift of the machine meets both. Prints a Markdown table.
+verified that the cluster serves. The two take turns, so that a drift of the machine meets both. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def main() -> None:
         print(f"bare {bare:.1f} s, joined {joined:.1f} s, ratio {joined / bare:.2f}", file=sys.stderr)
     ratio = statistics.median(joined / bare for bare, joined in pairs)
     print(
-        f"| zone | servers | bare boot (median) | joined cluster (median) | ratio (median of {len(pairs)} pairs) | load |"
+        f"| zone | servers | bare boot (median) | joined (median) | ratio (median of {len(pairs)} pairs) | load |"
     )
     print("|---|---|---|---|---|---|")
     bare, joined = (statistics.median(column) for column in zip(*pairs, strict=True))
