@@ -66,7 +66,7 @@ def _without_answer(what: str, error: Exception) -> CloudError:
 def _http(what: str, status: int | None, message: str, request_id: str | None) -> CloudError:
     kind = UncertainError if status is not None and status >= 500 else CloudError
     hint = _HINTS.get(status or 0)
-    if hint is None and ("quota" in message.lower() or "OverLimit" in message):
+    if hint is None and re.search(r"(?i)quota|overlimit|exceeded", message):
         hint = _HINTS[413]
     number = f"HTTP {status}" + (f", request {request_id}" if request_id else "")
     return kind(f"cannot {what}: {message} ({number})", hint=hint, status=status, request_id=request_id)
