@@ -106,7 +106,7 @@ class Networking(Service):
 
         def create(missing: Sequence[str]) -> dict[str, Port]:
             bodies = [port_body(by_name[name]) for name in missing]
-            with calling(f"create {len(bodies)} ports ({', '.join(missing)})"):
+            with calling(f"create {len(bodies)} ports {missing[0]} to {missing[-1]}"):
                 return {port.name: port_of(port) for port in self._network.create_ports(bodies)}
 
         def find() -> dict[str, Port]:

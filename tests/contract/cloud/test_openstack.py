@@ -205,16 +205,14 @@ def test_refusals_are_the_clouds_own_words(cloud: OpenStackCloud, cluster: str) 
         cloud.create_servers(replace(requests.agents("b1", 1), keypair="no-such-key"))
     with pytest.raises(CloudError, match="availability zone is not available"):
         cloud.create_servers(replace(requests.agents("b1", 1), zone="no-such-zone"))
-    group = _default_group(cloud)
-    too_many = [PortRequest(f"{cluster}-{n}", requests.network_id, group, owner_mark(cluster)) for n in range(600)]
-    with pytest.raises(CloudError, match="Quota exceeded"):
-        cloud.create_ports(too_many)
-    assert not any(cloud.observe(cluster).counts.values())
-
-
-def _default_group(cloud: OpenStackCloud) -> str:
-    groups = cloud._clients.connection.network.security_groups(name="default", project_id=cloud._clients.project_id)
-    return str(next(iter(groups)).id)
+    group = cloud.create_security_group(security_group_name(cluster), owner_mark(cluster))
+    free = cloud.limits().security_group_rules
+    assert free is not None
+    with pytest.raises(CloudError, match="Quota exceeded") as caught:
+        cloud.create_rules(group.id, [Rule(number, number) for number in range(1, free + 2)])
+    assert (caught.value.status, "quota" in (caught.value.hint or "")) == (409, True)
+    assert cloud.security_groups(cluster) == [group]
+    assert cloud.servers(cluster) == []
 
 
 def test_a_revoked_token_is_renewed(cloud: OpenStackCloud) -> None:
