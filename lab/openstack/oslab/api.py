@@ -1,4 +1,4 @@
-"""What the lab's APIs say of its health, asked with the standard library (the lab must work before anything else does)."""
+"""What the lab's APIs say of its health, asked with the standard library: the lab comes before all else."""
 
 import json
 import time
@@ -39,9 +39,8 @@ def missing(lab: Settings, since: datetime) -> list[str]:
     except (OSError, urllib.error.URLError, KeyError, ValueError) as error:
         return [f"APIs ({error})"]
     alive = {(s["binary"], s["host"]) for s in services if s["state"] == "up" and fresh(s["updated_at"], since)}
-    alive |= {
-        (s["binary"], s["host"].split("@")[0]) for s in volumes if s["state"] == "up" and fresh(s["updated_at"], since)
-    }
+    up = [s for s in volumes if s["state"] == "up" and fresh(s["updated_at"], since)]
+    alive |= {(s["binary"], s["host"].split("@")[0]) for s in up}
     alive |= {(a["agent_type"], a["host"]) for a in agents if a["alive"] and fresh(a["heartbeat_timestamp"], since)}
     needed = {("nova-compute", host) for hosts in ZONES.values() for host in hosts} | {(a, "oslab") for a in AGENTS}
     needed |= {(b, "oslab") for b in ("nova-scheduler", "nova-conductor", "cinder-scheduler", "cinder-volume")}

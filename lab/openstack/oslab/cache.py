@@ -2,8 +2,10 @@
 
 import fcntl
 import hashlib
+import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,26 +37,32 @@ def machine_sources() -> Path:
 def entry(cache: Path, kind: str, inputs: Iterable[Path], command: Path) -> Path:
     """The directory CACHE/KIND-DIGEST, built by `command DIRECTORY SOURCES` if it is not there.
 
-    An attempt that was cut off is thrown away, and entries of the same kind for other inputs with it.
+    An attempt that was cut off is thrown away; entries of the same kind that nobody asked for lately go with it.
     Raises LabError, with the end of the build's log, if the build fails.
     """
     name = f"{kind}-{digest(inputs)}"
     final, partial, log = cache / name, cache / f"{name}.partial", cache / f"{name}.log"
-    if final.is_dir():
-        return final
     cache.mkdir(parents=True, exist_ok=True)
     with locked(cache / f"{kind}.lock"):
-        if final.is_dir():  # another process built it while we waited
-            return final
-        for old in cache.glob(f"{kind}-*.partial"):
-            shutil.rmtree(old)
-        partial.mkdir()
-        with log.open("wb") as stream:
-            result = subprocess.run([command, partial, machine_sources()], stdout=stream, stderr=stream, check=False)
-        if result.returncode:
-            raise LabError(f"building {kind} failed (exit {result.returncode}), log {log}:\n{tail(log)}")
-        partial.rename(final)
+        if not final.is_dir():
+            prune(cache, kind)
+            partial.mkdir()
+            argv = [command, partial, machine_sources()]
+            with log.open("wb") as stream:
+                result = subprocess.run(argv, stdout=stream, stderr=stream, check=False)
+            if result.returncode:
+                raise LabError(f"building {kind} failed (exit {result.returncode}), log {log}:\n{tail(log)}")
+            partial.rename(final)
+        os.utime(final)
     return final
+
+
+def prune(cache: Path, kind: str, now: float | None = None) -> None:
+    """Removes what attempts left behind, and entries of this kind that were not used for two weeks."""
+    oldest = (time.time() if now is None else now) - 14 * 86400
+    for path in cache.glob(f"{kind}-*"):
+        if path.is_dir() and (path.suffix == ".partial" or path.stat().st_mtime < oldest):
+            shutil.rmtree(path)
 
 
 @contextmanager

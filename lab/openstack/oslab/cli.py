@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -45,9 +46,9 @@ def up(lab: Settings) -> None:
     stop(lab)
     with phases.phase("prepare"):
         facts.write_access(lab)
-        storage.mount(lab, base)
+        base = storage.mount(lab, base)
         hardware = kvm.works(lab, base, images)
-        config.apply(lab, hardware)
+        config.apply(lab, hardware, images.name)
         net.up(lab)
     with phases.phase("services"):
         since = datetime.now(UTC).replace(microsecond=0)
@@ -56,8 +57,9 @@ def up(lab: Settings) -> None:
         container.wait_for_init(lab)
     with phases.phase("computes"):
         api.wait_until_alive(lab, since)
+        aptcache.wait_until_answers(lab)
     (lab.state / "phases.json").write_text(json.dumps(phases.seconds))
-    print(f"lab: ready; zones vm ({'KVM' if hardware else 'emulated'}), container, fake; eval \"$({sys.argv[0]} env)\"")
+    print(f'lab: ready; zones vm ({"KVM" if hardware else "emulated"}), container, fake; eval "$({sys.argv[0]} env)"')
 
 
 def artefacts(lab: Settings) -> tuple[Path, Path]:
@@ -83,7 +85,8 @@ def destroy(lab: Settings) -> None:
     """Removes everything but the cache. Idempotent."""
     stop(lab)
     net.down(lab)
-    shutil.rmtree(lab.state, ignore_errors=False) if lab.state.exists() else None
+    if lab.state.exists():
+        shutil.rmtree(lab.state)
 
 
 def status(lab: Settings, as_json: bool) -> int:
@@ -127,8 +130,7 @@ def dispatch(lab: Settings, arguments: argparse.Namespace) -> int:
     if os.geteuid() != 0:
         raise LabError("must run as root")
     if arguments.verb == "shell":
-        command = container.enter(lab) + (arguments.command or ["bash"])
-        os.execvp(command[0], command)
+        return subprocess.call(container.enter(lab) + (arguments.command or ["bash"]))
     lab.state.parent.mkdir(parents=True, exist_ok=True)
     with cache.locked(lab.state.with_name(lab.state.name + ".lock")):
         {"up": up, "start": up, "stop": stop, "destroy": destroy}[arguments.verb](lab)

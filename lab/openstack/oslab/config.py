@@ -33,16 +33,24 @@ def render(template: str, values: dict[str, str], snippets: dict[str, str]) -> s
     return re.sub(r"@([a-z_]+|[1-9])@", value, text)
 
 
-def apply(lab: Settings, kvm: bool) -> None:
-    """Writes all files and runs config/apply in the root, unless that was done for the same inputs."""
-    values = {
+def values_of(lab: Settings, kvm: bool, images: str) -> dict[str, str]:
+    """What the templates may name. `images` tells one build of the guest images from another."""
+    return {
         "ip": lab.gateway,
         "link_host": lab.link_host,
         "password": PASSWORD,
         "virt_type": "kvm" if kvm else "qemu",
         "cpu_mode": "host-passthrough" if kvm else "none",
         "zones": json.dumps(ZONES),
+        "fake_hosts": " ".join(ZONES["fake"]),
+        "images": images,
+        "setup": digest([CONFIG / "root" / "usr"], images),
     }
+
+
+def apply(lab: Settings, kvm: bool, images: str) -> None:
+    """Writes all files and runs config/apply in the root, unless that was done for the same inputs."""
+    values = values_of(lab, kvm, images)
     marker, current = lab.state / "config.digest", digest([CONFIG], json.dumps(values))
     if marker.exists() and marker.read_text() == current:
         return

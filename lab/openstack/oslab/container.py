@@ -1,7 +1,6 @@
 """The container in which the real systemd units of Debian's OpenStack packages run."""
 
 import os
-import subprocess
 import time
 from pathlib import Path
 
@@ -31,23 +30,9 @@ def start(lab: Settings, images: Path, kvm: bool) -> None:
     argv += ["--boot", f"--directory={lab.rootfs}", f"--machine={lab.name}", "--capability=all", "--console=pipe"]
     argv += ["--system-call-filter=@mount @module keyctl add_key bpf", *binds]
     (lab.rootfs / "var/log/openstack-init.log").unlink(missing_ok=True)
-    groups = processes.enter(lab)
-
-    def join() -> None:
-        for group in groups:
-            (group / "cgroup.procs").write_text(str(os.getpid()))
-
-    with (lab.state / "nspawn.log").open("wb") as log:
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            preexec_fn=join,
-            env=os.environ | {"SYSTEMD_NSPAWN_API_VFS_WRITABLE": "yes"},
-        )
-    (lab.state / "nspawn.pid").write_text(str(process.pid))
+    processes.make_groups(lab)
+    number = processes.spawn(lab, argv, lab.state / "nspawn.log", SYSTEMD_NSPAWN_API_VFS_WRITABLE="yes")
+    (lab.state / "nspawn.pid").write_text(str(number))
 
 
 def stop(lab: Settings, deadline_s: float = 90) -> None:
@@ -86,3 +71,9 @@ def enter(lab: Settings) -> list[str]:
     if not children:
         raise LabError("the lab is not running: lab/lab up")
     return ["nsenter", f"--target={children[0]}", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--"]
+
+
+def tool(base: Path, *options: str) -> list[str]:
+    """The words before a command that run it alone, without systemd, in the cached tree."""
+    argv = ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--read-only", "--as-pid2"]
+    return [*argv, f"--directory={base}", *options]

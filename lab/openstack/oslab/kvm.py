@@ -5,6 +5,7 @@ import os
 import subprocess
 from pathlib import Path
 
+from .container import tool
 from .settings import Settings
 
 DEADLINE_S = 25.0
@@ -26,13 +27,12 @@ def works(lab: Settings, base: Path, images: Path) -> bool:
 
 def boots(base: Path, images: Path) -> bool:
     """Whether the kernel reaches its initial RAM disk in time under KVM. The emulator is the container's own."""
-    kernel = [f"--bind-ro={images}:/mnt", "--bind=/dev/kvm"]
-    nspawn = ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--read-only", "--as-pid2", "--private-network"]
+    nspawn = tool(base, "--private-network", f"--bind-ro={images}:/mnt", "--bind=/dev/kvm")
     qemu = ["/usr/bin/qemu-system-x86_64", "-accel", "kvm", "-cpu", "host", "-m", "256", "-display", "none"]
     qemu += ["-nodefaults", "-no-reboot", "-serial", "stdio", "-kernel", "/mnt/vmlinuz", "-initrd", "/mnt/initrd.img"]
     qemu += ["-append", "console=ttyS0 panic=-1"]
     process = subprocess.Popen(
-        [*nspawn, f"--directory={base}", *kernel, *qemu],
+        [*nspawn, *qemu],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

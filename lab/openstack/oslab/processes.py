@@ -6,7 +6,9 @@ The groups are made below the caller's own, in each hierarchy, and noted in the 
 import json
 import os
 import signal
+import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from .settings import LabError, Settings
@@ -14,9 +16,9 @@ from .settings import LabError, Settings
 ROOT = Path("/sys/fs/cgroup")
 
 
-def enter(lab: Settings) -> list[Path]:
-    """Makes the lab's control groups and notes them; returns their directories."""
-    groups = []
+def make_groups(lab: Settings) -> None:
+    """Makes the lab's control groups and notes them."""
+    made = []
     for line in Path("/proc/self/cgroup").read_text().splitlines():
         _, controllers, own = line.split(":", 2)
         hierarchy = ROOT / (controllers.removeprefix("name=") or "unified")
@@ -29,9 +31,23 @@ def enter(lab: Settings) -> list[Path]:
                 (group / setting).write_text((group.parent / setting).read_text())
         if (group / "cgroup.clone_children").exists():
             (group / "cgroup.clone_children").write_text("1")
-        groups.append(group)
-    (lab.state / "cgroups.json").write_text(json.dumps([str(g) for g in groups]))
-    return groups
+        made.append(str(group))
+    (lab.state / "cgroups.json").write_text(json.dumps(made))
+
+
+def spawn(lab: Settings, argv: Sequence[str | os.PathLike[str]], log: Path, **env: str) -> int:
+    """Starts a process of the lab that outlives us, in the noted control groups; returns its process id."""
+    enter_and_run = 'while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs"; shift; done; shift; exec "$@"'
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            ["sh", "-c", enter_and_run, "sh", *groups(lab), "--", *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=stream,
+            start_new_session=True,
+            env=os.environ | env,
+        )
+    return process.pid
 
 
 def groups(lab: Settings) -> list[Path]:
@@ -46,7 +62,7 @@ def members(lab: Settings) -> set[int]:
     """Process ids of all that runs in the lab."""
     found: set[int] = set()
     for group in groups(lab):
-        for file in [*group.glob("**/cgroup.procs")]:
+        for file in group.glob("**/cgroup.procs"):
             try:
                 found.update(map(int, file.read_text().split()))
             except OSError:  # the group went meanwhile

@@ -11,7 +11,7 @@ HERE = Path(__file__).resolve().parent.parent
 PASSWORD = "lab"
 """Password of every account inside the lab; nothing outside the machine reaches it."""
 
-ZONES = {"vm": ["oslab"], "container": ["lxc1"], "fake": ["fake1", "fake2", "fake3", "fake4"]}
+ZONES = {"vm": ["oslab"], "container": ["lxc1"], "fake": [f"fake{n}" for n in range(1, 7)]}
 """Availability zone -> its compute hosts."""
 
 

@@ -9,7 +9,7 @@ import os
 import shutil
 from pathlib import Path
 
-from .settings import Settings
+from .settings import LabError, Settings
 from .shell import run, succeeds
 
 DATA = {"mysql": "/var/lib/mysql", "nova": "/var/lib/nova", "glance": "/var/lib/glance", "cinder": "/srv/cinder"}
@@ -18,8 +18,19 @@ DATA = {"mysql": "/var/lib/mysql", "nova": "/var/lib/nova", "glance": "/var/lib/
 DATA_SIZE = "100G"
 
 
-def mount(lab: Settings, base: Path) -> None:
-    """Mounts the data and the root over the tree `base`. Idempotent."""
+def mount(lab: Settings, base: Path) -> Path:
+    """Mounts the data and the root, and returns the tree under the root. Idempotent.
+
+    That is `base` for a new lab; a lab that exists stays on the tree that it was made from, since its own layer fits no
+    other. Raises LabError if that tree is gone.
+    """
+    note = lab.state / "base"
+    if note.exists():
+        base = Path(note.read_text())
+    if not base.is_dir():
+        raise LabError(f"the tree this lab was made from is gone ({base}): lab/lab destroy, then lab/lab up")
+    lab.state.mkdir(parents=True, exist_ok=True)
+    note.write_text(str(base))
     image = lab.state / "data.xfs"
     for directory in (lab.data, lab.rootfs, lab.state / "upper", lab.state / "work"):
         directory.mkdir(parents=True, exist_ok=True)
@@ -45,6 +56,7 @@ def mount(lab: Settings, base: Path) -> None:
     if not is_mounted(lab.rootfs):
         layers = f"lowerdir={base},upperdir={lab.state / 'upper'},workdir={lab.state / 'work'}"
         run("mount", "-t", "overlay", "overlay", "-o", layers, lab.rootfs)
+    return base
 
 
 def unmount(lab: Settings) -> None:
