@@ -21,7 +21,7 @@ ZONES: dict[str, dict[str, Any]] = {
     "container": {
         "family": "clusterctl-base-ct",
         "source": "debian-12-ct",
-        "builder": "ct.medium",
+        "builder": "ct.builder",
         "flavors": {"m1.tiny": "ct.small", "m1.small": "ct.small", "m1.medium": "ct.medium", "m1.large": "ct.large"},
     },
     "vm": {
