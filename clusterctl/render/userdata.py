@@ -47,12 +47,6 @@ def user_data(services: Sequence[Service], variables: Mapping[str, Any], mode: L
     else:
         files, command = _fetch(services, variables, mode)
     document = {
-        # Both cost seconds on a slow machine, and nothing here needs them.
-        "locale": False,
-        "ssh_genkeytypes": ["ed25519"],
-        # post-install shows the keys in a form of its own.
-        "ssh": {"emit_keys_on_console": False},
-        "no_ssh_fingerprints": True,
         "write_files": [_write_files_entry(file) for file in files],
         "runcmd": [command],
     }

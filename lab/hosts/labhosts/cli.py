@@ -29,12 +29,15 @@ def _parser() -> argparse.ArgumentParser:
     verb("artifacts", "build the lab's artifacts; print variables for playbooks/image.yml")
     up = verb("up", "boot a host; make it if it is not there", "lab", "name", "address")
     up.add_argument("--layer", default="node", help="base: stock Debian; node: a cluster's base image (default)")
+    up.add_argument("--no-wait", action="store_true", help="return as soon as its init runs")
     up.add_argument("--files", type=Path, help="a directory copied over a new disk")
     verb("stop", "shut a host down in order; its disk stays", "lab", "name")
     verb("crash", "cut a host's power; its disk stays", "lab", "name")
     verb("sh", "run a program in a host, without SSH", "lab", "name").add_argument("command", nargs=argparse.REMAINDER)
     verb("inventory", "print an Ansible inventory of a lab's hosts", "lab")
     verb("instances", "print Molecule's instance configuration of a lab's hosts", "lab")
+    verb("keys", "make a lab's SSH keys", "lab")
+    verb("state", "print a lab's state directory", "lab")
     verb("list", "print the hosts of all labs")
     verb("take", "move a stopped host's disk to a directory and remove the host", "lab", "name", "target")
     verb("down", "remove a host, or a whole lab", "lab").add_argument("name", nargs="?")
@@ -69,11 +72,16 @@ def _dispatch(arguments: argparse.Namespace) -> int:
 
 
 def _in_lab(verb: str, of: Lab, arguments: argparse.Namespace) -> int:
-    if verb == "inventory":
-        print(json.dumps(ssh.inventory(of), indent=1))
+    show = {
+        "inventory": lambda: json.dumps(ssh.inventory(of), indent=1),
+        "instances": lambda: json.dumps(ssh.instances(of), indent=1),
+        "state": lambda: str(of.state),
+    }
+    if verb in show:
+        print(show[verb]())
         return 0
-    if verb == "instances":
-        print(json.dumps(ssh.instances(of), indent=1))
+    if verb == "keys":
+        machine.keys(of)
         return 0
     if verb == "down" and arguments.name is None:
         _remove(of)
@@ -91,7 +99,7 @@ def _change(verb: str, one: Host, arguments: argparse.Namespace) -> None:
     if verb == "up":
         (one.state).mkdir(exist_ok=True)
         (one.state / "address").write_text(arguments.address)
-        machine.up(one, arguments.address, arguments.layer, arguments.files)
+        machine.up(one, arguments.address, arguments.layer, arguments.files, wait=not arguments.no_wait)
     elif verb == "take":
         machine.take(one, Path(arguments.target))
     elif not one.state.is_dir():

@@ -29,11 +29,12 @@ lxc.init.cmd = /sbin/init
 """
 
 
-def up(host: Host, address: str, layer: str, files: Path | None) -> None:
-    """Boots a host; makes its disk if it has none. Returns when systemd says that it is up.
+def up(host: Host, address: str, layer: str, files: Path | None, *, wait: bool = True) -> None:
+    """Boots a host; makes its disk if it has none.
 
     Args:
         files: a directory copied over the new disk.
+        wait: return only when systemd says that it is up.
 
     Raises:
         LabError: a program failed, or the host is not up in 60 s.
@@ -46,7 +47,8 @@ def up(host: Host, address: str, layer: str, files: Path | None) -> None:
     _mount(host)
     if not pid(host):
         _boot(host)
-    _wait(host)
+    if wait:
+        _wait(host)
 
 
 def _make_disk(host: Host, layer: str, files: Path | None) -> None:

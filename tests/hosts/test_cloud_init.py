@@ -1,0 +1,117 @@
+"""cloud-init turns the base image into each kind of node, and Ansible then finds nothing to do (D7)."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import ROOT, Booted
+
+pytestmark = pytest.mark.hosts
+PROGRAMS = Path(sys.executable).parent
+ENVIRONMENT = {
+    **os.environ,
+    "PATH": f"{PROGRAMS}:{os.environ['PATH']}",
+    "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+    "ANSIBLE_FORCE_COLOR": "0",
+}
+
+
+def playbook(booted: Booted, *arguments: str) -> dict[str, Any]:
+    """Runs playbooks/site.yml; the result of Ansible's JSON callback... statistics by host."""
+    done = subprocess.run(
+        [PROGRAMS / "ansible-playbook", "-i", booted.inventory, *arguments, ROOT / "playbooks" / "site.yml"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=ENVIRONMENT,
+    )
+    recap = re.findall(r"^(\S+) +: ok=(\d+) +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", done.stdout, re.MULTILINE)
+    assert recap, done.stdout + done.stderr
+    names = ("ok", "changed", "unreachable", "failed")
+    found = {host: dict(zip(names, map(int, numbers), strict=True)) for host, *numbers in recap}
+    return {"hosts": found, "output": done.stdout, "exit": done.returncode}
+
+
+def names(booted: Booted) -> list[str]:
+    return [node.name for node in booted.cluster.nodes]
+
+
+def test_every_step_is_told_on_the_console(booted: Booted) -> None:
+    steps = {name: [step.name for step in booted.console(name).steps if step.ok] for name in names(booted)}
+    control = ["files", "zookeeper", "mesos-master", "marathon"]
+    agent = ["files", "mesos-agent"]
+    assert steps == {name: control if "control" in name else agent for name in names(booted)}
+    assert all(booted.console(name).host_keys for name in names(booted))
+
+
+def test_the_state_is_on_the_node(booted: Booted) -> None:
+    for name in names(booted):
+        state = json.loads(booted.run(name, "cat", "/var/lib/clusterctl/boot.json").stdout)
+        assert state == {"state": "done", "step": "", "detail": ""}, name
+
+
+def test_cloud_init_is_content(booted: Booted) -> None:
+    for name in names(booted):
+        status = booted.run(name, "cloud-init", "status", "--wait", "--long")
+        assert "status: done" in status.stdout, status.stdout
+        schema = booted.run(name, "cloud-init", "schema", "--system")
+        assert schema.returncode == 0, schema.stdout + schema.stderr
+
+
+def test_testinfra(booted: Booted) -> None:
+    done = subprocess.run(
+        [PROGRAMS / "pytest", "-q", "-p", "no:cacheprovider", f"--ansible-inventory={booted.inventory}",
+         "--connection=ansible", ROOT / "tests" / "testinfra"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env=ENVIRONMENT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
+
+
+def test_the_first_ansible_run_changes_nothing(booted: Booted) -> None:
+    result = playbook(booted)
+    assert result["exit"] == 0, result["output"]
+    assert {name: host["changed"] for name, host in result["hosts"].items()} == dict.fromkeys(names(booted), 0)
+    assert "restart pending" not in result["output"]
+
+
+def test_tampering_is_found_and_mended(booted: Booted) -> None:
+    node = "th-control-2"
+    for path in ("/etc/zookeeper/zoo.cfg", "/etc/systemd/system/mesos-master.service"):
+        assert booted.run(node, "sh", "-c", f"echo '# tampered' >> {path}").returncode == 0
+    assert booted.run(node, "chmod", "0600", "/etc/default/marathon").returncode == 0
+    wanted = {name: 3 if name == node else 0 for name in names(booted)}
+
+    found = playbook(booted, "--check", "--diff")
+    assert {name: host["changed"] for name, host in found["hosts"].items()} == wanted
+    assert "-# tampered" in found["output"]
+    assert "restart pending: mesos-master.service, zookeeper.service" in found["output"]
+
+    mended = playbook(booted)
+    assert {name: host["changed"] for name, host in mended["hosts"].items()} == wanted
+    # What runs was started with these very files
+    assert "restart pending" not in mended["output"]
+    again = playbook(booted)
+    assert {name: host["changed"] for name, host in again["hosts"].items()} == dict.fromkeys(names(booted), 0)
+
+
+def test_a_new_setting_is_written_and_no_service_restarted(booted: Booted) -> None:
+    node = "th-control-1"
+    before = booted.run(node, "systemctl", "show", "--property=ExecMainStartTimestamp", "zookeeper").stdout
+    result = playbook(booted, "-e", "zookeeper_init_limit=11", "--limit", node)
+    assert result["hosts"][node]["changed"] == 1
+    assert "restart pending: zookeeper.service" in result["output"]
+    assert booted.run(node, "systemctl", "show", "--property=ExecMainStartTimestamp", "zookeeper").stdout == before
+    assert playbook(booted, "--limit", node)["hosts"][node]["changed"] == 1

@@ -1,0 +1,37 @@
+"""What every node has."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+testinfra_hosts = ["ansible://all"]
+
+
+def test_the_system_is_healthy(host: Any) -> None:
+    failed = host.check_output("systemctl list-units --failed --plain --no-legend")
+    assert not [line for line in failed.splitlines() if not line.startswith(("systemd-", "ssh@"))]
+
+
+def test_it_knows_its_address(host: Any, variables: dict[str, Any]) -> None:
+    found = host.check_output("/usr/lib/clusterctl/primary-address")
+    assert found == variables.get("clusterctl_address", variables["ansible_host"])
+
+
+def test_what_is_installed_is_recorded(host: Any) -> None:
+    recorded = json.loads(host.file("/usr/share/clusterctl/image.json").content_string)
+    assert set(recorded) == {"java", "zookeeper", "mesos", "marathon"}
+    assert recorded["mesos"] in host.package("mesos").version
+    assert host.file("/opt/marathon/current").linked_to == f"/opt/marathon/{recorded['marathon']}"
+
+
+def test_no_restart_is_pending(host: Any) -> None:
+    assert host.check_output("/usr/lib/clusterctl/config-digest pending") == ""
+
+
+def test_a_data_volume_is_mounted_and_its_service_starts_first(host: Any, variables: dict[str, Any]) -> None:
+    mount = variables.get("common_volume_mount", "")
+    assert host.file("/etc/systemd/system/clusterctl-volume.service").exists == bool(mount)
+    if mount:
+        assert host.mount_point(mount).filesystem == "ext4"
+        assert host.service("clusterctl-volume").is_enabled

@@ -1,0 +1,75 @@
+"""Tests of nodes that run: on Molecule's hosts and on a live cluster alike, with an Ansible inventory.
+
+    pytest --ansible-inventory=INVENTORY --connection=ansible [--sudo] tests/testinfra
+
+Nothing is changed on the nodes. What is asked is asked on a node itself, so no port need be open to us.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+Get = Callable[[str], Any]
+
+_GET = "import sys, urllib.request; sys.stdout.write(urllib.request.urlopen(sys.argv[1], timeout=10).read().decode())"
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Callable[[Callable[[], Any]], Any]:
+    """Asks again until the answer is true, for a minute: a cluster that was just started still elects its leaders.
+
+    The last answer, or the last error, counts.
+    """
+
+    def wait(ask: Callable[[], Any]) -> Any:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                if (answer := ask()) or time.monotonic() > deadline:
+                    return answer
+            except (AssertionError, LookupError, ValueError):
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(0.5)
+
+    return wait
+
+
+@pytest.fixture
+def variables(host: Any) -> dict[str, Any]:
+    """The host's variables in the inventory."""
+    return dict(host.ansible.get_variables())
+
+
+@pytest.fixture
+def address(host: Any) -> str:
+    """The address that services listen on."""
+    return str(host.check_output("/usr/lib/clusterctl/primary-address"))
+
+
+@pytest.fixture
+def get(host: Any) -> Get:
+    """GET of a URL, on the node; JSON."""
+
+    def fetch(url: str) -> Any:
+        return json.loads(host.check_output(f"python3 -c {shlex.quote(_GET)} {shlex.quote(url)}"))
+
+    return fetch
+
+
+@pytest.fixture
+def four_letters(host: Any) -> Callable[[str, str], dict[str, str]]:
+    """ZooKeeper's answer to a four-letter word, as pairs of name and value."""
+
+    def ask(where: str, word: str) -> dict[str, str]:
+        answer = host.check_output(f"echo {word} | nc -w 3 {where} 2181")
+        pairs = (line.replace(": ", "\t", 1).partition("\t") for line in answer.splitlines())
+        return {name.strip(): value.strip() for name, _, value in pairs}
+
+    return ask

@@ -1,0 +1,33 @@
+"""A Mesos master."""
+
+from __future__ import annotations
+
+from typing import Any
+
+testinfra_hosts = ["ansible://mesos_master"]
+
+
+def test_the_service_runs_and_comes_back(host: Any) -> None:
+    service = host.service("mesos-master")
+    assert service.is_running
+    assert service.is_enabled
+    assert service.systemd_properties["Restart"] == "always"
+
+
+def test_it_runs_without_privileges(host: Any) -> None:
+    (master,) = host.process.filter(comm="mesos-master")
+    assert master.user == "mesos"
+
+
+def test_its_flags_are_ours(get: Any, address: str, variables: dict[str, Any]) -> None:
+    flags = get(f"http://{address}:5050/flags")["flags"]
+    assert flags["zk"] == variables["mesos_zk_url"]
+    assert flags["quorum"] == str(variables["mesos_master_quorum"])
+    assert flags["registry"] == "replicated_log"
+    assert flags["cluster"] == variables["mesos_cluster_name"]
+    assert flags["hostname"] == address
+
+
+def test_its_replicated_log_has_recovered(get: Any, address: str, eventually: Any) -> None:
+    url = f"http://{address}:5050/metrics/snapshot"
+    assert eventually(lambda: get(url)["registrar/log/recovered"]) == 1
