@@ -16,8 +16,9 @@ from clusterctl.ssh.config import PORT
 from clusterctl.ssh.console import BootReport, BootState, console_tail, parse_console
 from clusterctl.ssh.hostkeys import HostKeys, ReadConsole
 
-FIRST_INTERVAL_S = 3.0
-LONGEST_INTERVAL_S = 30.0
+FIRST_INTERVAL_S = 2.0
+LONGEST_INTERVAL_S = 8.0  # of a server whose key is waited for: its services start meanwhile
+LONGEST_SILENT_S = 60.0
 PATIENCE_S = 60.0  # ACTIVE but silent for so long: look at the console anyway
 SILENT_READS = 4  # at most so many consoles of silent servers in one look
 
@@ -66,11 +67,11 @@ class BootWatch:
         answering = self._answering(wanted)
         for server in wanted:
             if server.address in answering or self._is_overdue(server):
-                self._read(server)
+                self._read(server, LONGEST_INTERVAL_S if server.address in answering else LONGEST_SILENT_S)
         overdue = [server for server in self._active(silent) if self._is_overdue(server)]
         # Those that were never read come first
         for server in sorted(overdue, key=lambda server: self._watched[server.id].next_read)[:SILENT_READS]:
-            self._read(server)
+            self._read(server, LONGEST_SILENT_S)
 
     def _active(self, servers: Iterable[Server]) -> list[Server]:
         now = self._clock()
@@ -91,7 +92,7 @@ class BootWatch:
     def _is_overdue(self, server: Server) -> bool:
         return self._is_due(server) and self._clock() >= self._watched[server.id].active_since + PATIENCE_S
 
-    def _read(self, server: Server) -> None:
+    def _read(self, server: Server, longest_s: float) -> None:
         watched = self._watched[server.id]
         text = self._read_console(server.id)
         report = parse_console(text)
@@ -99,7 +100,7 @@ class BootWatch:
         if report.state is BootState.FAILED:
             raise boot_failure(server.node or server.name, report, text)
         watched.next_read = self._clock() + watched.interval
-        watched.interval = min(watched.interval * 2, LONGEST_INTERVAL_S)
+        watched.interval = min(watched.interval * 2, longest_s)
 
 
 def boot_failure(name: str, report: BootReport, console: str) -> NodeError:

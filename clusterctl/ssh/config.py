@@ -47,7 +47,7 @@ class SshConfig:
     control_dir: Path
     bastion: str | None = None
     identity: Path | None = None
-    connect_timeout_s: int = 10
+    connect_timeout_s: int = 20  # an emulated VM under load takes 12 s for the first connection
     persist_s: int = 60
 
 
@@ -129,11 +129,11 @@ def _bastion_command(config: SshConfig, bastion: str) -> list[str]:
 
 
 def _bounds(config: SshConfig) -> dict[str, str]:
-    """Limits: a dead connection is noticed within 15 s, also by the shared one in the background."""
+    """Limits: a dead connection is noticed within 20 s, also by the shared one in the background."""
     return {
         "ConnectTimeout": str(config.connect_timeout_s),
         "ServerAliveInterval": "5",
-        "ServerAliveCountMax": "3",
+        "ServerAliveCountMax": "4",
         "LogLevel": "ERROR",
     }
 

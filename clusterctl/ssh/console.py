@@ -74,12 +74,15 @@ _FATAL = (
     re.compile(r"You are in emergency mode.*"),
     re.compile(r"Unable to mount root fs.*"),
 )
-_COMPLAINTS = (
-    *_FATAL,
+# After these our script, which is part of the user-data, may not have run at all
+_BROKEN = (
     re.compile(r"(?:Failed to run module .*|Running module \S+ .*failed)"),
     re.compile(r"Failed to start .*[Cc]loud-init.*"),
-    re.compile(r"schema\.py\[WARNING\]: .*"),
     re.compile(r"(?:Failed loading yaml blob|Failed at merging in cloud config part|Unhandled .*userdata).*"),
+)
+# Worth showing, but they may come from the image's own configuration, and at every boot
+_COMPLAINTS = (
+    re.compile(r"schema\.py\[WARNING\]: .*"),
     re.compile(r"\[CRITICAL\]: .*"),
     re.compile(r"Out of memory: Killed process .*"),
 )
@@ -91,7 +94,7 @@ def parse_console(text: str) -> BootReport:
     steps: dict[str, Step] = {}
     state, failed_step, finished = BootState.SILENT, None, False
     problems: list[str] = []
-    fatal = ""
+    fatal = broken = ""
     for line in lines:
         if match := _STEP.search(line):
             name, okay, reason = match.groups()
@@ -104,9 +107,10 @@ def parse_console(text: str) -> BootReport:
             state, failed_step = BootState.FAILED, match.group(1)
         elif "clusterctl: " in line:
             state = BootState.RUNNING if state is BootState.SILENT else state
-        elif problem := _first_match(_COMPLAINTS, line):
+        elif problem := _first_match((*_FATAL, *_BROKEN, *_COMPLAINTS), line):
             problems.append(problem)
             fatal = fatal or _first_match(_FATAL, line)
+            broken = broken or _first_match(_BROKEN, line)
         finished = finished or bool(_CLOUD_INIT_FINISHED.search(line))
     reason = ""
     if state is BootState.FAILED and failed_step is not None:
@@ -114,9 +118,9 @@ def parse_console(text: str) -> BootReport:
         reason = reason or (problems[-1] if problems else "no reason given")
     elif fatal and state is not BootState.DONE:
         state, failed_step, reason = BootState.FAILED, "boot", fatal
-    elif finished and problems and state is not BootState.DONE:
+    elif finished and broken and state is not BootState.DONE:
         # cloud-init has ended and will not run our script any more
-        state, failed_step, reason = BootState.FAILED, "cloud-init", problems[0]
+        state, failed_step, reason = BootState.FAILED, "cloud-init", broken
     return BootReport(
         host_keys=_host_keys(lines),
         steps=tuple(steps.values()),

@@ -44,7 +44,7 @@ def test_ssh_understands_the_options_and_trusts_only_pinned_keys(tmp_path: Path)
     assert found["globalknownhostsfile"] == "none"
     assert found["updatehostkeys"] == "false"
     assert (found["forwardx11"], found["forwardagent"]) == ("no", "no")
-    assert (found["connecttimeout"], found["serveraliveinterval"], found["serveralivecountmax"]) == ("10", "5", "3")
+    assert (found["connecttimeout"], found["serveraliveinterval"], found["serveralivecountmax"]) == ("20", "5", "4")
     assert (found["controlmaster"], found["controlpersist"]) == ("auto", "60")
     assert found["identitiesonly"] == "no"
 
@@ -77,7 +77,7 @@ def test_bastion(tmp_path: Path) -> None:
     assert f'IdentityFile="{key}"' in words
     assert not any("StrictHostKeyChecking" in word for word in words)  # the operator's own known_hosts decide
     inner = understood(words[1:-5])
-    assert inner["connecttimeout"] == "10"
+    assert inner["connecttimeout"] == "20"
 
 
 def test_ansible_gets_the_same_options_in_one_string(tmp_path: Path) -> None:

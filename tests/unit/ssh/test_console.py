@@ -63,7 +63,6 @@ def test_the_last_word_counts_after_a_second_run() -> None:
     [
         ("util.py[WARNING]: Failed to run module scripts_user (scripts in ...)", "Failed to run module scripts_user"),
         ("util.py[WARNING]: Running module runcmd (<module 'x'>) failed", "Running module runcmd"),
-        ("schema.py[WARNING]: Invalid cloud-config provided: Please run", "schema.py[WARNING]: Invalid cloud-config"),
         (
             "__init__.py[WARNING]: Unhandled non-multipart (text/x-not-multipart) userdata: 'b'#c'",
             "Unhandled non-multip",
@@ -77,6 +76,15 @@ def test_cloud_init_that_ended_without_our_script_has_failed(complaint: str, rea
     report = parse_console(f"{log}Cloud-init v. 23.1 finished at Thu. Datasource DataSourceConfigDrive.\n")
     assert (report.state, report.failed_step) == (BootState.FAILED, "cloud-init")
     assert report.reason.startswith(reason)
+
+
+def test_a_rebooted_server_whose_first_boot_scrolled_away_has_not_failed() -> None:
+    report = parse_console(
+        "[  284.5] cloud-init[288]: 2026-01-01 - schema.py[WARNING]: Invalid cloud-config provided: Please run 'sudo'\n"
+        "debian login: [  457.2] cloud-init[416]: Cloud-init v. 22.4.2 finished at Thu. Datasource DataSourceNone.\n"
+    )
+    assert report.state is BootState.SILENT
+    assert len(report.problems) == 1
 
 
 def test_a_complaint_does_not_outweigh_done() -> None:
