@@ -101,7 +101,7 @@ def agent_checks(expect: Expected, facts: Mapping[str, NodeFacts]) -> list[Check
     for node in expect.agents:
         agent = by_address.get(node.address)
         if agent is None:
-            missing.append(f"{node}: not registered at {leader[0].name}")
+            missing.append(f"{node}: not registered at {leader[0].name}{_own_account(facts.get(node.name))}")
             continue
         if not agent.active:
             missing.append(f"{node}: registered, but {(agent.drain or 'not active').lower()}")
@@ -119,6 +119,16 @@ def agent_checks(expect: Expected, facts: Mapping[str, NodeFacts]) -> list[Check
         check(names[2], attributes, "as in the cluster file"),
         check(names[3], resources, "reserved and sized as in the cluster file"),
     ]
+
+
+def _own_account(seen: NodeFacts | None) -> str:
+    """What the node of an unregistered agent says, if it was asked."""
+    if seen is None:
+        return ""
+    if trouble := seen.error or seen.trouble(UNITS[Service.MESOS_AGENT], seen.mesos_agent):
+        return f" ({trouble})"
+    master = seen.mesos_agent.master if seen.mesos_agent else None
+    return f" (its agent runs and takes {master or 'nobody'} for the leading master)"
 
 
 def _unexpected(name: str, expect: Expected, agents: Sequence[AgentFacts]) -> Check:

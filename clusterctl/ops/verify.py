@@ -23,6 +23,7 @@ from clusterctl.ssh.console import console_tail
 from clusterctl.ssh.reach import open_ports
 
 TICK_S = 2.5
+ASKED_AGENTS = 8  # as many as one detail names (health.check)
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ def wait_healthy(
         if waiter.clock() >= deadline:
             break
         waiter.sleep(TICK_S)
+    report = wait.with_silent_agents()
     raise UnhealthyError(
         f"cluster {spec.cluster} is not healthy after {deadline_s:g} s:\n"
         + indented("\n".join(f"{check.name}: {check.detail}" for check in report.failed)),
@@ -121,6 +123,7 @@ class _Wait:
         self.access = access
         self.watch = watch
         self.flavors = flavors
+        self.servers: Sequence[Server] = ()
         self.facts: dict[str, NodeFacts] = {}
         self.complete = False  # every control node was asked in this tick
         self.only_agents = False  # the last complete verdict lacked nothing but agents
@@ -128,14 +131,33 @@ class _Wait:
     def tick(self) -> VerifyReport:
         servers = self.cloud.servers(self.spec.cluster)
         _fail_on_error(servers)
+        self.servers = servers
         expect = expected(self.spec, servers, self.flavors)
         self._watch_boots(servers, expect)
         self._probe(expect)
         self._fail_on_failed_boot(expect)
-        report = VerifyReport(tuple(judge(self.spec, servers, expect, self.facts)))
+        report = self._report(expect)
         if self.complete:
             self.only_agents = all(check.name.startswith(AGENT_CHECKS) for check in report.failed)
         return report
+
+    def with_silent_agents(self) -> VerifyReport:
+        """The report of the last tick, with what some of the agents that the master misses say themselves."""
+        expect = expected(self.spec, self.servers, self.flavors)
+        unheard = self._unheard(expect)
+        silent = [node for node in expect.agents if node.address in unheard]
+        self.facts |= self.access.prober.probe(silent[:ASKED_AGENTS])
+        return self._report(expect)
+
+    def _report(self, expect: Expected) -> VerifyReport:
+        return VerifyReport(tuple(judge(self.spec, self.servers, expect, self.facts)))
+
+    def _unheard(self, expect: Expected) -> set[str]:
+        """Addresses of the agents that the leading master doesn't know; none as long as nobody leads."""
+        leader = leading_master(expect, self.facts)
+        if leader is None:
+            return set()
+        return {node.address for node in expect.agents} - {agent.hostname for agent in leader[1].agents or ()}
 
     def waiting_for(self, report: VerifyReport) -> str:
         """One line for a human: how many checks hold, and the first that doesn't."""
@@ -145,12 +167,11 @@ class _Wait:
 
     def _watch_boots(self, servers: Sequence[Server], expect: Expected) -> None:
         control = {node.server_id for node in expect.control}
-        leader = leading_master(expect, self.facts)
-        heard = {agent.hostname for agent in leader[1].agents or ()} if leader else set()
+        unheard = self._unheard(expect)
         pinned = self.access.host_keys.known_hosts.aliases()
         self.watch.look(
             unpinned=[server for server in servers if server.id in control and server.id not in pinned],
-            silent=[server for server in servers if server.id not in control and server.address not in heard],
+            silent=[server for server in servers if server.id not in control and server.address in unheard],
         )
 
     def _probe(self, expect: Expected) -> None:

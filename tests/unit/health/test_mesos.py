@@ -81,6 +81,24 @@ def test_a_missing_agent() -> None:
     assert found == {"agents.registered": "demo-builders-abc-1 (10.0.0.21): not registered at demo-control-1"}
 
 
+@pytest.mark.parametrize(
+    ("seen", "account"),
+    [
+        ({"error": "No route to host"}, "No route to host"),
+        (
+            {"mesos_agent": {"error": "connection refused"}, "units": {"mesos-agent": "failed"}},
+            "connection refused (unit mesos-agent is failed)",
+        ),
+        ({"mesos_agent": {"master": None}}, "its agent runs and takes nobody for the leading master"),
+    ],
+)
+def test_a_missing_agent_that_was_asked(seen: dict[str, Any], account: str) -> None:
+    found = all_facts(c1=facts(1, mesos_master={"agents": agents()[:1]}))
+    found["demo-builders-abc-1"] = NodeFacts.model_validate(seen)
+    (check, *_) = agent_checks(expect(), found)
+    assert check.detail == f"demo-builders-abc-1 (10.0.0.21): not registered at demo-control-1 ({account})"
+
+
 @pytest.mark.parametrize(("drain", "word"), [("DRAINING", "draining"), ("DRAINED", "drained"), (None, "not active")])
 def test_an_agent_that_is_not_active(drain: str | None, word: str) -> None:
     found = with_agents(agents()[0], agent("10.0.0.21", "jenkins-builder", None, active=False, drain=drain))

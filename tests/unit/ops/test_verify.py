@@ -14,6 +14,7 @@ from clusterctl.errors import NodeError, UnhealthyError
 from clusterctl.health.expect import Node
 from clusterctl.health.facts import NodeFacts
 from clusterctl.ops.access import Access
+from clusterctl.ops.bootwatch import PATIENCE_S
 from clusterctl.ops.verify import TICK_S, VerifyReport, verify, wait_healthy
 from clusterctl.resources import Flavor, Server
 from clusterctl.ssh.client import Ssh
@@ -174,6 +175,41 @@ def test_the_deadline_names_the_failed_checks(world: World) -> None:
     assert "journalctl" in (caught.value.hint or "")
     assert world.clock.now == 10.0
     assert len(world.notes) == 5
+
+
+def test_consoles_of_agents_are_read_only_when_a_leader_misses_them(world: World) -> None:
+    for name in CONTROL:
+        world.known.pin(f"id-{name}", [ED25519])
+    nobody = {"elected": False, "leader": None}
+    world.says = lambda name, now: (
+        facts(int(name[-1]), mesos_master=nobody)
+        if now < 200
+        else facts(1, mesos_master={"agents": []})
+        if name == CONTROL[0]
+        else all_facts()[name]
+    )
+    reads = "POST /servers/{id}/action"
+    with pytest.raises(UnhealthyError):
+        world.wait(deadline_s=99)
+    assert calls(world, reads) == 0
+    world.clock.now = 200
+    world.cloud.consoles["id-demo-builders-abc-1"] = "clusterctl: failed mesos-agent\n"
+    with pytest.raises(NodeError, match="node demo-builders-abc-1 failed at step 'mesos-agent'"):
+        world.wait(deadline_s=99)
+    assert world.clock.now >= 200 + PATIENCE_S
+    assert calls(world, reads) == 2  # both agents, once
+
+
+def test_at_the_deadline_missing_agents_are_asked_themselves(world: World) -> None:
+    def says(name: str, now: float) -> NodeFacts:
+        if name == "demo-builders-abc-1":
+            return facts(1, mesos_agent={"error": "connection refused"}, units={"mesos-agent": "activating"})
+        return facts(1, mesos_master={"agents": agents()[:1]}) if name == CONTROL[0] else all_facts()[name]
+
+    world.says = says
+    with pytest.raises(UnhealthyError, match=r"connection refused \(unit mesos-agent is activating\)"):
+        world.wait(deadline_s=10)
+    assert world.rounds[-1] == ("demo-builders-abc-1",)
 
 
 def test_a_failed_boot_ends_the_wait_at_once(world: World) -> None:
