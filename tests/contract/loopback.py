@@ -6,10 +6,9 @@ reserved to the role marathon, as clusterctl makes them for Jenkins masters.
 
 import http.client
 import json
-import signal
+import os
 import subprocess
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +65,47 @@ def ask(host: str, method: str, path: str, body: object = None, headers: Mapping
         connection.close()
 
 
+class Marathon:
+    """One Marathon as a child process. Nobody restarts it: the tests want to see how it ends."""
+
+    def __init__(self, name: str, program: Path, log: Path, env: Mapping[str, str], flags: Sequence[str] = ()) -> None:
+        self.name, self.program, self.log, self.env, self.flags = name, program, log, env, flags
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it (again); nothing else of this process's environment but PATH is passed on."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [self.program, *self.flags],
+                env={"PATH": os.environ["PATH"], **self.env},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def kill(self) -> None:
+        """kill -9, and see it gone."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+
+    def terminate(self) -> int:
+        """SIGTERM; the exit code."""
+        assert self._process
+        self._process.terminate()
+        return self.exit_code()
+
+    def exit_code(self, deadline_s: float = 15) -> int:
+        """Wait for it to end by itself; the exit code."""
+        assert self._process
+        return self._process.wait(deadline_s)
+
+
 class MarathonCluster(Cluster):
     """Three of each: ZooKeeper, master, Marathon, agent."""
 
@@ -76,6 +116,7 @@ class MarathonCluster(Cluster):
             self._agent(2, "pool:jenkins-master;rack:a", role="marathon"),
             self._agent(3, "pool:jenkins-master;rack:b", role="marathon"),
         ]
+        self._daemons = [*self.zookeepers, *self.masters, *self.agents]
         self.marathons = [self.marathon(n, marathon) for n in (1, 2, 3)]
 
     def start(self) -> None:
@@ -108,7 +149,7 @@ class MarathonCluster(Cluster):
             "--recover=reconnect",
             "--recovery_timeout=2mins",
             "--no-systemd_enable_support",
-            "--zk_session_timeout=4secs",
+            "--zk_session_timeout=8secs",
         ]
         return Daemon(f"agent{n}", [self.program("mesos-agent"), *flags], self.work / f"agent{n}.log")
 
@@ -124,7 +165,7 @@ class MarathonCluster(Cluster):
         main = "org.apache.zookeeper.server.ZooKeeperServerMain"
         return Daemon(f"zk{n}", [*argv, main, str(data / "zoo.cfg")], self.work / f"zk{n}.log")
 
-    def marathon(self, n: int, unpacked: Path, **more: str) -> Daemon:
+    def marathon(self, n: int, unpacked: Path, **more: str) -> Marathon:
         """Marathon N on 127.0.0.N, configured through its environment as the role does; not started."""
         env = {
             "MARATHON_MASTER": self.zk,
@@ -136,9 +177,10 @@ class MarathonCluster(Cluster):
             "MARATHON_MESOS_USER": "root",
             "MARATHON_ACCEPTED_RESOURCE_ROLES_DEFAULT_BEHAVIOR": "unreserved",
             "MARATHON_ZK_SESSION_TIMEOUT": "4000",
+            "MARATHON_MIN_REVIVE_OFFERS_INTERVAL": "1000",
             **more,
         }
-        return Daemon(f"marathon{n}", [str(unpacked / "bin/marathon")], self.work / f"marathon{n}.log", env)
+        return Marathon(f"marathon{n}", unpacked / "bin/marathon", self.work / f"marathon{n}.log", env)
 
     # --- what Marathon says ---------------------------------------------------------
 
@@ -195,7 +237,7 @@ class MarathonCluster(Cluster):
         tasks = self.operator({"type": "GET_TASKS"})["get_tasks"].get("tasks", [])
         return {task["task_id"]["value"]: task for task in tasks}
 
-    def start_supervised(self, marathon: Daemon) -> None:
+    def start_supervised(self, marathon: Marathon) -> None:
         """Start it again and again, as systemd would, until it stays."""
 
         def stays() -> bool:
@@ -205,20 +247,3 @@ class MarathonCluster(Cluster):
             return ask(host, "GET", "/ping").status == http.HTTPStatus.OK
 
         wait_for(f"{marathon.name} to stay", stays, MARATHON_START_S)
-
-
-def terminate(daemon: Daemon, deadline_s: float = 15) -> int:
-    """Send SIGTERM; the exit code."""
-    assert daemon.process
-    daemon.process.send_signal(signal.SIGTERM)
-    return daemon.process.wait(deadline_s)
-
-
-def exit_code(daemon: Daemon, deadline_s: float = 15) -> int:
-    """Wait for the process to end by itself; the exit code."""
-    assert daemon.process
-    return daemon.process.wait(deadline_s)
-
-
-def seconds_since(start: float) -> float:
-    return round(time.monotonic() - start, 1)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.loopback import MARATHON_START_S, MarathonCluster, ask, exit_code, terminate, unpacked_marathon
-from tests.contract.mesos.cluster import Daemon, Json, wait_for
+from tests.contract.loopback import MARATHON_START_S, Marathon, MarathonCluster, ask, unpacked_marathon
+from tests.contract.mesos.cluster import Json, wait_for
 from tests.contract.mesos.framework import Framework
 
 pytestmark = pytest.mark.mesos
@@ -139,7 +139,7 @@ def test_killed_leader_is_followed_by_another_and_tasks_go_on(cluster: MarathonC
     killed.kill()
     # At once again, as a supervisor would: ZooKeeper still has the old session, and the same id twice is refused.
     killed.start()
-    assert exit_code(killed) == 104
+    assert killed.exit_code() == 104
     successor = cluster.leading_marathon(other_than=leader)
     assert ask(successor, "GET", "/v2/info").body["frameworkId"] == framework
     assert [task["id"] for task in cluster.tasks("/counter")] == [before["id"]]
@@ -249,29 +249,48 @@ def test_losing_zookeeper_or_the_leadership_ends_the_process(cluster: MarathonCl
     zookeeper = cluster.lone_zookeeper(4)
     alone = cluster.marathon(4, marathon, MARATHON_ZK="zk://127.0.0.4:2181/marathon", MARATHON_MESOS_ROLE="alone")
     alone.start()
-    assert exit_code(alone, 20) == 100  # no ZooKeeper to begin with
+    assert alone.exit_code(20) == 100  # no ZooKeeper to begin with
     zookeeper.start()
     try:
         alone.start()
         leader = wait_for("it to lead", lambda: ask("127.0.0.4", "GET", "/v2/leader").body.get("leader"))
         assert leader == "127.0.0.4:8080"
         assert ask("127.0.0.4", "DELETE", "/v2/leader").body == {"message": "Leadership abdicated"}
-        assert exit_code(alone) == 105
+        assert alone.exit_code() == 105
         alone.start()
         wait_for("it to lead", lambda: ask("127.0.0.4", "GET", "/v2/leader").status == 200)
         zookeeper.kill()
         start = time.monotonic()
-        assert exit_code(alone) == 101
+        assert alone.exit_code() == 101
         assert time.monotonic() - start < 10  # the session lasts 4 s
     finally:
         alone.kill()
         zookeeper.kill()
 
 
+@pytest.mark.parametrize(
+    ("node", "data", "code", "says"),
+    [
+        ("version", '{"format": 99}', 107, "written by a newer build"),
+        ("apps/broken", "{}", 107, "unexpected error"),
+        ("instances/i1", "{}", 108, "no framework-id"),
+    ],
+)
+def test_state_that_it_must_not_touch_ends_the_process(
+    cluster: MarathonCluster, marathon: Path, node: str, data: str, code: int, says: str
+) -> None:
+    path = "/strange-" + node.partition("/")[0]
+    zookeeper_tool("zk.create(arg[0], arg[1].encode(), makepath=True)", f"{path}/state/{node}", data)
+    alone = cluster.marathon(4, marathon, MARATHON_ZK=cluster.zk.removesuffix("/mesos") + path)
+    alone.start()
+    assert alone.exit_code(20) == code
+    assert says in alone.log.read_text()
+
+
 def test_sigterm_hands_the_leadership_over_at_once(cluster: MarathonCluster) -> None:
     leader = cluster.leading_marathon()
     marathon = cluster.marathons[cluster.hosts.index(leader)]
-    assert terminate(marathon) == 143
+    assert marathon.terminate() == 143
     start = time.monotonic()
     cluster.leading_marathon(other_than=leader)
     assert time.monotonic() - start < 4  # less than its session would have lasted
@@ -288,14 +307,13 @@ def test_upgrade_in_marathons_own_order(cluster: MarathonCluster, tmp_path: Path
     old = cluster.marathons[cluster.hosts.index(leader)]
     standbys = [m for m in cluster.marathons if m is not old]
     for standby in standbys:
-        assert terminate(standby) == 143
-    originals = [list(m.argv) for m in cluster.marathons]
+        assert standby.terminate() == 143
     for standby in standbys:
-        standby.argv = [str(newer / "bin/marathon")]
+        standby.program = newer / "bin/marathon"
     try:
         cluster.start_supervised(standbys[0])
         assert cluster.ask_marathon("GET", "/v2/info").body["version"] == "1.11.24"
-        terminate(old)
+        old.terminate()
         cluster.leading_marathon(other_than=leader)
         info = cluster.ask_marathon("GET", "/v2/info").body
         assert (info["version"], info["buildref"]) == ("1.11.25", "standin-2")
@@ -303,14 +321,13 @@ def test_upgrade_in_marathons_own_order(cluster: MarathonCluster, tmp_path: Path
         assert [task["id"] for task in cluster.tasks("/counter")] == [before["id"]]
         wait_growth(file)
         assert set(file.read_text().split()) == {before["id"]}
-        log = standbys[0].log.read_text()
+        log = standbys[0].log.read_text().rpartition("Starting Marathon 1.11.25")[2]
         assert " ERROR " not in log
         assert " FATAL " not in log
     finally:
-        for standby, argv in zip(cluster.marathons, originals, strict=True):
-            standby.argv = argv
-            if standby is not old:
-                terminate(standby) if standby.running else None
+        for standby in standbys:
+            standby.program = old.program
+            standby.kill()  # the cluster is put back to the first version after the test
 
 
 # --- applications --------------------------------------------------------------------
@@ -420,10 +437,10 @@ def test_tasks_get_marathons_environment_and_their_ports(cluster: MarathonCluste
 def test_wrong_flags_end_the_process_with_a_reason(
     marathon: Path, tmp_path: Path, arguments: list[str], env: dict[str, str], says: str
 ) -> None:
-    argv = [str(marathon / "bin/marathon"), "-J-Xmx64m", "-Duser.dir=/", "--master", "127.0.0.1:5050", *arguments]
-    daemon = Daemon("flags", argv, tmp_path / "log", env)
+    flags = ["-J-Xmx64m", "-Duser.dir=/", "--master", "127.0.0.1:5050", *arguments]
+    daemon = Marathon("flags", marathon / "bin/marathon", tmp_path / "log", env, flags)
     daemon.start()
-    assert exit_code(daemon, MARATHON_START_S) == 112
+    assert daemon.exit_code(MARATHON_START_S) == 112
     assert says in daemon.log.read_text()
 
 

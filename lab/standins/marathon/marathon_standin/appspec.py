@@ -8,10 +8,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from .checks import FieldError, WrongType, list_of, text, whole
 from .clock import version_after
 from .config import Config
 from .errors import invalid_json, not_valid
-from .fields import FIELDS, FieldError, WrongType, list_of, text, whole
+from .fields import FIELDS
 
 Spec = dict[str, Any]
 

@@ -11,9 +11,10 @@ from typing import Any
 
 from . import errors
 from .appspec import App, Spec, complete, new_app, read
+from .checks import FieldError
 from .clock import iso
 from .deployment import Deployment, deployment_of
-from .fields import FieldError, path_id
+from .fields import path_id
 from .instance import Instance
 from .scheduler import Scheduler
 

@@ -21,6 +21,7 @@ from .config import Config
 from .detector import MasterDetector
 from .election import LeaderLatch
 from .exits import Crash, Exit
+from .info import info_json
 from .mesos import MesosDriver
 from .messages import Request, Response, as_json, text
 from .proxy import LEADER_HEADER, forward
@@ -32,7 +33,6 @@ log = logging.getLogger(__name__)
 
 _LEADERSHIP_RETRIES, _LEADERSHIP_RETRY_S = 10, 0.25  # Marathon holds requests back for so long
 _ABDICATION_DELAY_S = 0.5  # so that the answer to DELETE /v2/leader gets out
-_ASK_TIMEOUT_S = 30.0
 
 
 class Service:
@@ -75,7 +75,14 @@ class Service:
         self._leave(reason)
         return reason.code
 
+    def _uncaught(self, args: threading.ExceptHookArgs) -> None:
+        """A thread that died of an error nobody expected leaves no working process behind."""
+        error = args.exc_value
+        log.error("unexpected error in %s", args.thread, exc_info=error)
+        self.crash(Crash(Exit.UNCAUGHT_EXCEPTION, f"unexpected error: {error!r}"))
+
     def _start(self) -> None:
+        threading.excepthook = self._uncaught
         server.start(self._config, self.answer)
         self._zk.add_listener(self._zookeeper_is)
         try:
@@ -135,12 +142,12 @@ class Service:
         try:
             log.info("Elected as the leader; loading the state")
             store = ZooKeeperStore(self._zk, self._config.zk.path, self._build)
-            state = State(store, *store.load())
-            if state.framework_id is None and state.instances:
+            stored, framework_id = store.load()
+            if framework_id is None and stored["instances"]:
                 message = f"{self._config.zk.path}/state has instances but no framework-id; a new one would orphan them"
                 self.crash(Crash(Exit.FRAMEWORK_ID_MISSING, message))
                 return
-            self._begin(Scheduler(state, self._config, time.time))
+            self._begin(Scheduler(State(store, stored, framework_id), self._config, time.time))
         except Crash as crash:
             self.crash(crash)
         except KazooException as exc:
@@ -157,7 +164,8 @@ class Service:
             on_crash=self.crash,
         )
         actor = Actor(scheduler, driver.send, self.crash)
-        api = LeaderApi(scheduler, lambda f: actor.ask(f, _ASK_TIMEOUT_S), self._info, self._abdicate)
+        # Marathon gives --zk_timeout to the operations of its REST API, too.
+        api = LeaderApi(scheduler, lambda f: actor.ask(f, self._config.zk_timeout / 1000), self._info, self._abdicate)
         actor.start()
         detector.start()
         driver.start()
@@ -203,42 +211,5 @@ class Service:
         return text(200, metrics.prometheus(values))
 
     def _info(self) -> dict[str, Any]:
-        """Return /v2/info (info.raml); only a leader is asked."""
-        config, scheduler, driver = self._config, self._scheduler, self._driver
-        master = driver.master if driver else None
-        return {
-            "name": "marathon",
-            "version": self._build.version,
-            "buildref": self._build.buildref,
-            "elected": True,
-            "leader": config.host_port,
-            "frameworkId": scheduler.state.framework_id if scheduler else None,
-            "marathon_config": {
-                "master": config.master,
-                "failover_timeout": config.failover_timeout,
-                "framework_name": config.framework_name,
-                "ha": True,
-                "checkpoint": config.checkpoint,
-                "local_port_min": config.local_port_min,
-                "local_port_max": config.local_port_max,
-                "executor": "//cmd",
-                "hostname": config.hostname,
-                "webui_url": config.webui_url,
-                "mesos_role": config.mesos_role,
-                "task_launch_timeout": config.task_launch_timeout,
-                "reconciliation_initial_delay": config.reconciliation_initial_delay,
-                "reconciliation_interval": config.reconciliation_interval,
-                "mesos_user": config.mesos_user,
-                "leader_proxy_connection_timeout_ms": config.leader_proxy_connection_timeout,
-                "leader_proxy_read_timeout_ms": config.leader_proxy_read_timeout,
-                "mesos_leader_ui_url": config.mesos_leader_ui_url or (f"http://{master}/" if master else None),
-                "features": list(config.enable_features),
-            },
-            "zookeeper_config": {
-                "zk": str(config.zk),
-                "zk_timeout": config.zk_timeout,
-                "zk_connection_timeout": config.zk_connection_timeout,
-                "zk_session_timeout": config.zk_session_timeout,
-            },
-            "http_config": {"http_port": config.http_port},
-        }
+        framework_id = self._scheduler.state.framework_id if self._scheduler else None
+        return info_json(self._config, self._build, framework_id, self._driver.master if self._driver else None)

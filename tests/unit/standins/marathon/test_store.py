@@ -1,0 +1,125 @@
+"""The store on a client that loses its connection in the middle of a write."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from kazoo.exceptions import ConnectionLoss, NodeExistsError, NoNodeError
+
+from lab.standins.marathon.marathon_standin.buildinfo import for_build
+from lab.standins.marathon.marathon_standin.store import FORMAT, ZooKeeperStore
+
+
+class Zk:
+    """As much of KazooClient as the store uses; `lose` is "before" or "after" the next transaction is done."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[str, bytes] = {}
+        self.lose: str | None = None
+        self.transactions = 0
+
+    def retry(self, function: Callable[..., Any], *args: Any) -> Any:
+        return function(*args)
+
+    def sync(self, path: str) -> None:
+        assert path == "/m/state"
+
+    def ensure_path(self, path: str) -> None:
+        self.nodes.setdefault(path, b"")
+
+    def get(self, path: str) -> tuple[bytes, None]:
+        if path not in self.nodes:
+            raise NoNodeError
+        return self.nodes[path], None
+
+    def get_children(self, path: str) -> list[str]:
+        return [node.rpartition("/")[2] for node in self.nodes if node.rpartition("/")[0] == path]
+
+    def create(self, path: str, data: bytes) -> None:
+        if path in self.nodes:
+            raise NodeExistsError
+        self.nodes[path] = data
+
+    def set(self, path: str, data: bytes) -> None:
+        self.get(path)
+        self.nodes[path] = data
+
+    def delete(self, path: str) -> None:
+        self.get(path)
+        del self.nodes[path]
+
+    def transaction(self) -> "Transaction":
+        return Transaction(self)
+
+
+class Transaction:
+    def __init__(self, zk: Zk) -> None:
+        self.zk = zk
+        self.operations: list[Callable[[], None]] = []
+
+    def create(self, path: str, data: bytes) -> None:
+        self.operations.append(lambda: self.zk.create(path, data))
+
+    def set_data(self, path: str, data: bytes) -> None:
+        self.operations.append(lambda: self.zk.set(path, data))
+
+    def delete(self, path: str) -> None:
+        self.operations.append(lambda: self.zk.delete(path))
+
+    def commit(self) -> list[None]:
+        self.zk.transactions += 1
+        lose, self.zk.lose = self.zk.lose, None
+        if lose != "before":
+            for operation in self.operations:
+                operation()
+        if lose:
+            raise ConnectionLoss
+        return [None] * len(self.operations)
+
+
+@pytest.fixture
+def zk() -> Zk:
+    return Zk()
+
+
+def loaded(zk: Zk) -> ZooKeeperStore:
+    store = ZooKeeperStore(zk, "/m", for_build(2))
+    store.load()
+    return store
+
+
+def test_an_empty_zookeeper_gets_the_layout_and_the_version(zk: Zk) -> None:
+    data, framework_id = ZooKeeperStore(zk, "/m", for_build(2)).load()
+    assert data == {"apps": {}, "instances": {}, "deployments": {}, "failures": {}}
+    assert framework_id is None
+    assert zk.nodes["/m/state/version"] == b'{"build": 2, "format": %d, "version": "1.11.25"}' % FORMAT
+
+
+def test_what_is_committed_is_loaded(zk: Zk) -> None:
+    store = loaded(zk)
+    store.save_framework_id("fw-1")
+    store.commit([("apps", "/a/b", {"x": 1}), ("instances", "i1", {}), ("instances", "gone", None)])
+    store.commit([("apps", "/a/b", {"x": 2}), ("instances", "i1", None)])
+    assert "/m/state/apps/%2Fa%2Fb" in zk.nodes
+    data, framework_id = ZooKeeperStore(zk, "/m", for_build(1)).load()
+    assert data == {"apps": {"/a/b": {"x": 2}}, "instances": {}, "deployments": {}, "failures": {}}
+    assert framework_id == "fw-1"
+
+
+@pytest.mark.parametrize("lose", ["before", "after"])
+def test_a_lost_connection_leaves_the_same_state(zk: Zk, lose: str) -> None:
+    store = loaded(zk)
+    store.commit([("apps", "/a", {"x": 1}), ("apps", "/b", {}), ("instances", "i1", {})])
+    zk.lose = lose
+    store.commit([("apps", "/a", {"x": 2}), ("apps", "/b", None), ("apps", "/c", {})])
+    store.commit([("apps", "/a", {"x": 3}), ("apps", "/c", None)])
+    assert loaded(zk) is not store
+    data, _ = ZooKeeperStore(zk, "/m", for_build(1)).load()
+    assert (data["apps"], data["instances"]) == ({"/a": {"x": 3}}, {"i1": {}})
+
+
+def test_large_changes_are_written_in_parts(zk: Zk) -> None:
+    store = loaded(zk)
+    store.commit([("instances", f"i{n}", {}) for n in range(1001)])
+    assert zk.transactions == 3
+    assert len(zk.get_children("/m/state/instances")) == 1001
