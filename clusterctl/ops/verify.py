@@ -132,6 +132,7 @@ class _Wait:
         servers = self.cloud.servers(self.spec.cluster)
         _fail_on_error(servers)
         self.servers = servers
+        self.access.host_keys.known_hosts.keep_only(server.id for server in servers)
         expect = expected(self.spec, servers, self.flavors)
         self._watch_boots(servers, expect)
         self._probe(expect)

@@ -112,6 +112,12 @@ def test_pinned_nodes_cost_no_console_read(world: World) -> None:
     assert calls(world, "POST /servers/{id}/action") == 0
 
 
+def test_pins_of_servers_that_are_gone_are_forgotten(world: World) -> None:
+    world.known.pin("id-of-a-replaced-server", [ED25519])
+    world.wait()
+    assert world.known.aliases() == {f"id-{name}" for name in CONTROL}
+
+
 def test_only_nodes_that_are_not_ready_are_asked_again_then_all_for_the_verdict(world: World) -> None:
     booting = facts(2, boot={"state": "running", "step": "services"})
     world.says = lambda name, now: booting if name == CONTROL[1] and now < 9 else all_facts()[name]
