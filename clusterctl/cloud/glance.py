@@ -20,7 +20,11 @@ class Images(Service):
     """The methods of ``base.Cloud`` that Glance serves."""
 
     def images(self, *, family: str | None = None, name_or_id: str | None = None) -> list[Image]:
-        """See ``base.Cloud``; of all images that the project may see, community images included."""
+        """See ``base.Cloud``.
+
+        Glance lists the project's own images, those shared with it and accepted, and public ones. Community images,
+        which any stranger may publish under any name and family, are found by id only.
+        """
         found = self._list(family=family, name=name_or_id)
         if not found and name_or_id and _UUID.fullmatch(name_or_id):
             one = self.image(name_or_id)
@@ -30,7 +34,7 @@ class Images(Service):
         )
 
     def _list(self, *, family: str | None, name: str | None) -> list[Image]:
-        query = {"visibility": "all", KEY_FAMILY: family, "name": name}
+        query = {KEY_FAMILY: family, "name": name}
 
         def get(query: Mapping[str, Any]) -> Mapping[str, Any]:
             response = self._clients.connection.image.get("/images", params=query)

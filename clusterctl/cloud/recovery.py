@@ -23,7 +23,8 @@ class Recovery:
     Args:
         attempts: create calls at most.
         looks_s: pauses before each look after an uncertain answer. More than one look, since the cloud may still be
-            at work on the request that it didn't answer.
+            at work on the request that it didn't answer; and as long as a look finds more than the one before, the
+            looks begin anew.
     """
 
     attempts: int = 3
@@ -52,17 +53,26 @@ class Recovery:
             try:
                 done.update(create(missing))
             except UncertainError:
-                for pause in self.looks_s:
-                    self.sleep(pause)
-                    done.update({name: found for name, found in find().items() if name in missing})
-                    if all(name in done for name in missing):
-                        return done
+                done.update(self._look(missing, find))
+                missing = [name for name in missing if name not in done]
+                if not missing:
+                    return done
                 if attempt == self.attempts:
                     raise
-                missing = [name for name in missing if name not in done]
             else:
                 return done
         raise AssertionError("unreachable")
+
+    def _look(self, names: Sequence[str], find: Callable[[], Mapping[str, T]]) -> dict[str, T]:
+        found: dict[str, T] = {}
+        pauses = list(self.looks_s)
+        while pauses and len(found) < len(names):
+            self.sleep(pauses.pop(0))
+            before = len(found)
+            found = {name: item for name, item in find().items() if name in names}
+            if len(found) > before:
+                pauses = list(self.looks_s)
+        return found
 
     def repeat(self, action: Callable[[], T]) -> T:
         """Does what may be done twice, again after every uncertain answer.

@@ -12,7 +12,7 @@ import requests
 from clusterctl.cloud import open_cloud
 from clusterctl.cloud.openstack import OpenStackCloud
 from clusterctl.errors import CloudError, InputError
-from tests.unit.cloud.fake_api import FakeApi, Fault
+from tests.unit.cloud.fake_api import HOST, PROJECT, FakeApi, Fault
 
 Connect = Callable[[], OpenStackCloud]
 
@@ -114,3 +114,25 @@ def test_a_token_for_no_project_is_refused(connect: Connect, api: FakeApi) -> No
     api.scoped = False
     with pytest.raises(CloudError, match="the token is for no project"):
         connect()
+
+
+def test_endpoints_may_be_overridden(clouds_yaml: Path, connect: Connect, api: FakeApi) -> None:
+    text = clouds_yaml.read_text()
+    overrides = "".join(
+        f"    {kind}_endpoint_override: {HOST}/{path}\n"
+        for kind, path in {
+            "compute": "compute",
+            "network": "network/v2.0",
+            "image": "image/v2",
+            "block_storage": f"volume/v3/{PROJECT}",
+        }.items()
+    )
+    clouds_yaml.write_text(text.replace("    auth:", f"{overrides}    auth:"))
+    api.with_cinder = False  # in the catalog: only the override tells where it is
+    cloud = connect()
+    cloud.observe("ci")
+    cloud.flavors()
+    cloud.images(family="f")
+    assert api.sent("GET", "/volumes/detail") == [None]
+    [flavors] = [n for n, (_, path, _) in enumerate(api.log) if path.endswith("/compute/v2.1/flavors/detail")]
+    assert api.headers[flavors]["OpenStack-API-Version"] == "compute 2.90"
