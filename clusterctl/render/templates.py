@@ -40,7 +40,7 @@ class _Role:
     directory: Path
     defaults: Mapping[str, Any]
     files: tuple[Mapping[str, Any], ...]
-    services: tuple[str | Mapping[str, Any], ...]
+    services: tuple[Mapping[str, Any], ...]
 
 
 def render_files(roles_dir: Path, roles: Sequence[str], variables: Mapping[str, Any]) -> list[RenderedFile]:
@@ -81,12 +81,7 @@ def units(roles_dir: Path, roles: Sequence[str], variables: Mapping[str, Any]) -
     """
     loaded = [_load(roles_dir, role) for role in roles]
     values = _with_defaults(loaded, variables)
-    return [
-        service if isinstance(service, str) else service["name"]
-        for role in loaded
-        for service in role.services
-        if isinstance(service, str) or _applies(service, values)
-    ]
+    return [service["name"] for role in loaded for service in role.services if _applies(service, values)]
 
 
 def _load(roles_dir: Path, role: str) -> _Role:

@@ -19,9 +19,9 @@ def base() -> Path:
 
 def node() -> Path:
     """The layer that playbooks/image.yml made on a host; built if it is not there."""
-    later = {"configure.yml", "service.yml", "validate.yml", "pending.yml"}
-    parts = [path for name in ("tasks", "defaults", "files") for path in sorted((ROOT / "roles").glob(f"*/{name}/*"))]
-    inputs = [ROOT / "playbooks" / "image.yml", *(path for path in parts if path.name not in later)]
+    tasks = [ROOT.glob(f"roles/*/tasks/{name}.yml") for name in ("install", "artifact", "record", "clean")]
+    data = [ROOT.glob(f"roles/*/{name}/*") for name in ("defaults", "files", "vars")]
+    inputs = [ROOT / "playbooks" / "image.yml", *sorted(path for paths in tasks + data for path in paths)]
     inputs += [HERE / "build-node", base() / "repo" / "Packages"]
     inputs += [Path(value["src"]) for value in artifacts().values() if isinstance(value, dict)]
     return cache.entry(cache_directory(), "hosts-node", inputs, HERE / "build-node") / "up"

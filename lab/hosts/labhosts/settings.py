@@ -1,5 +1,6 @@
 """Names and places of the test hosts. A lab is a set of hosts that see each other; labs don't see one another."""
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +78,7 @@ def cache_directory() -> Path:
 
 def states_directory() -> Path:
     """Beside the state of the OpenStack lab: that one is removed as a whole."""
-    return openstack_lab().state.with_name("clusterctl-hosts")
+    return Path(os.environ.get("CLUSTERCTL_HOSTS_STATE") or "/var/lib/clusterctl-hosts").absolute()
 
 
 def lab(name: str) -> Lab:
