@@ -120,11 +120,14 @@ class Ssh:
     ) -> NoReturn:
         """Becomes ``ssh`` to the node: a shell, or the command, whose exit status is then ours.
 
+        One word is taken as a line for the node's shell, as ssh does; more are quoted, each as one word.
+
         The command gets a terminal where we have one; else its output is passed on unchanged.
         """
         if command:
             terminal = ["-t"] if sys.stdin.isatty() and sys.stdout.isatty() else []
-            execute("ssh", ["ssh", *terminal, *self._to(target), shlex.join(command)])
+            line = command[0] if len(command) == 1 else shlex.join(command)
+            execute("ssh", ["ssh", *terminal, *self._to(target), line])
         execute("ssh", ["ssh", *self._to(target)])
 
     def _to(self, target: Target) -> list[str]:
