@@ -145,8 +145,13 @@ def mesos_agent(ask: Asker, port: int) -> Json:
 
 
 def marathon(ask: Asker, port: int) -> Json:
-    """``/ping`` is answered by every instance itself; the others by the leader, to which they are proxied."""
+    """An instance that does not lead proxies everything to the one that does, in most versions even ``/ping``.
+
+    So an answer of 502 to 504 comes from an instance that runs, but can't reach a leader.
+    """
     status, _, body = ask.http(port, "/ping")
+    if status in (502, 503, 504):
+        return {"no_leader": f"/ping: HTTP {status}"}
     if status != 200:
         raise Unexpected(f"/ping: HTTP {status}")
     found: dict[str, Json] = {"ping": body.decode("utf-8", "replace").strip()}

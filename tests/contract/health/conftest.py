@@ -15,8 +15,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     marathon = unpacked_marathon(tmp_path_factory.mktemp("marathon"))
     with private_network():
         cluster = WorldCluster(mesos, marathon, tmp_path_factory.mktemp("cluster"))
-        for daemon in cluster.daemons:
-            daemon.start()
+        cluster.start()
         yield World(cluster)
         cluster.stop()
 
@@ -24,6 +23,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 @pytest.fixture
 def world(shared: World) -> World:
     """The cluster, healthy by its own account; what a test stopped runs again."""
-    shared.down.clear()
+    shared.restore()
     assert shared.wait().healthy
     return shared

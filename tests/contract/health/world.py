@@ -2,6 +2,8 @@
 lists the servers and knows the flavor, and ssh, whose commands run on this machine.
 """
 
+import os
+import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +19,7 @@ from clusterctl.ssh.config import SshConfig
 from clusterctl.ssh.console import HostKey
 from clusterctl.ssh.hostkeys import HostKeys, KnownHosts
 from clusterctl.ssh.process import Children, Finished
-from tests.contract.loopback import MarathonCluster
+from tests.contract.loopback import Marathon, MarathonCluster
 from tests.contract.mesos.cluster import Daemon
 
 # What the agents of MarathonCluster offer
@@ -73,10 +75,6 @@ def servers() -> list[Server]:
 class WorldCluster(MarathonCluster):
     """With the four-letter words that the zookeeper role allows, and all agents with the same ports."""
 
-    @property
-    def daemons(self) -> list[Daemon]:
-        return [*self.zookeepers, *self.masters, *self.agents, *self.marathons]
-
     def _zookeeper(self, n: int) -> Daemon:
         daemon = super()._zookeeper(n)
         with (self.work / f"zk{n}/zoo.cfg").open("a") as file:
@@ -97,6 +95,21 @@ class Here(Children):
         return super().__call__(["sh", "-c", argv[-1]], stdin=stdin, timeout_s=timeout_s)
 
 
+def send(daemon: Daemon, number: signal.Signals) -> None:
+    """Sends a signal to the process of a daemon."""
+    wanted = b"".join(f"{word}\0".encode() for word in daemon.argv)
+    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _command(entry) == wanted]
+    assert len(pids) == 1, (daemon.name, pids)
+    os.kill(pids[0], number)
+
+
+def _command(process: Path) -> bytes:
+    try:
+        return (process / "cmdline").read_bytes()
+    except OSError:  # it ended meanwhile
+        return b""
+
+
 class ListingCloud(MemoryCloud):
     """Lists the servers; nothing else is asked of it."""
 
@@ -105,11 +118,11 @@ class ListingCloud(MemoryCloud):
 
 
 class World:
-    """The cluster, its probe, and a supervisor as systemd is one: what ends is started again, save what is ``down``."""
+    """The cluster and its probe. What ends by itself starts again, as under systemd; what a test killed stays down."""
 
     def __init__(self, cluster: WorldCluster) -> None:
         self.cluster = cluster
-        self.down: list[Daemon] = []
+        self.down: list[Daemon | Marathon] = []
         self.notes: list[str] = []
         self.cloud = ListingCloud(flavor_list=[FLAVOR])
         boot = cluster.work / "boot.json"
@@ -122,9 +135,16 @@ class World:
         self.access = Access(ssh, keys, SshProber(ssh, keys, boot_file=str(boot)))
 
     def supervise(self) -> None:
-        for daemon in self.cluster.daemons:
-            if not daemon.running and daemon not in self.down:
-                daemon.start()
+        """Of Marathons; ``Cluster`` does it for the others."""
+        for marathon in self.cluster.marathons:
+            if not marathon.running and marathon not in self.down:
+                marathon.start()
+
+    def restore(self) -> None:
+        """Starts what was killed."""
+        for daemon in self.down:
+            daemon.start()
+        self.down.clear()
 
     def wait(self, deadline_s: float = 120) -> VerifyReport:
         """``wait_healthy`` under supervision."""
@@ -141,7 +161,7 @@ class World:
         report = verify(SPEC, servers(), [FLAVOR], self.access.prober, deep=deep)
         return {check.name: check.detail for check in report.failed}
 
-    def kill(self, daemon: Daemon) -> None:
+    def kill(self, daemon: Daemon | Marathon) -> None:
         """kill -9, and it stays down."""
         self.down.append(daemon)
         daemon.kill()

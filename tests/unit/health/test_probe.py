@@ -185,6 +185,13 @@ def test_marathon_leader_tells_of_jenkins_masters() -> None:
     assert found.jenkins == (JenkinsApp(id="/j", instances=1, running=1, hosts=("10.0.0.11",)),)
 
 
+def test_marathon_that_reaches_no_leader_runs_all_the_same() -> None:
+    with serving({"GET /ping": http(b"", "502 Bad Gateway")}) as port:
+        found = ask("marathon", port).marathon
+    assert found is not None
+    assert (found.error, found.leader, found.no_leader) == ("", None, "/ping: HTTP 502")
+
+
 def test_apps_that_cannot_be_listed_leave_the_rest_known() -> None:
     answers: dict[str, bytes] = {}
     with serving(answers) as port:
@@ -212,7 +219,7 @@ def test_marathon_without_a_leader() -> None:
 @pytest.mark.parametrize(
     ("answers", "error"),
     [
-        ({"GET /ping": http(b"", "503 Service Unavailable")}, "/ping: HTTP 503"),
+        ({"GET /ping": http(b"", "500 Oops")}, "/ping: HTTP 500"),
         ({"GET /ping": b"SSH-2.0-OpenSSH"}, "/ping: no HTTP answer"),
         ({"GET /ping": http(b""), "GET /v2/leader": http(b"<html>")}, "JSONDecodeError: Expecting value"),
         (
