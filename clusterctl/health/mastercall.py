@@ -1,0 +1,95 @@
+"""Runs ON a control node, as ``python3 -I -S - REQUEST < mastercall.py``: makes calls of the leading Mesos master's
+operator API (``/api/v1``) and prints one JSON object.
+
+Self-contained, standard library only. A master that doesn't lead answers 307 with the leader's place, which is
+followed. Lists are cut down here, so that little goes through ssh however large the cluster is.
+
+Request: ``{"address", "port", "timeout_s", "calls": [operator call, ...], "agents": [id, ...]}``; ``agents`` are those
+whose tasks are wanted of GET_TASKS. Answer: ``{"answers": [...]}``, one a call, or ``{"error": text, "made": number of
+the calls that were made before}``.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Json = Any
+
+REDIRECTS = 3  # a second one is a change of leaders at that moment
+
+
+class Refused(Exception):
+    """A master answered, but not with success."""
+
+
+def post(place: str, call: Json, timeout_s: float) -> Json:
+    """Makes one call at the leader, beginning at ``place`` (``host:port``); None for an empty answer."""
+    body = json.dumps(call)
+    headers = {"Content-Type": "application/json", "Accept": "application/json"}
+    for _ in range(REDIRECTS + 1):
+        connection = http.client.HTTPConnection(place, timeout=timeout_s)
+        try:
+            connection.request("POST", "/api/v1", body, headers)
+            answer = connection.getresponse()
+            text = answer.read().decode("utf-8", "replace")
+        finally:
+            connection.close()
+        if answer.status in (302, 307):
+            # '//host:port/api/v1': Mesos leaves the protocol out
+            place = (answer.getheader("Location") or "").split("//")[-1].split("/")[0]
+            continue
+        if answer.status not in (200, 202):
+            raise Refused(f"{place}: HTTP {answer.status}: {' '.join(text.split())[:300] or 'no reason given'}")
+        return json.loads(text) if text.strip() else None
+    raise Refused(f"redirected more than {REDIRECTS} times")
+
+
+def cut(call: Json, answer: Json, agents: list[str]) -> Json:
+    """What is wanted of an answer; that of a call that only acts is None."""
+    if call["type"] == "GET_AGENTS":
+        return [
+            {
+                "id": agent["agent_info"]["id"]["value"],
+                "hostname": agent["agent_info"]["hostname"],
+                "active": agent.get("active", False),
+                "deactivated": agent.get("deactivated", False),
+                "drain": agent.get("drain_info", {}).get("state"),
+            }
+            for agent in answer["get_agents"].get("agents", [])
+        ]
+    if call["type"] == "GET_TASKS":
+        return [
+            {
+                "id": task["task_id"]["value"],
+                "name": task.get("name", ""),
+                "agent": task["agent_id"]["value"],
+                "framework": task["framework_id"]["value"],
+                "state": task.get("state", ""),
+            }
+            for task in answer["get_tasks"].get("tasks", [])
+            if task["agent_id"]["value"] in agents
+        ]
+    return None
+
+
+def run(request: Json) -> Json:
+    """The whole answer to a request."""
+    answers: list[Json] = []
+    place = f"{request['address']}:{request['port']}"
+    try:
+        for call in request["calls"]:
+            answers.append(cut(call, post(place, call, float(request["timeout_s"])), request["agents"]))
+    except (OSError, Refused, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
+        reason = str(error) if isinstance(error, Refused) else f"{place}: {type(error).__name__}: {error}"
+        return {"error": reason, "made": len(answers)}
+    return {"answers": answers}
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(run(json.loads(sys.argv[1]))) + "\n")

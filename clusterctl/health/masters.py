@@ -1,0 +1,98 @@
+"""Calls of the leading Mesos master's operator API, made on a control node over ssh: nothing but ssh is open to us."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any, Protocol
+
+from clusterctl.errors import ClusterctlError
+from clusterctl.health.expect import PORTS, Node
+from clusterctl.health.prober import target
+from clusterctl.spec.model import Service
+from clusterctl.ssh.client import Ssh, SshError
+from clusterctl.ssh.hostkeys import HostKeys
+
+Call = Mapping[str, Any]
+
+# A master answers in milliseconds; a new leader may take seconds to recover its registry
+_CALL_TIMEOUT_S = 15.0
+_SSH_TIMEOUT_S = 120.0
+
+
+class MasterError(ClusterctlError):
+    """No master took a call, or the leader refused it."""
+
+
+class Masters(Protocol):
+    """The operator API of the leading master."""
+
+    def call(self, calls: Sequence[Call], agents: Sequence[str] = ()) -> list[Any]:
+        """Makes the calls in order; of each the answer as ``mastercall.cut`` gives it.
+
+        Args:
+            agents: ids; GET_TASKS answers with their tasks only.
+
+        Raises:
+            MasterError: the leader refused a call (those before it were made), or no master could be asked.
+        """
+
+
+class SshMasters:
+    """The real one.
+
+    Args:
+        nodes: those that run a master; asked in order until one answers.
+    """
+
+    def __init__(self, ssh: Ssh, host_keys: HostKeys, nodes: Sequence[Node]) -> None:
+        self._ssh = ssh
+        self._host_keys = host_keys
+        self._nodes = [node for node in nodes if Service.MESOS_MASTER in node.services and node.status == "ACTIVE"]
+
+    def call(self, calls: Sequence[Call], agents: Sequence[str] = ()) -> list[Any]:
+        failures: list[str] = []
+        for node in self._nodes:
+            if not (self._host_keys.pinned(node.server_id) or self._host_keys.refresh(node.server_id)):
+                failures.append(f"{node}: its console shows no ssh host key")
+                continue
+            try:
+                answer = self._ask(node, calls, agents)
+            except SshError as error:
+                failures.append(f"{node}: {error.reason}")
+                continue
+            if "answers" in answer:
+                return list(answer["answers"])
+            failures.append(f"{node}: {answer['error']}")
+            if answer["made"]:
+                break  # the rest must not be made without knowing what became of it
+        raise MasterError(
+            "the leading Mesos master can't be asked:\n" + "\n".join(failures or ["no master has a running server"]),
+            hint="`clusterctl verify` shows what the masters lack.",
+        )
+
+    def _ask(self, node: Node, calls: Sequence[Call], agents: Sequence[str]) -> dict[str, Any]:
+        request = {
+            "address": node.address,
+            "port": PORTS[Service.MESOS_MASTER],
+            "timeout_s": _CALL_TIMEOUT_S,
+            "calls": list(calls),
+            "agents": list(agents),
+        }
+        done = self._ssh.run(
+            target(node),
+            ["python3", "-I", "-S", "-", json.dumps(request)],
+            stdin=mastercall_script(),
+            timeout_s=_SSH_TIMEOUT_S,
+        )
+        if done.returncode != 0:
+            said = (done.stderr.strip() or "nothing").splitlines()[-1]
+            return {"error": f"the call ended with {done.returncode} and said: {said}", "made": 0}
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
+
+
+def mastercall_script() -> bytes:
+    """The text of ``mastercall.py``, which runs on nodes."""
+    return files("clusterctl.health").joinpath("mastercall.py").read_bytes()

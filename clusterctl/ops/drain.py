@@ -1,0 +1,180 @@
+"""Draining Mesos agents: their frameworks are told, their tasks end, and only then is an agent touched.
+
+How to call it::
+
+    drains = open_drains(spec, servers, access)         # servers: cloud.servers(spec.cluster)
+    agents = drains.agents()                            # by address, which is the agents' host name (D19)
+    ids = [agents[node.address].id for node in nodes]
+    for task in drains.tasks(ids): ...                  # what will move
+    drains.drain(ids, deadline_s=600, note=progress.note)  # DRAIN_AGENT, waits until all are DRAINED
+    ...                                                 # work on the nodes
+    drains.reactivate(ids)                              # REACTIVATE_AGENT; or drains.mark_gone(ids), for good
+
+Mesos can't take a drain back (maintenance documentation): an agent that is DRAINING goes on doing so until its
+frameworks have acknowledged the kills; only a DRAINED one can be reactivated. So a drain whose deadline passes leaves
+the agents as they are, and calling it again goes on: agents that drain already are not told twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from clusterctl.errors import ClusterctlError
+from clusterctl.health.expect import expected
+from clusterctl.health.masters import MasterError, Masters, SshMasters
+from clusterctl.ops.access import Access
+from clusterctl.ops.waiting import Waiter
+from clusterctl.resources import Server
+from clusterctl.spec.model import ClusterSpec, Service
+
+DRAINING, DRAINED = "DRAINING", "DRAINED"
+_TICK_S = 2.0
+_SHOWN = 8  # tasks named in one message
+
+
+class DrainError(ClusterctlError):
+    """Agents were not drained in time; they are draining still."""
+
+
+@dataclass(frozen=True)
+class Agent:
+    """An agent as the leading master knows it; ``drain`` is DRAINING, DRAINED or None."""
+
+    id: str
+    address: str
+    active: bool
+    drain: str | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task that is not over; ``agent`` and ``framework`` are ids."""
+
+    id: str
+    name: str
+    agent: str
+    framework: str
+    state: str
+
+    def __str__(self) -> str:
+        return f"{self.name or self.id} ({self.state.removeprefix('TASK_').lower()})"
+
+
+class Drains:
+    """Drains agents through the leading master."""
+
+    def __init__(self, masters: Masters, waiter: Waiter | None = None) -> None:
+        self._masters = masters
+        self._waiter = waiter or Waiter()
+
+    def agents(self) -> dict[str, Agent]:
+        """All registered agents by address. Raises MasterError."""
+        [found] = self._masters.call([{"type": "GET_AGENTS"}])
+        return {
+            agent["hostname"]: Agent(agent["id"], agent["hostname"], agent["active"], agent["drain"]) for agent in found
+        }
+
+    def tasks(self, agent_ids: Collection[str]) -> list[Task]:
+        """The tasks of those agents that are not over. Raises MasterError."""
+        [found] = self._masters.call([{"type": "GET_TASKS"}], sorted(agent_ids))
+        return [Task(**task) for task in found]
+
+    def start(self, agent_ids: Iterable[str], *, grace_s: int | None = None) -> None:
+        """Tells the agents to drain, but none that does already or isn't registered; doesn't wait.
+
+        Args:
+            grace_s: upper bound of the tasks' own grace periods.
+
+        Raises:
+            MasterError: the leader refused it.
+        """
+        known = {agent.id: agent for agent in self.agents().values()}
+        todo = [each for each in agent_ids if each in known and known[each].drain is None]
+        if todo:
+            self._masters.call([_drain_call(each, grace_s) for each in todo])
+
+    def drain(
+        self,
+        agent_ids: Sequence[str],
+        *,
+        deadline_s: float,
+        grace_s: int | None = None,
+        note: Callable[[str], None] | None = None,
+    ) -> frozenset[str]:
+        """Drains all of them at once and waits until each is DRAINED.
+
+        A master that doesn't answer for a while (a change of leaders) is waited for, too.
+
+        Args:
+            deadline_s: for all of them together.
+            note: told how many are left.
+
+        Returns:
+            The ids of those that are not registered any more: they left by themselves, and nothing runs on them that
+            the master knows of.
+
+        Raises:
+            DrainError: not drained after ``deadline_s``; names the tasks that hold it up.
+            MasterError: the leader refused the call, or no master answered until the deadline.
+        """
+        end = self._waiter.clock() + deadline_s
+        wanted = set(agent_ids)
+        self.start(agent_ids, grace_s=grace_s)
+        while True:
+            try:
+                known = {agent.id: agent for agent in self.agents().values() if agent.id in wanted}
+                left = {each for each, agent in known.items() if agent.drain != DRAINED}
+                if not left:
+                    return frozenset(wanted - known.keys())
+                if note is not None:
+                    note(f"{len(wanted) - len(left)} of {len(wanted)} agents are drained")
+                if self._waiter.clock() >= end:
+                    raise self._late(sorted(left), {agent.id: agent.address for agent in known.values()}, deadline_s)
+            except MasterError:
+                if self._waiter.clock() >= end:
+                    raise
+            self._waiter.sleep(_TICK_S)
+
+    def _late(self, left: Sequence[str], address: dict[str, str], deadline_s: float) -> DrainError:
+        tasks = [f"{task} on {address[task.agent]}" for task in self.tasks(left)]
+        more = [f"and {len(tasks) - _SHOWN} more"] if len(tasks) > _SHOWN else []
+        return DrainError(
+            f"{len(left)} agents are not drained after {deadline_s:g} s: "
+            f"{', '.join(address[each] for each in left[:_SHOWN])}; "
+            f"tasks still there: {'; '.join([*tasks[:_SHOWN], *more]) or 'none; kills not acknowledged'}",
+            hint="They go on draining, Mesos can't take that back. The same command waits on.",
+        )
+
+    def reactivate(self, agent_ids: Iterable[str]) -> None:
+        """Puts DRAINED agents back in service; others are left alone. Raises MasterError."""
+        known = {agent.id: agent for agent in self.agents().values()}
+        todo = [each for each in agent_ids if each in known and known[each].drain == DRAINED]
+        if todo:
+            self._masters.call(
+                [{"type": "REACTIVATE_AGENT", "reactivate_agent": {"agent_id": {"value": each}}} for each in todo]
+            )
+
+    def mark_gone(self, agent_ids: Iterable[str]) -> None:
+        """Tells the master that the agents never come back: it forgets them, and their frameworks replace what ran
+        there at once instead of after the time-out for unreachable agents. Can't be undone: only for servers that
+        are gone.
+
+        Raises:
+            MasterError: the leader refused it.
+        """
+        calls = [{"type": "MARK_AGENT_GONE", "mark_agent_gone": {"agent_id": {"value": each}}} for each in agent_ids]
+        if calls:
+            self._masters.call(calls)
+
+
+def open_drains(spec: ClusterSpec, servers: Iterable[Server], access: Access, waiter: Waiter | None = None) -> Drains:
+    """For the cluster's masters as they are in ``servers``; connects to nothing yet."""
+    nodes = expected(spec, servers, ()).running(Service.MESOS_MASTER)
+    return Drains(SshMasters(access.ssh, access.host_keys, nodes), waiter)
+
+
+def _drain_call(agent_id: str, grace_s: int | None) -> dict[str, object]:
+    # google.protobuf.Duration in the form of Mesos' own JSON (operator HTTP API, DRAIN_AGENT)
+    grace = {} if grace_s is None else {"max_grace_period": {"seconds": grace_s}}
+    return {"type": "DRAIN_AGENT", "drain_agent": {"agent_id": {"value": agent_id}, **grace}}
