@@ -41,10 +41,16 @@ def missing(lab: Settings, since: datetime) -> list[str]:
     alive = {(s["binary"], s["host"]) for s in services if s["state"] == "up" and fresh(s["updated_at"], since)}
     up = [s for s in volumes if s["state"] == "up" and fresh(s["updated_at"], since)]
     alive |= {(s["binary"], s["host"].split("@")[0]) for s in up}
-    alive |= {(a["agent_type"], a["host"]) for a in agents if a["alive"] and fresh(a["heartbeat_timestamp"], since)}
+    alive |= {(a["agent_type"], a["host"]) for a in agents if works(a) and fresh(a["heartbeat_timestamp"], since)}
     needed = {("nova-compute", host) for hosts in ZONES.values() for host in hosts} | {(a, "oslab") for a in AGENTS}
     needed |= {(b, "oslab") for b in ("nova-scheduler", "nova-conductor", "cinder-scheduler", "cinder-volume")}
     return sorted(f"{what} on {host}" for what, host in needed - alive)
+
+
+def works(agent: dict[str, Any]) -> bool:
+    """Whether a Neutron agent is alive and has done its first round: the DHCP agent serves a network."""
+    serves = agent["agent_type"] != "DHCP agent" or agent["configurations"].get("networks", 0) > 0
+    return bool(agent["alive"] and serves)
 
 
 def project(lab: Settings, secret: str) -> str:

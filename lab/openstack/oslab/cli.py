@@ -85,6 +85,7 @@ def destroy(lab: Settings) -> None:
     """Removes everything but the cache. Idempotent."""
     stop(lab)
     net.down(lab)
+    container.forget(lab)
     if lab.state.exists():
         shutil.rmtree(lab.state)
 
@@ -131,7 +132,7 @@ def dispatch(lab: Settings, arguments: argparse.Namespace) -> int:
         raise LabError("must run as root")
     if arguments.verb == "shell":
         return subprocess.call(container.enter(lab) + (arguments.command or ["bash"]))
-    lab.state.parent.mkdir(parents=True, exist_ok=True)
-    with cache.locked(lab.state.with_name(lab.state.name + ".lock")):
+    lab.cache.mkdir(parents=True, exist_ok=True)
+    with cache.locked(lab.cache / f"{lab.name}.lock"):
         {"up": up, "start": up, "stop": stop, "destroy": destroy}[arguments.verb](lab)
     return 0

@@ -47,6 +47,14 @@ def stop(lab: Settings, deadline_s: float = 90) -> None:
     (lab.state / "nspawn.pid").unlink(missing_ok=True)
 
 
+def forget(lab: Settings) -> None:
+    """Removes what systemd-nspawn leaves in /run. Idempotent."""
+    for name in (lab.name, f"{lab.name}-apt"):
+        place = Path("/run/systemd/nspawn/propagate") / name
+        if place.is_dir():
+            place.rmdir()
+
+
 def wait_for_init(lab: Settings, deadline_s: float = 600) -> None:
     """Waits until openstack-init said READY. Raises LabError, with the end of its log, if it fails or is late."""
     log = lab.rootfs / "var/log/openstack-init.log"
