@@ -45,6 +45,7 @@ lint: venv ## ruff, mypy, import-linter, ansible-lint, yamllint
 unit: venv ## unit tests (seconds, no lab)
 	$(BIN)/pytest -q tests/unit
 contract: venv ## tests against the lab's APIs and against real daemons
+	lab/standins/marathon/test-deps.sh
 	$(BIN)/python lab/prepare.py
 	. build/env.sh && $(BIN)/pytest -q tests/contract
 e2e: venv ## real clusters in the lab: leaders killed, resume, destroy

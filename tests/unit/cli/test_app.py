@@ -1,0 +1,93 @@
+"""The program from outside: exit codes, messages, JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from clusterctl.cli import app as program
+from clusterctl.errors import CloudError
+from tests.unit.specs import DEMO
+
+
+def run(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(sys, "argv", ["clusterctl", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        program.main()
+    return int(ended.value.code or 0)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "demo.yml"
+    path.write_text(DEMO)
+    return path
+
+
+def test_validate(file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("validate", str(file), "--json", monkeypatch=monkeypatch) == 0
+    assert json.loads(capsys.readouterr().out) == {"valid": True, "cluster": "demo", "nodes": 5}
+
+
+def test_a_mistake_is_exit_code_2_with_its_position(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(DEMO.replace("count: 3", "count: 2"))
+    assert run("validate", str(file), monkeypatch=monkeypatch) == 2
+    captured = capsys.readouterr()
+    assert f"clusterctl: {file}:7:12: groups.control.count: found 2 zookeeper nodes" in captured.err
+    assert captured.out == ""
+
+
+def test_an_unknown_option_is_exit_code_2(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("validate", str(file), "--colour", monkeypatch=monkeypatch) == 2
+
+
+def test_an_unknown_cloud_is_exit_code_2_and_no_traceback(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clouds = tmp_path / "clouds.yaml"
+    clouds.write_text("clouds: {other: {auth: {auth_url: 'http://192.0.2.1:5000/v3'}}}\n")
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(clouds))
+    assert run("plan", str(file), monkeypatch=monkeypatch) == 2
+    assert "cloud lab" in capsys.readouterr().err
+
+
+def test_a_failed_call_is_exit_code_1_with_its_hint(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_name: str) -> None:
+        raise CloudError("the cloud is closed", hint="Come back tomorrow.")
+
+    monkeypatch.setattr("clusterctl.cloud.open_cloud", refuse)
+    assert run("plan", str(file), monkeypatch=monkeypatch) == 1
+    assert capsys.readouterr().err == "clusterctl: the cloud is closed\n  -> Come back tomorrow.\n"
+
+
+def test_ctrl_c_says_how_to_go_on(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("clusterctl.cloud.open_cloud", interrupted)
+    assert run("create", str(file), monkeypatch=monkeypatch) == 1
+    assert f"`clusterctl create {file}` goes on from here" in capsys.readouterr().err
+
+
+def test_the_schema_is_json_and_names_every_key(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("schema", monkeypatch=monkeypatch) == 0
+    schema = json.loads(capsys.readouterr().out)
+    assert {"cluster", "groups", "marathon", "allow_non_ha"} <= set(schema["properties"])
+
+
+def test_help_imports_no_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] in ("openstack", "novaclient")]:
+        monkeypatch.delitem(sys.modules, name)
+    assert run("--help", monkeypatch=monkeypatch) == 0
+    assert not {"openstack", "novaclient"} & {name.split(".")[0] for name in sys.modules}

@@ -1,0 +1,151 @@
+"""image build: what goes in decides; the builder is removed whatever happens."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clusterctl.cloud.memory import MemoryCloud
+from clusterctl.errors import ClusterctlError, InputError
+from clusterctl.ops import image
+from clusterctl.ops.image import ImageReport, build_image, install_digest
+from clusterctl.ops.progress import Progress
+from clusterctl.resources import Flavor, Image
+from clusterctl.spec.artifacts import Artifact, Artifacts, Builder, ImageSpec
+from tests.unit.ops.clouds import Clock
+
+CONTENT = b"a package"
+ARTIFACT = Artifact(version="1.0", src="a.bin", sha256=hashlib.sha256(CONTENT).hexdigest())
+SPEC = ImageSpec(
+    source_image="debian-12",
+    build=Builder(cloud="lab", flavor="m1.small", network="lab", keypair="ops"),
+    artifacts=Artifacts(mesos=ARTIFACT, marathon=ARTIFACT),
+)
+
+
+@pytest.fixture
+def cloud() -> MemoryCloud:
+    stock = Image("stock", "debian-12", "active", "2026-01-01T00:00:00Z", 2, 0, 1, {})
+    return MemoryCloud(image_list=[stock], flavor_list=[Flavor("f1", "m1.small", 1, 1024, 6)], network_name="lab")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A tree with one role."""
+    for name in (
+        "playbooks/image.yml",
+        "roles/a/tasks/install.yml",
+        "roles/a/tasks/configure.yml",
+        "roles/a/templates/x",
+    ):
+        path = tmp_path / "data" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("old")
+    (tmp_path / "a.bin").write_bytes(CONTENT)
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def build(
+    cloud: MemoryCloud, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., ImageReport]:
+    """build_image without a real connection: the installation is a note that it was asked for."""
+
+    class FakeSsh:
+        config = None
+
+    monkeypatch.setattr(image, "_reach", lambda *_args: (FakeSsh(), None))
+    monkeypatch.setattr(image, "_install", lambda *_args: None)
+
+    def run(spec: ImageSpec = SPEC, **options: Any) -> ImageReport:
+        return build_image(
+            spec, tmp_path, cloud, data=data, cache=tmp_path, progress=Progress(), waiter=Clock().waiter(), **options
+        )
+
+    return run
+
+
+def test_the_image_records_what_is_inside(build: Callable[..., ImageReport]) -> None:
+    report = build()
+    assert report.built
+    assert report.properties["clusterctl_version_mesos"] == "1.0"
+    assert report.properties["clusterctl_sha256_marathon"] == ARTIFACT.sha256
+    assert report.properties["clusterctl_source"] == "debian-12"
+    assert report.properties["clusterctl_family"] == "clusterctl-base"
+
+
+def test_unchanged_inputs_need_no_build(build: Callable[..., ImageReport], cloud: MemoryCloud) -> None:
+    first = build()
+    cloud.reset_calls()
+    second = build()
+    assert (second.built, second.id, cloud.calls.write) == (False, first.id, 0)
+    assert build(force=True).built
+
+
+@pytest.mark.parametrize(
+    ("changed", "builds"),
+    [
+        ("roles/a/tasks/install.yml", True),
+        ("playbooks/image.yml", True),
+        ("roles/a/tasks/configure.yml", False),
+        ("roles/a/templates/x", False),
+    ],
+)
+def test_what_acts_after_the_boot_needs_no_build(data: Path, changed: str, builds: bool) -> None:
+    before = install_digest(data)
+    (data / changed).write_text("new")
+    assert (install_digest(data) != before) is builds
+
+
+def left_of_the_builder(cloud: MemoryCloud) -> int:
+    return sum(cloud.observe("clusterctl-base-build").counts.values())
+
+
+def test_the_builder_is_removed(build: Callable[..., ImageReport], cloud: MemoryCloud) -> None:
+    build()
+    assert left_of_the_builder(cloud) == 0
+
+
+def test_the_builder_is_removed_after_a_failure(
+    build: Callable[..., ImageReport], cloud: MemoryCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_args: Any) -> None:
+        raise ClusterctlError("no space left on device")
+
+    monkeypatch.setattr(image, "_install", fail)
+    with pytest.raises(ClusterctlError, match="no space left"):
+        build()
+    assert left_of_the_builder(cloud) == 0
+    assert len(cloud.images(family="clusterctl-base")) == 0
+
+
+def test_what_a_killed_build_left_is_removed_by_the_next(
+    build: Callable[..., ImageReport], cloud: MemoryCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(image, "destroy", lambda *_args, **_options: None)  # a killed process removes nothing
+        build()
+    assert left_of_the_builder(cloud) > 0
+    build(force=True)
+    assert left_of_the_builder(cloud) == 0
+
+
+def test_a_wrong_digest_stops_before_a_server_exists(build: Callable[..., ImageReport], cloud: MemoryCloud) -> None:
+    wrong = ARTIFACT.model_copy(update={"sha256": "0" * 64})
+    spec = SPEC.model_copy(update={"artifacts": Artifacts(mesos=wrong, marathon=ARTIFACT)})
+    with pytest.raises(InputError, match=r"artifacts.mesos.sha256"):
+        build(spec)
+    assert cloud.calls.write == 0
+
+
+def test_unknown_names_stop_before_a_server_exists(build: Callable[..., ImageReport], cloud: MemoryCloud) -> None:
+    builder = SPEC.build.model_copy(update={"flavor": "none", "network": "nowhere", "keypair": "nobody"})
+    with pytest.raises(InputError) as caught:
+        build(SPEC.model_copy(update={"build": builder, "source_image": "windows"}))
+    for expected in ("source_image", "build.flavor", "build.network", "build.keypair"):
+        assert expected in caught.value.message
+    assert cloud.calls.write == 0

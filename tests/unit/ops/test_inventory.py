@@ -1,0 +1,80 @@
+"""The inventory of a running cluster: complete, or an error."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from clusterctl.errors import ClusterctlError
+from clusterctl.ops.access import Access, open_access
+from clusterctl.ops.inventory import build_inventory, cluster_inventory
+from clusterctl.ssh.console import HostKey
+from tests.unit.ops.clouds import create_in, demo_cloud
+from tests.unit.specs import demo, demo_spec
+
+KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIJ1cLxzsPvgWZ7Cg8wgdNgqwFyEC2/p8LqbEqEdgLmqf"
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    return {"XDG_CACHE_HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)[:50]}
+
+
+def test_variables_are_those_that_nodes_boot_with(environment: dict[str, str]) -> None:
+    cloud = demo_cloud()
+    create_in(cloud, demo_spec())
+    cloud.consoles = {server.name: f"clusterctl: hostkey ssh-ed25519 {KEY}\n" for server in cloud.servers("demo")}
+    access = open_access(demo_spec(), cloud, environment)
+    found = cluster_inventory(demo_spec(), cloud, access)
+    assert len(found["_meta"]["hostvars"]) == 5
+    assert found["zookeeper"]["hosts"] == ["demo-control-1", "demo-control-2", "demo-control-3"]
+    assert found["_meta"]["hostvars"]["demo-control-2"]["zookeeper_myid"] == 2
+    assert found["group_jenkins"]["vars"]["mesos_agent_default_role"] == "marathon"
+    assert found["all"]["vars"]["mesos_master_quorum"] == 2
+    assert "StrictHostKeyChecking=yes" in found["_meta"]["hostvars"]["demo-control-1"]["ansible_ssh_common_args"]
+
+
+def access_with_pins(cloud_servers: list[str], environment: dict[str, str]) -> Access:
+    cloud = demo_cloud()
+    access = open_access(demo_spec(), cloud, environment)
+    for server_id in cloud_servers:
+        access.host_keys.learn(server_id, (HostKey("ssh-ed25519", KEY),))
+    return access
+
+
+def test_an_unpinned_node_is_an_error(environment: dict[str, str]) -> None:
+    cloud = demo_cloud()
+    create_in(cloud, demo_spec())
+    with pytest.raises(ClusterctlError, match="its console holds no ssh host key"):
+        cluster_inventory(demo_spec(), cloud, open_access(demo_spec(), cloud, environment))
+
+
+def test_a_missing_port_is_an_error_never_a_partial_inventory(environment: dict[str, str]) -> None:
+    cloud = demo_cloud()
+    create_in(cloud, demo_spec())
+    observed = cloud.observe("demo")
+    access = access_with_pins([server.id for server in observed.servers], environment)
+    with pytest.raises(ClusterctlError, match="no port for demo-control-1"):
+        build_inventory(demo_spec(), replace(observed, ports=observed.ports[1:]), cloud.flavors(), access)
+
+
+def test_a_cluster_that_does_not_exist(environment: dict[str, str]) -> None:
+    cloud = demo_cloud()
+    with pytest.raises(ClusterctlError, match="cluster demo has no server in cloud lab"):
+        cluster_inventory(demo_spec(), cloud, open_access(demo_spec(), cloud, environment))
+
+
+def test_list_calls_do_not_grow_with_the_number_of_nodes(environment: dict[str, str]) -> None:
+    counts = []
+    for agents in (1, 200):
+        groups = demo()["groups"]
+        groups["builders"] |= {"count": agents, "anti_affinity": "off"}
+        cloud = demo_cloud()
+        create_in(cloud, demo_spec(groups=groups))
+        access = access_with_pins([server.id for server in cloud.servers("demo")], environment)
+        cloud.reset_calls()
+        cluster_inventory(demo_spec(groups=groups), cloud, access)
+        counts.append(cloud.calls.read)
+    assert counts[0] == counts[1]
