@@ -6,7 +6,8 @@ followed. Lists are cut down here, so that little goes through ssh however large
 
 Request: ``{"address", "port", "timeout_s", "calls": [operator call, ...], "agents": [id, ...]}``; ``agents`` are those
 whose tasks are wanted of GET_TASKS. Answer: ``{"answers": [...]}``, one a call, or ``{"error": text, "made": number of
-the calls that were made before}``.
+the calls that were made before}``. One call is ours: ``{"type": "AGENT_STATE", "places": ["host:port", ...]}`` asks the
+agents themselves; of each, whether it is still about to drain, or None if it doesn't answer.
 """
 
 from __future__ import annotations
@@ -50,6 +51,26 @@ def post(place: str, call: Json, timeout_s: float) -> Json:
     raise Refused(f"redirected more than {REDIRECTS} times")
 
 
+def agent_drains(place: str, timeout_s: float) -> bool | None:
+    """Whether an agent holds itself for draining (``drain_config`` in its ``/state``); None without an answer."""
+    connection = http.client.HTTPConnection(place, timeout=timeout_s)
+    try:
+        connection.request("GET", "/state", headers={"Accept": "application/json"})
+        answer = connection.getresponse()
+        return "drain_config" in json.loads(answer.read()) if answer.status == 200 else None
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()
+
+
+def make(place: str, call: Json, agents: list[str], timeout_s: float) -> Json:
+    """One call of a request, and what is wanted of its answer."""
+    if call["type"] == "AGENT_STATE":
+        return [agent_drains(each, timeout_s) for each in call["places"]]
+    return cut(call, post(place, call, timeout_s), agents)
+
+
 def cut(call: Json, answer: Json, agents: list[str]) -> Json:
     """What is wanted of an answer; that of a call that only acts is None."""
     if call["type"] == "GET_AGENTS":
@@ -84,7 +105,7 @@ def run(request: Json) -> Json:
     place = f"{request['address']}:{request['port']}"
     try:
         for call in request["calls"]:
-            answers.append(cut(call, post(place, call, float(request["timeout_s"])), request["agents"]))
+            answers.append(make(place, call, request["agents"], float(request["timeout_s"])))
     except (OSError, Refused, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
         reason = str(error) if isinstance(error, Refused) else f"{place}: {type(error).__name__}: {error}"
         return {"error": reason, "made": len(answers)}

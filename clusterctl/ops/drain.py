@@ -11,9 +11,7 @@ How to call it::
     drains.reactivate(ids)                              # REACTIVATE_AGENT; or drains.mark_gone(ids), for good
 
 Mesos can't take a drain back (maintenance documentation): an agent that is DRAINING goes on doing so until its
-frameworks have acknowledged the kills; only a DRAINED one can be reactivated. So a drain whose deadline passes leaves
-the agents as they are, and calling it again goes on: agents that drain already are not told twice.
-"""
+frameworks @@"""
 
 from __future__ import annotations
 
@@ -21,7 +19,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from clusterctl.errors import ClusterctlError
-from clusterctl.health.expect import expected
+from clusterctl.health.expect import PORTS, expected
 from clusterctl.health.masters import MasterError, Masters, SshMasters
 from clusterctl.ops.access import Access
 from clusterctl.ops.waiting import Waiter
@@ -30,6 +28,9 @@ from clusterctl.spec.model import ClusterSpec, Service
 
 DRAINING, DRAINED = "DRAINING", "DRAINED"
 _TICK_S = 2.0
+# A drain whose framework left before it acknowledged ends only when DRAIN_AGENT comes again (seen with Mesos 1.11)
+_REPEAT_S = 30.0
+_AGENT_END_S = 60.0
 _SHOWN = 8  # tasks named in one message
 
 
@@ -81,7 +82,7 @@ class Drains:
         return [Task(**task) for task in found]
 
     def start(self, agent_ids: Iterable[str], *, grace_s: int | None = None) -> None:
-        """Tells the agents to drain, but none that does already or isn't registered; doesn't wait.
+        """Tells the agents to drain, if they are registered and not DRAINED; doesn't wait. May be repeated.
 
         Args:
             grace_s: upper bound of the tasks' own grace periods.
@@ -90,7 +91,7 @@ class Drains:
             MasterError: the leader refused it.
         """
         known = {agent.id: agent for agent in self.agents().values()}
-        todo = [each for each in agent_ids if each in known and known[each].drain is None]
+        todo = [each for each in agent_ids if each in known and known[each].drain != DRAINED]
         if todo:
             self._masters.call([_drain_call(each, grace_s) for each in todo])
 
@@ -118,11 +119,15 @@ class Drains:
             DrainError: not drained after ``deadline_s``; names the tasks that hold it up.
             MasterError: the leader refused the call, or no master answered until the deadline.
         """
-        end = self._waiter.clock() + deadline_s
+        started = told = self._waiter.clock()
+        end = started + deadline_s
         wanted = set(agent_ids)
         self.start(agent_ids, grace_s=grace_s)
         while True:
             try:
+                if self._waiter.clock() >= told + _REPEAT_S:
+                    told = self._waiter.clock()
+                    self.start(agent_ids, grace_s=grace_s)
                 known = {agent.id: agent for agent in self.agents().values() if agent.id in wanted}
                 left = {each for each, agent in known.items() if agent.drain != DRAINED}
                 if not left:
@@ -147,13 +152,31 @@ class Drains:
         )
 
     def reactivate(self, agent_ids: Iterable[str]) -> None:
-        """Puts DRAINED agents back in service; others are left alone. Raises MasterError."""
+        """Puts DRAINED agents back in service; others are left alone.
+
+        The master says DRAINED about a second before the agent itself has seen its executors off, and until then the
+        agent answers a new task with TASK_LOST: so the agents are asked first.
+
+        Raises:
+            ClusterctlError: an agent didn't end its drain, or doesn't answer.
+            MasterError: the leader refused it.
+        """
         known = {agent.id: agent for agent in self.agents().values()}
-        todo = [each for each in agent_ids if each in known and known[each].drain == DRAINED]
-        if todo:
-            self._masters.call(
-                [{"type": "REACTIVATE_AGENT", "reactivate_agent": {"agent_id": {"value": each}}} for each in todo]
-            )
+        todo = [known[each] for each in agent_ids if each in known and known[each].drain == DRAINED]
+        if not todo:
+            return
+        places = [f"{agent.address}:{PORTS[Service.MESOS_AGENT]}" for agent in todo]
+
+        def ended() -> bool:
+            [drains] = self._masters.call([{"type": "AGENT_STATE", "places": places}])
+            return not any(each is not False for each in drains)
+
+        self._waiter.until(
+            ended, what=f"the end of the drain on {', '.join(places)}", timeout_s=_AGENT_END_S, every_s=_TICK_S / 2
+        )
+        self._masters.call(
+            [{"type": "REACTIVATE_AGENT", "reactivate_agent": {"agent_id": {"value": agent.id}}} for agent in todo]
+        )
 
     def mark_gone(self, agent_ids: Iterable[str]) -> None:
         """Tells the master that the agents never come back: it forgets them, and their frameworks replace what ran
