@@ -1,6 +1,9 @@
-"""Verbs that need no cluster: ``validate`` and ``schema``; and ``plan``, which only reads."""
+"""Verbs that need no cluster: ``validate``, ``schema``, ``bundle``; and ``plan``, which only reads."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -13,6 +16,7 @@ def register(app: typer.Typer) -> None:
     app.command()(validate)
     app.command()(schema)
     app.command()(plan)
+    app.command()(bundle)
 
 
 def validate(file: File, as_json: Json = False) -> None:
@@ -54,3 +58,20 @@ def plan(file: File, cloud: CloudName = None, as_json: Json = False) -> None:
         print_line(f"{wanted.new_servers} servers to make; `clusterctl create {file}` does it")
     for problem in wanted.problems:
         print_line(f"! {problem}")
+
+
+def bundle(
+    url: Annotated[str, typer.Argument(metavar="URL", help="The git URL from which nodes fetch.", show_default=False)],
+    commit: Annotated[str, typer.Argument(metavar="COMMIT", help="Commit, branch or tag.")] = "HEAD",
+    repository: Annotated[Path, typer.Option(help="A clone of that repository on this machine.")] = Path(),
+    as_json: Json = False,
+) -> None:
+    """Print the `user_data` of a cluster file whose nodes fetch their scripts from a git host."""
+    from clusterctl.render.bundle import bundle_digest, full_commit  # noqa: PLC0415
+
+    full = full_commit(repository, commit)
+    found = {"url": url, "commit": full, "sha256": bundle_digest(repository, full)}
+    if as_json:
+        print_json(found)
+    else:
+        print_line("user_data:\n" + "\n".join(f"  {key}: {value}" for key, value in found.items()))

@@ -41,6 +41,21 @@ def bundle_digest(repository: Path, commit: str) -> str:
     return tree_digest(_files_of(done.stdout))
 
 
+def full_commit(repository: Path, commit: str) -> str:
+    """The full id (40 hex digits) of a commit, branch or tag.
+
+    Raises:
+        ClusterctlError: there is no such commit, or no repository.
+    """
+    command = ["git", "-C", str(repository), "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ClusterctlError(
+            f"{repository} has no commit {commit}", hint="name a clone of clusterctl and a commit in it"
+        )
+    return done.stdout.strip()
+
+
 def tree_digest(files: Iterable[tuple[str, bytes]]) -> str:
     """The digest of ``files``, pairs of path (relative, with slashes) and content."""
     lines = sorted((f"./{path}".encode(), hashlib.sha256(content).hexdigest()) for path, content in files)
