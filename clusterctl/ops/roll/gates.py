@@ -1,0 +1,130 @@
+"""Pure: what must hold before and after each step of a roll. A gate gives the problems that are left; none opens it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from clusterctl.health.check import Check
+from clusterctl.health.expect import UNITS, Node
+from clusterctl.health.facts import NodeFacts
+from clusterctl.health.marathon import marathon_checks
+from clusterctl.health.mesos import AGENT_CHECKS, master_checks
+from clusterctl.health.zookeeper import zookeeper_checks
+from clusterctl.ops.roll.look import Look
+from clusterctl.spec.model import Service
+
+
+def healthy(look: Look, service: Service, *, absent: Collection[str] = ()) -> list[str]:
+    """Problems of the whole cluster before a step of ``service``.
+
+    Args:
+        absent: nodes of ``service`` that this run has left failed, or that an interrupted run has left stopped; their
+            absence is no problem.
+    """
+    problems = _texts(
+        check for check in look.failed if not (absent and check.name.startswith(_own_checks(service)))
+    )
+    if absent and service is Service.MESOS_AGENT:
+        problems += [
+            f"{node}: not registered and active"
+            for node in look.expect.agents
+            if node.name not in absent and not _active(look, node)
+        ]
+    elif absent and service is Service.MARATHON:
+        problems += _present_marathons(look, absent)
+    if service is Service.MARATHON:
+        problems += deployments(look)
+    return problems
+
+
+def _own_checks(service: Service) -> tuple[str, ...]:
+    # ZooKeepers and masters that are missing are never overlooked: a majority is at stake
+    return {Service.MESOS_AGENT: (AGENT_CHECKS,), Service.MARATHON: ("marathon.members",)}.get(service, ())
+
+
+def _present_marathons(look: Look, absent: Collection[str]) -> list[str]:
+    problems = []
+    for node in look.expect.running(Service.MARATHON):
+        seen = look.facts[node.name]
+        if node.name not in absent and (trouble := seen.trouble(UNITS[Service.MARATHON], seen.marathon)):
+            problems.append(f"{node}: {trouble}")
+    return problems
+
+
+def deployments(look: Look) -> list[str]:
+    """Marathon must have none under way before and after its roll (its documentation on deployments)."""
+    count = look.deployments
+    return [f"{count} of Marathon's deployments are under way"] if count else []
+
+
+def zookeeper(look: Look) -> list[str]:
+    """Exactly one leader, and N-1 followers in sync with it."""
+    return _failed(zookeeper_checks(look.expect, look.facts))
+
+
+def masters(look: Look) -> list[str]:
+    """One elected master that the others know, registrar and logs recovered, the whole ensemble."""
+    return _failed(master_checks(look.expect, look.facts))
+
+
+def marathon(look: Look, framework: str | None) -> list[str]:
+    """One leader, active with the framework id that it had before, nothing being deployed."""
+    problems = _failed(marathon_checks(look.expect, look.facts))
+    if not problems and look.framework != framework:
+        problems = [f"Marathon has framework id {look.framework}, and had {framework}: its tasks would be orphaned"]
+    return problems or deployments(look)
+
+
+def gate(service: Service, look: Look, before: Look) -> list[str]:
+    """The gate after a step of a control service."""
+    if service is Service.ZOOKEEPER:
+        return zookeeper(look)
+    if service is Service.MESOS_MASTER:
+        return masters(look)
+    return marathon(look, before.framework)
+
+
+def agents(look: Look, names: Collection[str], ids: Mapping[str, str]) -> dict[str, str]:
+    """Name -> what is missing, of the agents ``names``; a new process must have registered under the old id.
+
+    Args:
+        ids: node name -> agent id before the step.
+    """
+    missing = {}
+    for node in look.nodes(names):
+        if trouble := _agent_trouble(look, node, ids[node.name]):
+            missing[node.name] = trouble
+    return missing
+
+
+def _agent_trouble(look: Look, node: Node, wanted: str) -> str:
+    seen = look.facts.get(node.name, NodeFacts(error="not asked"))
+    if trouble := seen.error or seen.trouble(UNITS[Service.MESOS_AGENT], seen.mesos_agent):
+        return trouble
+    own = seen.mesos_agent
+    if own is None or not own.registered:
+        return "its agent has not registered again yet"
+    if own.id != wanted:
+        return f"its agent came back as {own.id}, and was {wanted}"
+    return "" if _active(look, node) else "the leading master does not list it as active"
+
+
+def renewed(look: Look, node: Node, old: str) -> list[str]:
+    """An agent with a new identity: registered and active under another id than ``old``, and nothing left of that."""
+    agent = look.agents.get(node.address)
+    if agent is None or not agent.active or agent.id == old:
+        return [f"{node}: has not registered under a new id yet"]
+    return []
+
+
+def _active(look: Look, node: Node) -> bool:
+    agent = look.agents.get(node.address)
+    return agent is not None and agent.active
+
+
+def _failed(checks: Sequence[Check]) -> list[str]:
+    return _texts(check for check in checks if not check.ok)
+
+
+def _texts(checks: Iterable[Check]) -> list[str]:
+    return [f"{check.name}: {check.detail}" for check in checks]

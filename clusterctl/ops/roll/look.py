@@ -1,0 +1,129 @@
+"""Seeing the cluster between the steps of a roll: one server list and one probe a look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from clusterctl.cloud.base import Cloud
+from clusterctl.errors import ClusterctlError
+from clusterctl.health.check import Check
+from clusterctl.health.expect import Expected, Node, expected
+from clusterctl.health.facts import AgentFacts, NodeFacts
+from clusterctl.health.judge import judge
+from clusterctl.health.marathon import leading_marathon
+from clusterctl.health.mesos import leading_master
+from clusterctl.health.prober import Prober
+from clusterctl.ops.waiting import Waiter
+from clusterctl.resources import Flavor, Server
+from clusterctl.spec.model import ClusterSpec, Service
+
+TICK_S = 2.0
+
+
+class GateError(ClusterctlError):
+    """A condition of a step did not come true in time; ``problems`` says what was still seen."""
+
+    def __init__(self, what: str, timeout_s: float, problems: Sequence[str]) -> None:
+        super().__init__(f"{what} not within {timeout_s:g} s: " + "; ".join(problems))
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen at one moment; ``facts`` are by node name."""
+
+    spec: ClusterSpec
+    servers: tuple[Server, ...]
+    expect: Expected
+    facts: Mapping[str, NodeFacts]
+
+    @property
+    def failed(self) -> list[Check]:
+        """The checks of ``verify`` that don't hold."""
+        return [check for check in judge(self.spec, self.servers, self.expect, self.facts) if not check.ok]
+
+    @property
+    def agents(self) -> dict[str, AgentFacts]:
+        """Registered agents by address, as the leading master lists them; empty where nobody leads."""
+        leader = leading_master(self.expect, self.facts)
+        return {agent.hostname: agent for agent in leader[1].agents or ()} if leader else {}
+
+    @property
+    def framework(self) -> str | None:
+        """Marathon's framework id, if its instances agree on a leader."""
+        leader = leading_marathon(self.expect, self.facts)
+        return leader[1].framework_id if leader else None
+
+    @property
+    def deployments(self) -> int:
+        """Number of Marathon's deployments under way."""
+        leader = leading_marathon(self.expect, self.facts)
+        return leader[1].deployments if leader else 0
+
+    def leader(self, service: Service) -> str | None:
+        """Name of the node that leads ``service`` now; None where there is no single leader (as for agents)."""
+        if service is Service.MESOS_MASTER:
+            master = leading_master(self.expect, self.facts)
+            return master[0].name if master else None
+        if service is Service.MARATHON:
+            marathon = leading_marathon(self.expect, self.facts)
+            return marathon[0].name if marathon else None
+        leaders = [
+            node.name
+            for node in self.expect.running(Service.ZOOKEEPER)
+            if (seen := self.facts.get(node.name)) and seen.zookeeper and seen.zookeeper.state == "leader"
+        ]
+        return leaders[0] if service is Service.ZOOKEEPER and len(leaders) == 1 else None
+
+    def nodes(self, names: Collection[str]) -> list[Node]:
+        """The nodes of these names."""
+        return [node for node in (*self.expect.control, *self.expect.agents) if node.name in names]
+
+
+@dataclass
+class Cluster:
+    """A cluster that is looked at again and again.
+
+    Attributes:
+        note: told what is waited for.
+    """
+
+    spec: ClusterSpec
+    cloud: Cloud
+    prober: Prober
+    waiter: Waiter = field(default_factory=Waiter)
+    note: Callable[[str], None] = lambda _: None
+
+    def __post_init__(self) -> None:
+        self.flavors: tuple[Flavor, ...] = tuple(self.cloud.flavors())
+
+    def look(self, also: Collection[str] = ()) -> Look:
+        """Asks all control nodes, and ``also`` these agents' nodes.
+
+        Raises:
+            CloudError: the servers can't be listed.
+        """
+        servers = tuple(self.cloud.servers(self.spec.cluster))
+        expect = expected(self.spec, servers, self.flavors)
+        asked = (*expect.control, *(node for node in expect.agents if node.name in also))
+        return Look(self.spec, servers, expect, self.prober.probe(asked))
+
+    def wait(
+        self, problems: Callable[[Look], Sequence[str]], *, what: str, timeout_s: float, also: Collection[str] = ()
+    ) -> Look:
+        """Looks until ``problems`` finds none; returns that look.
+
+        Raises:
+            GateError: there were some still after ``timeout_s``.
+        """
+        deadline = self.waiter.clock() + timeout_s
+        while True:
+            look = self.look(also)
+            found = problems(look)
+            if not found:
+                return look
+            self.note(f"{what}: {found[0]}")
+            if self.waiter.clock() >= deadline:
+                raise GateError(what, timeout_s, found)
+            self.waiter.sleep(TICK_S)

@@ -1,0 +1,83 @@
+"""Pure: the order of a roll. Followers first, the leader last; agents in batches that spread over their groups."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Iterable, Sequence
+
+from clusterctl.errors import InputError
+from clusterctl.health.expect import Expected, Node
+from clusterctl.spec.model import Service
+
+# What `restart` and `upgrade` accept, and the services each is, in order. Masters go before agents, ZooKeeper before
+# the masters, schedulers after the agents (Mesos: upgrades).
+SERVICES: dict[str, tuple[Service, ...]] = {
+    "zookeeper": (Service.ZOOKEEPER,),
+    "mesos_master": (Service.MESOS_MASTER,),
+    "mesos_agent": (Service.MESOS_AGENT,),
+    "mesos": (Service.MESOS_MASTER, Service.MESOS_AGENT),
+    "marathon": (Service.MARATHON,),
+    "all": (Service.ZOOKEEPER, Service.MESOS_MASTER, Service.MESOS_AGENT, Service.MARATHON),
+}
+
+
+def next_member(remaining: Sequence[str], leader: str | None) -> str:
+    """Who is next: the first that doesn't lead now; the leader only if nobody else is left."""
+    return next((name for name in remaining if name != leader), remaining[0])
+
+
+def batch_size(text: str, agents: int) -> int:
+    """Number of agents at once, at least 1.
+
+    Args:
+        text: ``20%`` (of ``agents``, rounded down) or a number.
+
+    Raises:
+        InputError: it is neither, or 0, or more than 100 %.
+    """
+    if match := re.fullmatch(r"([0-9]{1,3})%", text):
+        percent = int(match[1])
+        if 1 <= percent <= 100:
+            return max(1, agents * percent // 100)
+    elif re.fullmatch(r"[0-9]{1,5}", text) and int(text) > 0:
+        return int(text)
+    raise InputError(f"--batch: found {text!r}; allowed: a share such as 20% (1% to 100%), or a number from 1 on")
+
+
+def batches(agents: Iterable[Node], size: int) -> list[list[str]]:
+    """Names in batches of ``size``, each group's agents spread evenly, so that no batch takes all of a small group."""
+    groups: dict[str, list[str]] = {}
+    for node in agents:
+        groups.setdefault(node.group, []).append(node.name)
+    # the i-th of n stands at (i + 1/2)/n of the way
+    places = [
+        ((index + 0.5) / len(names), group, name)
+        for group, names in groups.items()
+        for index, name in enumerate(sorted(names))
+    ]
+    ordered = [name for _, _, name in sorted(places)]
+    count = math.ceil(len(ordered) / size)
+    return [ordered[number * size : (number + 1) * size] for number in range(count)]
+
+
+def members(expect: Expected, service: Service) -> tuple[Node, ...]:
+    """The nodes that run ``service``."""
+    return expect.agents if service is Service.MESOS_AGENT else expect.running(service)
+
+
+def chosen(expect: Expected, services: Iterable[Service], only: Collection[str]) -> dict[Service, list[str]]:
+    """Names of the nodes of a roll by service, ``only`` those if given.
+
+    Raises:
+        InputError: a name of ``only`` runs none of the services.
+    """
+    running = {service: [node.name for node in members(expect, service)] for service in services}
+    known = {name for names in running.values() for name in names}
+    if unknown := sorted(set(only) - known):
+        raise InputError(
+            f"--only: found {', '.join(unknown)}; allowed: {', '.join(sorted(known)) or 'nothing, no such node exists'}"
+        )
+    return {
+        service: [name for name in names if not only or name in only] for service, names in running.items() if names
+    }
