@@ -86,9 +86,9 @@ def seed(directory: Path, node: test_nodes.Node, data: bytes, public_key: str) -
 
 @pytest.fixture(scope="session")
 def booted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booted]:
-    """All nodes of cluster.yml, their first boot over."""
+    """All nodes of molecule/shared/three.yml, their first boot over."""
     work = tmp_path_factory.mktemp("hosts")
-    of = test_nodes.cluster(Path(__file__).with_name("cluster.yml"))
+    of = test_nodes.cluster(ROOT / "molecule" / "shared" / "three.yml")
     labhost("down", LAB)
     labhost("image")
     state = Path(labhost("state", LAB).strip())

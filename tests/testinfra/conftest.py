@@ -21,17 +21,19 @@ _GET = "import sys, urllib.request; sys.stdout.write(urllib.request.urlopen(sys.
 
 
 @pytest.fixture(scope="session")
-def eventually() -> Callable[[Callable[[], Any]], Any]:
-    """Asks again until the answer is true, for a minute: a cluster that was just started still elects its leaders.
+def eventually() -> Callable[..., Any]:
+    """``eventually(ask, wanted)`` asks until the answer is ``wanted`` (or true), for a minute; gives the last answer.
 
-    The last answer, or the last error, counts.
+    A cluster that was just started still elects its leaders. An error counts like a wrong answer until the last one.
     """
 
-    def wait(ask: Callable[[], Any]) -> Any:
+    def wait(ask: Callable[[], Any], wanted: object = None) -> Any:
         deadline = time.monotonic() + 60
         while True:
             try:
-                if (answer := ask()) or time.monotonic() > deadline:
+                answer = ask()
+                right = bool(answer) if wanted is None else answer == wanted
+                if right or time.monotonic() > deadline:
                     return answer
             except (AssertionError, LookupError, ValueError):
                 if time.monotonic() > deadline:

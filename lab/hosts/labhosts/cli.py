@@ -99,7 +99,9 @@ def _change(verb: str, one: Host, arguments: argparse.Namespace) -> None:
     if verb == "up":
         (one.state).mkdir(exist_ok=True)
         (one.state / "address").write_text(arguments.address)
-        machine.up(one, arguments.address, arguments.layer, arguments.files, wait=not arguments.no_wait)
+        booted = machine.up(one, arguments.address, arguments.layer, arguments.files, wait=not arguments.no_wait)
+        if booted:
+            print(f"booted {one.name}")
     elif verb == "take":
         machine.take(one, Path(arguments.target))
     elif not one.state.is_dir():
@@ -116,5 +118,6 @@ def _remove(of: Lab) -> None:
         return
     for path in sorted(of.state.glob("*/")):
         machine.destroy(Host(of, path.name))
+        print(f"removed {path.name}")
     net.down(of)
     shutil.rmtree(of.state)

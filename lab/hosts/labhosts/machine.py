@@ -29,8 +29,8 @@ lxc.init.cmd = /sbin/init
 """
 
 
-def up(host: Host, address: str, layer: str, files: Path | None, *, wait: bool = True) -> None:
-    """Boots a host; makes its disk if it has none.
+def up(host: Host, address: str, layer: str, files: Path | None, *, wait: bool = True) -> bool:
+    """Boots a host; makes its disk if it has none. Returns whether it was down.
 
     Args:
         files: a directory copied over the new disk.
@@ -45,10 +45,12 @@ def up(host: Host, address: str, layer: str, files: Path | None, *, wait: bool =
     if not (host.state / "up").is_dir():
         _make_disk(host, layer, files)
     _mount(host)
-    if not pid(host):
+    was_down = not pid(host)
+    if was_down:
         _boot(host)
     if wait:
         _wait(host)
+    return was_down
 
 
 def _make_disk(host: Host, layer: str, files: Path | None) -> None:

@@ -17,7 +17,7 @@ ROOT = HERE.parent.parent
 GATEWAY = "10.99.0.1/24"
 """Address of a lab's bridge; every host gets an address of this network, the same in each lab."""
 
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,30}")
 
 
 @dataclass(frozen=True)
@@ -84,14 +84,14 @@ def states_directory() -> Path:
 def lab(name: str) -> Lab:
     """Raises LabError if the name could not be part of an interface's or a control group's name."""
     if not _NAME.fullmatch(name):
-        raise LabError(f"{name!r}: a lab's name is lower-case letters, digits and '-', at most 31")
+        raise LabError(f"{name!r}: a lab's name is lower-case letters, digits, '_' and '-', at most 31")
     return Lab(name, states_directory() / name)
 
 
 def host(of: Lab, name: str) -> Host:
     """Raises LabError as ``lab``."""
     if not _NAME.fullmatch(name):
-        raise LabError(f"{name!r}: a host's name is lower-case letters, digits and '-', at most 31")
+        raise LabError(f"{name!r}: a host's name is lower-case letters, digits, '_' and '-', at most 31")
     return Host(of, name)
 
 

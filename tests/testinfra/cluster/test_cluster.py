@@ -56,11 +56,14 @@ def test_one_zookeeper_leads_and_all_others_follow_in_step(members: Members, eve
         return Counter(mntr(host)["zk_server_state"] for host in ensemble)
 
     wanted = Counter(leader=1, follower=followers)
-    eventually(lambda: states() == wanted)
-    assert states() == wanted
-    facts = [mntr(host) for host in ensemble]
-    (leader,) = [each for each in facts if each["zk_server_state"] == "leader"]
-    assert int(float(leader["zk_synced_followers"])) == followers
+    assert eventually(states, wanted) == wanted
+
+    def synced() -> list[int]:
+        return [
+            int(float(each["zk_synced_followers"])) for each in map(mntr, ensemble) if "zk_synced_followers" in each
+        ]
+
+    assert eventually(synced, [followers]) == [followers]
 
 
 def test_one_master_is_elected_and_knows_every_agent(members: Members, eventually: Any) -> None:

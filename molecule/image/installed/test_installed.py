@@ -1,0 +1,51 @@
+"""The image holds the software and nothing runs yet."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+testinfra_hosts = ["ansible://builder"]
+
+
+def test_the_versions_are_recorded(host: Any) -> None:
+    recorded = json.loads(host.file("/usr/share/clusterctl/image.json").content_string)
+    assert recorded == {
+        "java": host.package("openjdk-17-jre-headless").version,
+        "zookeeper": host.package("libzookeeper-java").version,
+        "mesos": "1.11.0-1",
+        "marathon": "1.11.24",
+    }
+
+
+@pytest.mark.parametrize(
+    "program", ["/usr/sbin/mesos-master", "/usr/sbin/mesos-agent", "/opt/marathon/current/bin/marathon"]
+)
+def test_the_programs_are_there(host: Any, program: str) -> None:
+    assert host.file(program).mode & 0o111
+
+
+@pytest.mark.parametrize(("name", "uid"), [("zookeeper", 861), ("mesos", 862), ("marathon", 863), ("jenkins", 864)])
+def test_users_have_fixed_numbers(host: Any, name: str, uid: int) -> None:
+    user = host.user(name)
+    assert (user.uid, user.gid) == (uid, uid)
+
+
+def test_nothing_runs_and_nothing_would_start(host: Any) -> None:
+    for unit in ("zookeeper", "mesos-master", "mesos-agent", "marathon"):
+        assert not host.service(unit).exists
+    assert not host.process.filter(comm="java")
+    listening = {line.split()[3].rpartition(":")[2] for line in host.check_output("ss -Hltn").splitlines()}
+    assert listening <= {"22"}
+
+
+def test_no_desktop_came_with_java(host: Any) -> None:
+    assert not host.package("openjdk-17-jre").is_installed
+    assert not host.package("libgtk-3-0").is_installed
+
+
+def test_cloud_init_accepts_its_settings(host: Any) -> None:
+    assert host.file("/etc/cloud/cloud.cfg.d/95_clusterctl.cfg").exists
+    assert host.run("cloud-init schema --config-file /etc/cloud/cloud.cfg.d/95_clusterctl.cfg").rc in (0, 1)
