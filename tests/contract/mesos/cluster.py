@@ -53,6 +53,12 @@ def request(
     return answer.status, json.loads(text) if text.startswith(("{", "[")) else text
 
 
+def ready(host: str, port: int, path: str) -> Any:
+    """The body of a GET that answers 200, True if that is empty; None if it answers anything else."""
+    status, body = request(host, port, path)
+    return (body or True) if status == http.HTTPStatus.OK else None
+
+
 @dataclass
 class Daemon:
     """One child process whose output goes to a log file."""
@@ -61,6 +67,7 @@ class Daemon:
     argv: Sequence[str]
     log: Path
     env: dict[str, str] = field(default_factory=dict)
+    restarts: int = 0
     _process: "subprocess.Popen[bytes] | None" = None
     _wanted: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -86,6 +93,7 @@ class Daemon:
         """Start it again if it ended by itself, as systemd's Restart=always does."""
         with self._lock:
             if self._wanted and not self.running:
+                self.restarts += 1
                 self._start()
 
     def kill(self) -> None:
@@ -239,7 +247,19 @@ class Cluster:
                 return None
             return found[0] if self.metrics(found[0]).get("registrar/log/recovered") == 1 else None
 
-        return wait_for("one elected master with a recovered registrar", one, 60)
+        try:
+            return wait_for("one elected master with a recovered registrar", one, 60)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.describe()}") from None
+
+    def describe(self) -> str:
+        """For a failure's message: who runs, how often each was restarted, and the end of its log."""
+        lines = []
+        for daemon in self._daemons:
+            state = "running" if daemon.running else "down"
+            tail = daemon.log.read_text(errors="replace")[-500:] if daemon.log.exists() else ""
+            lines.append(f"--- {daemon.name}: {state}, restarted {daemon.restarts} times\n{tail}")
+        return "\n".join(lines)
 
     def operator(self, call: Json) -> Any:
         """Make a v1 operator call to the leader; its answer."""
