@@ -7,7 +7,9 @@ nothing unnamed:
   ``clusterctl.cluster=<name>``, on which the API filters);
 - ports and security groups by ``description`` ``clusterctl.cluster=<name>`` (Neutron takes tags only in a second call,
   and filters on the description);
-- server groups by name ``clusterctl.<cluster>.<group>`` (Nova gives them nothing else).
+- server groups by name ``clusterctl.<cluster>.<group>`` (Nova gives them nothing else);
+- the lock of a command at work is an empty security group named ``clusterctl.<cluster>.lock``, whose description tells
+  the holder (``ops.lock``): it needs a create time, a name to filter on and nobody's configuration.
 """
 
 from __future__ import annotations
@@ -37,6 +39,11 @@ def server_group_name(cluster: str, group: str) -> str:
 def security_group_name(cluster: str) -> str:
     """Name of the cluster's security group."""
     return f"clusterctl.{cluster}"
+
+
+def lock_name(cluster: str) -> str:
+    """Name of the cluster's locks."""
+    return f"clusterctl.{cluster}.lock"
 
 
 @dataclass(frozen=True)
@@ -108,6 +115,15 @@ class SecurityGroup:
     id: str
     name: str
     rules: frozenset[Rule]
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A command's claim on a cluster; ``text`` tells whose it is."""
+
+    id: str
+    text: str
+    created: str  # ISO 8601, UTC, to the second
 
 
 @dataclass(frozen=True)

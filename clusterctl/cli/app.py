@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from clusterctl import __version__
-from clusterctl.cli import cluster, image, inspect, operate
+from clusterctl.cli import cluster, grow, image, inspect, operate
 from clusterctl.cli.output import print_error
 from clusterctl.errors import ClusterctlError
 
@@ -23,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (inspect, cluster, operate):
+for module in (inspect, cluster, grow, operate):
     module.register(app)
 app.add_typer(image.app, name="image")
 

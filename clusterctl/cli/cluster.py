@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clusterctl.cli.output import print_json, print_line, print_rich
-from clusterctl.cli.session import CloudName, File, Json, Timeout, session
+from clusterctl.cli.session import CloudName, File, Json, StealLock, Timeout, session
 from clusterctl.errors import CancelledError, InputError
 
 if TYPE_CHECKING:
@@ -24,7 +24,13 @@ def register(app: typer.Typer) -> None:
     app.command()(destroy)
 
 
-def create(file: File, cloud: CloudName = None, timeout: Timeout = 1200, as_json: Json = False) -> None:
+def create(
+    file: File,
+    cloud: CloudName = None,
+    timeout: Timeout = 1200,
+    steal_lock: StealLock = False,
+    as_json: Json = False,
+) -> None:
     """Bring a cluster up, or finish one that was left half-made; a whole one is left alone."""
     from clusterctl.ops.access import open_access  # noqa: PLC0415  (here and below: `--help` must be quick)
     from clusterctl.ops.create import create as create_cluster  # noqa: PLC0415
@@ -38,7 +44,14 @@ def create(file: File, cloud: CloudName = None, timeout: Timeout = 1200, as_json
                 spec, at.cloud, access, deadline_s=timeout if fresh else min(timeout, 120), note=at.progress.note
             )
 
-        report = create_cluster(at.spec, at.cloud, progress=at.progress, wait_healthy=wait, file=str(file))
+        report = create_cluster(
+            at.spec,
+            at.cloud,
+            progress=at.progress,
+            wait_healthy=wait,
+            guard=at.guard("create", steal=steal_lock),
+            file=str(file),
+        )
     if as_json:
         print_json(report.to_json())
         return
@@ -114,6 +127,7 @@ def destroy(
     cloud: CloudName = None,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask for the cluster's name.")] = False,
     volumes: Annotated[bool, typer.Option("--volumes", help="Delete data volumes, too.")] = False,
+    steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
     """Delete a cluster: what carries its marks and nothing else; data volumes stay unless asked for."""
@@ -123,7 +137,8 @@ def destroy(
     with session(file, cloud, go_on=go_on) as at:
         if not yes:
             _confirm(at.spec, at.cloud.observe(at.spec.cluster).counts, volumes)
-        report = destroy_cluster(at.spec.cluster, at.cloud, progress=at.progress, with_volumes=volumes)
+        guard = at.guard("destroy", steal=steal_lock)
+        report = destroy_cluster(at.spec.cluster, at.cloud, progress=at.progress, with_volumes=volumes, guard=guard)
     if as_json:
         print_json(report.to_json())
         return

@@ -12,6 +12,7 @@ import typer
 
 if TYPE_CHECKING:  # the verbs import what they need when they run: `--help` must not wait for OpenStack's SDK
     from clusterctl.cloud.base import Cloud
+    from clusterctl.ops.lock import Guard
     from clusterctl.ops.progress import Progress
     from clusterctl.spec.model import ClusterSpec
 
@@ -23,6 +24,11 @@ CloudName = Annotated[
 Timeout = Annotated[int, typer.Option("--timeout", min=10, help="Seconds to wait for the cluster to be healthy.")]
 
 
+StealLock = Annotated[
+    bool, typer.Option("--steal-lock", help="Go on although another command holds the cluster's lock.")
+]
+
+
 @dataclass
 class Session:
     """One command at work on one cluster."""
@@ -31,6 +37,12 @@ class Session:
     spec: ClusterSpec
     cloud: Cloud
     progress: Progress
+
+    def guard(self, command: str, *, steal: bool) -> Guard:
+        """The lock of ``command``."""
+        from clusterctl.ops.lock import Guard  # noqa: PLC0415
+
+        return Guard(command, str(self.file), steal=steal, note=self.progress.note)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from clusterctl.resources import (
     Flavor,
     Image,
     Limits,
+    Lock,
     Network,
     Observed,
     Port,
@@ -61,6 +62,9 @@ class Cloud(Protocol):
     def observe(self, cluster: str) -> Observed:
         """All resources of the cluster, one list call a kind."""
 
+    def locks(self, cluster: str) -> list[Lock]:
+        """Locks of the cluster: one filtered list call."""
+
     def clusters(self) -> list[str]:
         """Names of the clusters that have a server here."""
 
@@ -86,6 +90,9 @@ class Cloud(Protocol):
     def create_servers(self, request: ServerRequest) -> None:
         """One server, or ``request.count`` by one multi-create (``min_count = max_count``: all or none)."""
 
+    def create_lock(self, cluster: str, text: str) -> Lock:
+        """A lock; ``text`` (255 characters at most) must be unique, so that a lost answer can be made up for."""
+
     def delete_server(self, server_id: str) -> None:
         """Starts the deletion; a server that is gone already is no error (the same for all deletes)."""
 
@@ -96,6 +103,11 @@ class Cloud(Protocol):
     def delete_server_group(self, group_id: str) -> None: ...
 
     def delete_security_group(self, group_id: str) -> None: ...
+
+    def delete_lock(self, lock_id: str) -> None: ...
+
+    def start_server(self, server_id: str) -> None:
+        """Power-on of a server that is SHUTOFF."""
 
     def stop_server(self, server_id: str) -> None:
         """Orderly power-off."""

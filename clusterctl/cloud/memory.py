@@ -20,6 +20,7 @@ from clusterctl.resources import (
     Flavor,
     Image,
     Limits,
+    Lock,
     Network,
     Observed,
     Port,
@@ -111,6 +112,10 @@ class MemoryCloud(MemoryCompute):
             groups = [group for group, description in self.security_group_records.values() if description == mark]
         return Observed(tuple(servers), tuple(ports), tuple(volumes), tuple(server_groups), tuple(groups))
 
+    def locks(self, cluster: str) -> list[Lock]:
+        with self.call("GET", "/security-groups"):
+            return [lock for owner, lock in self.lock_records.values() if owner == cluster]
+
     def clusters(self) -> list[str]:
         marks = {record.shown.metadata.get(KEY_CLUSTER) for record in self._all_servers()}
         return sorted(mark for mark in marks if mark)
@@ -164,6 +169,13 @@ class MemoryCloud(MemoryCompute):
             for number in range(1, request.count + 1):
                 self.add_server(request, f"{request.name}-{number}" if many else request.name, flavor)
 
+    def create_lock(self, cluster: str, text: str) -> Lock:
+        with self.call("POST", "/security-groups"):
+            self.claim(409, security_groups=1, security_group_rules=2)
+            lock = Lock(self.new_id("lock"), text, self.now())
+            self.lock_records[lock.id] = (cluster, lock)
+            return lock
+
     def delete_server(self, server_id: str) -> None:
         with self.call("DELETE", "/servers/{id}"):
             if (record := self.server_records.get(server_id)) and record.deleted_for is None:
@@ -189,6 +201,16 @@ class MemoryCloud(MemoryCompute):
             if any(group_id in port.security_groups for port in self.port_records.values()):
                 raise CloudError(f"Security Group {group_id} in use.", status=409)
             self.security_group_records.pop(group_id, None)
+
+    def delete_lock(self, lock_id: str) -> None:
+        with self.call("DELETE", "/security-groups/{id}"):
+            self.lock_records.pop(lock_id, None)
+
+    def start_server(self, server_id: str) -> None:
+        with self.call("POST", "/servers/{id}/action"):
+            record = self.server(server_id)
+            if record.shown.status == "SHUTOFF":
+                record.shown = replace(record.shown, status="ACTIVE")
 
     def stop_server(self, server_id: str) -> None:
         with self.call("POST", "/servers/{id}/action"):

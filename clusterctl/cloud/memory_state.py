@@ -17,6 +17,7 @@ from clusterctl.resources import (
     Flavor,
     Image,
     Limits,
+    Lock,
     Port,
     SecurityGroup,
     Server,
@@ -88,6 +89,7 @@ class MemoryState:
     volume_records: dict[str, tuple[Volume, Mapping[str, str]]] = field(default_factory=dict, init=False)
     server_group_records: dict[str, ServerGroup] = field(default_factory=dict, init=False)
     security_group_records: dict[str, tuple[SecurityGroup, str]] = field(default_factory=dict, init=False)
+    lock_records: dict[str, tuple[str, Lock]] = field(default_factory=dict, init=False)  # with the cluster
     snapshots: dict[str, int] = field(default_factory=dict, init=False)  # image id -> reads until it is active
     made: int = field(default=0, init=False)
     _lock: RLock = field(default_factory=RLock, init=False)
@@ -141,9 +143,10 @@ class MemoryState:
             "ram_mib": sum(flavor.ram_mib for flavor in flavors),
             "server_groups": len(self.server_group_records),
             "ports": len(self.port_records),
-            "security_groups": len(self.security_group_records),
+            "security_groups": len(self.security_group_records) + len(self.lock_records),
             # Neutron counts the two egress rules that it gives every new group
-            "security_group_rules": sum(2 + len(group.rules) for group, _ in self.security_group_records.values()),
+            "security_group_rules": sum(2 + len(group.rules) for group, _ in self.security_group_records.values())
+            + 2 * len(self.lock_records),
             "volumes": len(self.volume_records),
             "gigabytes": sum(volume.size_gib for volume, _ in self.volume_records.values()),
         }

@@ -12,11 +12,11 @@ from typing import Any
 
 from openstack import exceptions as sdk
 
-from clusterctl.cloud.neutron_json import free_addresses, port_body, port_of, rule_body, security_group_of
+from clusterctl.cloud.neutron_json import free_addresses, lock_of, port_body, port_of, rule_body, security_group_of
 from clusterctl.cloud.sdk_errors import calling
 from clusterctl.cloud.service import Service
 from clusterctl.errors import CloudError
-from clusterctl.resources import Network, Port, PortRequest, Rule, SecurityGroup, owner_mark
+from clusterctl.resources import Lock, Network, Port, PortRequest, Rule, SecurityGroup, lock_name, owner_mark
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -96,6 +96,13 @@ class Networking(Service):
             found = list(getattr(self._network, kind)(description=mark, project_id=project))
         return [item for item in found if item.description == mark and item.project_id == project]
 
+    def locks(self, cluster: str) -> list[Lock]:
+        """See ``base.Cloud``."""
+        project, name = self._clients.project_id, lock_name(cluster)
+        with calling("list locks"):
+            found = list(self._network.security_groups(name=name, project_id=project))
+        return [lock_of(group) for group in found if group.name == name and group.project_id == project]
+
     # --- writes -------------------------------------------------------------------------------------------------
     def create_ports(self, requests: Sequence[PortRequest]) -> list[Port]:
         """See ``base.Cloud``."""
@@ -127,6 +134,16 @@ class Networking(Service):
             return {group.name: security_group_of(group) for group in self._marked("security_groups", description)}
 
         return self._recovery.create([name], create, find)[name]
+
+    def create_lock(self, cluster: str, text: str) -> Lock:
+        """See ``base.Cloud``."""
+
+        def create(_missing: Sequence[str]) -> dict[str, Lock]:
+            with calling(f"lock cluster {cluster}"):
+                made = self._network.create_security_group(name=lock_name(cluster), description=text)
+            return {text: lock_of(made)}
+
+        return self._recovery.create([text], create, lambda: {lock.text: lock for lock in self.locks(cluster)})[text]
 
     def create_rules(self, security_group_id: str, rules: Iterable[Rule]) -> None:
         """See ``base.Cloud``. Where one of the rules exists, Neutron makes none: then they are made one by one."""
@@ -164,3 +181,8 @@ class Networking(Service):
             if error.status == 409:
                 error.hint = "something still uses it: delete the servers and ports first, then try again"
             raise
+
+    def delete_lock(self, lock_id: str) -> None:
+        """See ``base.Cloud``."""
+        with calling(f"delete lock {lock_id}"):
+            self._network.delete_security_group(lock_id, ignore_missing=True)

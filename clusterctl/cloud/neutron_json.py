@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from clusterctl.resources import Port, PortRequest, Rule, SecurityGroup
+from clusterctl.resources import Lock, Port, PortRequest, Rule, SecurityGroup
 
 _TCP = ("tcp", "6")  # Neutron keeps the protocol as it was given
 
@@ -21,6 +21,11 @@ def security_group_of(group: Any) -> SecurityGroup:
     """A security group with its ingress TCP rules; rules for the members of another group are left out."""
     rules = (_rule_of(rule, group.id) for rule in group.security_group_rules or ())
     return SecurityGroup(group.id, group.name, frozenset(rule for rule in rules if rule))
+
+
+def lock_of(group: Any) -> Lock:
+    """A security group that serves as a lock."""
+    return Lock(group.id, group.description or "", group.created_at or "")
 
 
 def _rule_of(raw: Mapping[str, Any], group_id: str) -> Rule | None:

@@ -149,16 +149,24 @@ class Compute(Service):
 
     def stop_server(self, server_id: str) -> None:
         """See ``base.Cloud``. One that is stopped or stopping is no error, so an uncertain answer is tried again."""
+        self._power("stop", server_id, ("vm_state stopped", "powering-off"))
 
-        def stop() -> None:
+    def start_server(self, server_id: str) -> None:
+        """See ``base.Cloud``. One that runs or starts is no error, so an uncertain answer is tried again."""
+        self._power("start", server_id, ("vm_state active", "powering-on"))
+
+    def _power(self, action: str, server_id: str, done: Sequence[str]) -> None:
+        """``done``: what Nova's refusal (409) says of a server to which it was done already."""
+
+        def act() -> None:
             try:
-                with calling(f"stop server {server_id}"):
-                    self._clients.nova.servers.stop(server_id)
+                with calling(f"{action} server {server_id}"):
+                    getattr(self._clients.nova.servers, action)(server_id)
             except CloudError as error:
-                if not (error.status == 409 and any(s in error.message for s in ("vm_state stopped", "powering-off"))):
+                if not (error.status == 409 and any(state in error.message for state in done)):
                     raise
 
-        self._recovery.repeat(stop)
+        self._recovery.repeat(act)
 
 
 def server_names(request: ServerRequest) -> list[str]:

@@ -5,12 +5,14 @@ that nothing is to be done.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError, UnhealthyError
 from clusterctl.ops.apply import apply_plan
+from clusterctl.ops.lock import Guard
 from clusterctl.ops.preflight import Ground, look_up, preflight
 from clusterctl.ops.progress import Progress
 from clusterctl.ops.verify import VerifyReport
@@ -67,28 +69,41 @@ def create(
     progress: Progress,
     wait_healthy: WaitHealthy,
     waiter: Waiter | None = None,
+    guard: Guard | None = None,
     file: str = "FILE",
 ) -> CreateReport:
     """Brings the cluster of ``spec`` up, or finishes it; does nothing to one that is whole.
 
     Args:
+        guard: locks the cluster, but only if there is something to write.
         file: path of the cluster file, for the commands named in messages.
 
     Raises:
         InputError: see ``plan_cluster``.
+        LockedError: another command is at work on it.
         ClusterctlError: a step failed; nothing is rolled back, and the message says what exists and how to go on.
     """
     with progress.phase("plan"):
         ground, observed, plan = plan_cluster(spec, cloud)
     with progress.phase("preflight"):
         preflight(spec, plan, ground, observed, cloud)
-    try:
-        if not plan.empty:
-            apply_plan(spec, plan, ground, observed, cloud, progress, waiter=waiter)
-        with progress.phase("verify"):
-            report = wait_healthy(spec, not plan.empty)
-    except ClusterctlError as error:
-        raise _with_remains(error, spec, cloud, file) from error
+    guard = guard or Guard("create", file)
+    with ExitStack() as stack:
+        if plan.empty:
+            guard.clear(spec.cluster, cloud)
+        else:
+            stack.enter_context(guard.hold(spec.cluster, cloud))
+            with progress.phase("plan"):
+                # what another command did until now
+                observed = cloud.observe(spec.cluster)
+                plan = make_plan(spec, observed)
+        try:
+            if not plan.empty:
+                apply_plan(spec, plan, ground, observed, cloud, progress, waiter=waiter)
+            with progress.phase("verify"):
+                report = wait_healthy(spec, not plan.empty)
+        except ClusterctlError as error:
+            raise _with_remains(error, spec, cloud, file) from error
     return CreateReport(
         cluster=spec.cluster,
         nodes=topology(spec).size,

@@ -9,6 +9,7 @@ from typing import Any
 
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError
+from clusterctl.ops.lock import Guard
 from clusterctl.ops.progress import Progress
 from clusterctl.ops.waiting import Waiter
 from clusterctl.resources import Observed
@@ -37,17 +38,31 @@ def destroy(
     progress: Progress,
     with_volumes: bool = False,
     waiter: Waiter | None = None,
+    guard: Guard | None = None,
     timeout_s: float = 600,
 ) -> DestroyReport:
-    """Deletes servers, then ports, volumes (only ``with_volumes``), server groups and security groups.
+    """Deletes servers, then ports, volumes (only ``with_volumes``), server and security groups; at last the lock.
 
     Raises:
+        LockedError: another command is at work on the cluster.
         ClusterctlError: something was not deleted; running it again goes on.
     """
-    waiter = waiter or Waiter()
     with progress.phase("observe"):
-        observed = cloud.observe(cluster)
+        observed, locks = cloud.observe(cluster), cloud.locks(cluster)
+    wanted = [count for kind, count in observed.counts.items() if kind != "volumes" or with_volumes]
+    if not any(wanted) and not locks:
+        return _report(observed, observed, 0, 0)
+    with (guard or Guard("destroy")).hold(cluster, cloud):
+        before, after = _delete(cluster, cloud, progress, waiter or Waiter(), with_volumes, timeout_s)
+    return _report(before, after, len(locks), len(cloud.locks(cluster)))
+
+
+def _delete(
+    cluster: str, cloud: Cloud, progress: Progress, waiter: Waiter, with_volumes: bool, timeout_s: float
+) -> tuple[Observed, Observed]:
+    """Deletes all but the lock; what was there, and what is left."""
     with progress.phase("delete servers"):
+        observed = cloud.observe(cluster)
         _each(cloud.delete_server, (server.id for server in observed.servers))
         waiter.until(
             lambda: _servers_gone(cluster, cloud, progress),
@@ -80,17 +95,17 @@ def destroy(
             timeout_s=120,
             hint="Run the same command again; what stays has a reason that the cloud's operators can see.",
         )
-    return _report(observed, left["now"])
+    return observed, left["now"]
 
 
 # Cinder states in which a volume may be deleted (Block Storage API, 'Delete a volume')
 DELETABLE = ("available", "error", "error_restoring", "error_extending", "error_managing", "deleting")
 
 
-def _report(before: Observed, after: Observed) -> DestroyReport:
-    left = after.counts
+def _report(before: Observed, after: Observed, locks_before: int, locks_after: int) -> DestroyReport:
+    left = {**after.counts, "locks": locks_after}
     return DestroyReport(
-        deleted={kind: count - left[kind] for kind, count in before.counts.items()},
+        deleted={kind: max(0, count - left[kind]) for kind, count in {**before.counts, "locks": locks_before}.items()},
         left=left,
         kept_volumes=tuple(sorted(volume.name for volume in after.volumes)),
     )

@@ -114,20 +114,16 @@ def _quota(spec: ClusterSpec, plan: Plan, ground: Ground, observed: Observed, fr
     demand = [(node.group, 1) for node in plan.boot] + [(pool.group, pool.count) for pool in plan.pools]
     flavors = [(ground.flavors[spec.groups[group].flavor], count) for group, count in demand]
     volume_gib = [v.size for node in plan.volumes if (v := spec.groups[node.group].volume) is not None]
+    groups = int(plan.create_security_group is not None) + 1
     needs: list[tuple[str, float, int | None, str]] = [
         ("instances", sum(count for _, count in demand), free.instances, ""),
         ("cores", sum(flavor.vcpus * count for flavor, count in flavors), free.cores, ""),
         ("memory", sum(flavor.ram_mib * count for flavor, count in flavors), free.ram_mib, " MiB"),
         ("server groups", len(plan.server_groups), free.server_groups, ""),
         ("ports", len(plan.ports) + sum(pool.count for pool in plan.pools), free.ports, ""),
-        ("security groups", int(plan.create_security_group is not None), free.security_groups, ""),
+        ("security groups (one is the command's lock)", groups, free.security_groups, ""),
         # Neutron puts two egress rules into each new group
-        (
-            "security group rules",
-            len(plan.add_rules) + 2 * int(plan.create_security_group is not None),
-            free.security_group_rules,
-            "",
-        ),
+        ("security group rules", len(plan.add_rules) + 2 * groups, free.security_group_rules, ""),
         ("volumes", len(volume_gib), free.volumes, ""),
         ("volume space", sum(volume_gib), free.gigabytes, " GiB"),
     ]

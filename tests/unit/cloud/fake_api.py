@@ -225,10 +225,12 @@ class FakeApi:
             new = image(body[action]["name"], status="queued", **body[action]["metadata"])
             self.images.append(new)
             return Reply(202, {"image_id": new["id"]})
-        if found["status"] == "SHUTOFF":
-            message = f"Cannot 'stop' instance {found['id']} while it is in vm_state stopped"
+        action = "stop" if "os-stop" in body else "start"
+        state, after = {"stop": ("stopped", "SHUTOFF"), "start": ("active", "ACTIVE")}[action]
+        if found["status"] == after:
+            message = f"Cannot '{action}' instance {found['id']} while it is in vm_state {state}"
             return Reply(409, {"conflictingRequest": {"message": message}})
-        found["status"] = "SHUTOFF"
+        found["status"] = after
         return Reply(202)
 
     def _network(self, method: str, path: str, query: dict[str, str], body: Any) -> Reply:
@@ -251,6 +253,7 @@ class FakeApi:
                     "project_id": PROJECT,
                     "fixed_ips": [{"ip_address": f"10.0.0.{len(kept) + number}"}],
                     "security_group_rules": [],
+                    "created_at": "2026-01-01T00:00:00Z",
                     **item,
                 }
                 for number, item in enumerate(many)

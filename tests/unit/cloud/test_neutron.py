@@ -151,3 +151,23 @@ def test_a_group_in_use(cloud: OpenStackCloud, api: FakeApi) -> None:
     cloud.delete_security_group(group.id)
     cloud.delete_security_group(group.id)
     cloud.delete_port("none")
+
+
+def test_a_lock_is_made_listed_and_deleted(cloud: OpenStackCloud, api: FakeApi) -> None:
+    lock = cloud.create_lock("ci", "owner=ann token=1")
+    assert (lock.text, lock.created) == ("owner=ann token=1", "2026-01-01T00:00:00Z")
+    cloud.create_lock("other", "owner=ann token=2")
+    assert cloud.locks("ci") == [lock]
+    assert cloud.security_groups("ci") == []
+    api.security_groups[0]["project_id"] = "another"
+    assert cloud.locks("ci") == []
+    cloud.delete_lock(lock.id)
+    cloud.delete_lock(lock.id)
+
+
+def test_a_lock_whose_answer_was_lost_is_found_by_its_text(cloud: OpenStackCloud, api: FakeApi) -> None:
+    cloud.create_lock("ci", "owner=bob token=1")
+    api.faults.append(Fault("POST .*/security-groups", error=requests.ConnectionError("reset"), after=True))
+    lock = cloud.create_lock("ci", "owner=ann token=2")
+    assert [found.text for found in cloud.locks("ci")] == ["owner=bob token=1", "owner=ann token=2"]
+    assert cloud.locks("ci")[1] == lock

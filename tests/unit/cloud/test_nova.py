@@ -298,11 +298,14 @@ def test_deleting_what_is_gone_is_no_error(cloud: OpenStackCloud, api: FakeApi) 
     assert api.servers == []
 
 
-def test_stop_is_idempotent(cloud: OpenStackCloud, api: FakeApi) -> None:
+def test_stop_and_start_are_idempotent(cloud: OpenStackCloud, api: FakeApi) -> None:
     api.servers = [ours("ci-a")]
     api.faults.append(Fault("POST .*/action", error=TIMEOUT, after=True))
     cloud.stop_server(api.servers[0]["id"])
     assert api.servers[0]["status"] == "SHUTOFF"
+    api.faults.append(Fault("POST .*/action", error=TIMEOUT, after=True))
+    cloud.start_server(api.servers[0]["id"])
+    assert api.servers[0]["status"] == "ACTIVE"
     with pytest.raises(CloudError) as caught:
         cloud.stop_server("none")
     assert caught.value.status == 404

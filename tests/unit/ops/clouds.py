@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from clusterctl.cloud.faults import When
 from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.ops.create import CreateReport, create
+from clusterctl.ops.lock import Guard, Holder
 from clusterctl.ops.progress import Progress
 from clusterctl.ops.verify import VerifyReport
 from clusterctl.ops.waiting import Waiter
@@ -32,6 +37,46 @@ class Clock:
         return Waiter(clock=lambda: self.now, sleep=sleep)
 
 
+@dataclass
+class Killed:
+    """``kill -9`` at a call: it raises SystemExit before or after the call, and at every later one.
+
+    So what a program does on its way out (``finally``) reaches the cloud no more.
+    """
+
+    call: int
+    when: When
+    dead: bool = False
+
+    def __call__(self, number: int, _kind: str, when: When) -> BaseException | None:
+        self.dead = self.dead or (number, when) == (self.call, self.when)
+        return SystemExit(9) if self.dead else None
+
+
+def guard(pid: int = 1, *, steal: bool = False) -> Guard:
+    """Of process ``pid``; all others are known to be dead, unless their pid is 99."""
+    return Guard(
+        "test",
+        "demo.yml",
+        steal=steal,
+        process=lambda command: Holder("ann@ops1", pid, "1", "m", command),
+        dead=lambda holder: holder.pid != 99,
+        waiter=Clock().waiter(),
+        now=lambda: datetime(2026, 1, 1, 1, tzinfo=UTC),
+    )
+
+
+def kill(cloud: MemoryCloud, call: int, when: When) -> None:
+    """The next command dies at that call."""
+    cloud.reset_calls()
+    cloud.faults.append(Killed(call, when))
+
+
+def revive(cloud: MemoryCloud) -> None:
+    """The next command lives."""
+    cloud.faults.clear()
+
+
 def create_in(cloud: MemoryCloud, spec: ClusterSpec) -> CreateReport:
     """``create`` that takes a cluster for healthy as soon as all its servers are ACTIVE."""
     waiter = Clock().waiter()
@@ -44,4 +89,6 @@ def create_in(cloud: MemoryCloud, spec: ClusterSpec) -> CreateReport:
         )
         return VerifyReport(checks=())
 
-    return create(spec, cloud, progress=Progress(), wait_healthy=wait_healthy, waiter=waiter, file="demo.yml")
+    return create(
+        spec, cloud, progress=Progress(), wait_healthy=wait_healthy, waiter=waiter, guard=guard(), file="demo.yml"
+    )

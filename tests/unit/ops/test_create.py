@@ -11,7 +11,7 @@ from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.errors import CloudError, ClusterctlError, InputError
 from clusterctl.resources import Limits, Observed
 from clusterctl.spec.model import ClusterSpec
-from tests.unit.ops.clouds import create_in, demo_cloud
+from tests.unit.ops.clouds import create_in, demo_cloud, kill, revive
 from tests.unit.specs import demo, demo_spec
 
 
@@ -43,8 +43,9 @@ def test_from_nothing() -> None:
         "server_groups": 1,
         "security_groups": 1,
     }
-    # group, rules, server group, ports, three named nodes, two pools
-    assert cloud.calls.write == 9
+    # lock, group, rules, server group, ports, three named nodes, two pools, unlock
+    assert cloud.calls.write == 11
+    assert not cloud.lock_records
 
 
 def test_again_writes_nothing() -> None:
@@ -61,7 +62,7 @@ def test_writes_do_not_grow_with_the_number_of_agents(agents: int) -> None:
     groups["builders"] |= {"count": agents, "anti_affinity": "off"}
     cloud = demo_cloud()
     create_in(cloud, demo_spec(groups=groups))
-    assert cloud.calls.write == 9
+    assert cloud.calls.write == 11
 
 
 def test_named_nodes_get_their_port_their_volume_and_their_marks() -> None:
@@ -93,11 +94,13 @@ def test_killed_at_any_call_the_next_run_finishes(call: int, when: Any) -> None:
     undisturbed = demo_cloud()
     create_in(undisturbed, spec)
     cloud = demo_cloud()
-    cloud.faults.append(Fault(SystemExit(9), call=call, when=when))
+    kill(cloud, call, when)
     with pytest.raises(SystemExit):
         create_in(cloud, spec)
+    revive(cloud)
     create_in(cloud, spec)
     assert shape(cloud.observe("demo")) == shape(undisturbed.observe("demo"))
+    assert not cloud.lock_records
     assert len(cloud.server_records) == 6, "a server without an owner was left"
 
 

@@ -11,21 +11,25 @@ from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.errors import CloudError, ClusterctlError
 from clusterctl.ops.destroy import DestroyReport, destroy
 from clusterctl.ops.progress import Progress
-from tests.unit.ops.clouds import Clock, create_in, demo_cloud
+from tests.unit.ops.clouds import Clock, create_in, demo_cloud, guard, kill, revive
 from tests.unit.ops.test_create import with_volume
 from tests.unit.specs import demo_spec
 
 
 def destroy_in(cloud: MemoryCloud, **options: Any) -> DestroyReport:
-    return destroy("demo", cloud, progress=Progress(), waiter=Clock().waiter(), **options)
+    return destroy("demo", cloud, progress=Progress(), waiter=Clock().waiter(), guard=guard(), **options)
 
 
 def test_everything_but_the_volumes() -> None:
     cloud = demo_cloud()
     create_in(cloud, with_volume())
     report = destroy_in(cloud)
-    assert report.deleted == {"servers": 6, "ports": 5, "volumes": 0, "server_groups": 2, "security_groups": 1}
-    assert report.left == {"servers": 0, "ports": 0, "volumes": 2, "server_groups": 0, "security_groups": 0}
+    deleted = {"servers": 6, "ports": 5, "volumes": 0, "server_groups": 2, "security_groups": 1, "locks": 0}
+    assert report.deleted == deleted
+    assert report.left == {**dict.fromkeys(deleted, 0), "volumes": 2}
+    cloud.reset_calls()
+    destroy_in(cloud)
+    assert cloud.calls.write == 0
     assert report.kept_volumes == ("demo-jenkins-1", "demo-jenkins-2")
 
 
@@ -71,14 +75,15 @@ def calls_of_an_undisturbed_run() -> int:
 def test_killed_at_any_call_the_next_run_finishes(call: int, when: Any) -> None:
     cloud = demo_cloud()
     create_in(cloud, with_volume())
-    cloud.reset_calls()
-    cloud.faults.append(Fault(SystemExit(9), call=call, when=when))
+    kill(cloud, call, when)
     with pytest.raises(SystemExit):
         destroy_in(cloud, with_volumes=True)
+    revive(cloud)
     report = destroy_in(cloud, with_volumes=True)
     assert sum(report.left.values()) == 0
     assert not cloud.server_records
     assert not cloud.port_records
+    assert not cloud.lock_records
 
 
 def test_what_cannot_be_deleted_is_said() -> None:
