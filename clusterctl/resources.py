@@ -233,6 +233,8 @@ class PortRequest:
 class ApiCalls:
     """HTTP requests sent to the cloud: reads (GET, HEAD) and writes (the rest), without authentication.
 
+    A console log counts as a read, although Nova serves it by POST.
+
     ``by_kind`` counts ``"POST /servers"``-like keys, ids replaced by ``{id}``.
     """
 
