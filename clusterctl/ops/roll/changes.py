@@ -1,8 +1,9 @@
 """Pure: what a changed cluster file means for each agent, decided before any agent is touched.
 
-The rules are those of the policy ``additive`` that agents run with (Mesos 1.11, src/slave/compatibility.cpp): attributes
-and resources may be added; scalar resources and ranges may grow; whatever else changes makes the agent refuse to recover
-under its id. Host name and port are not compared: an agent is known by its address, and a server keeps that for life.
+The rules are those of the policy ``additive`` that agents run with (Mesos 1.11, src/slave/compatibility.cpp):
+attributes and resources may be added; scalar resources and ranges may grow; whatever else changes makes the agent
+refuse to recover under its id. Host name and port are not compared: an agent is known by its address, which a server
+keeps for life.
 """
 
 from __future__ import annotations
@@ -83,34 +84,38 @@ def agent_changes(
     if leader is None or leader[1].agents is None:
         return [AgentChange(node.name, Kind.REFUSED, ("no leading master to ask",)) for node in expect.agents]
     listed = leader[1].agents
-    twice = {address for address, count in Counter(agent.hostname for agent in listed).items() if count > 1}
+    counts = Counter(agent.hostname for agent in listed)
     by_address = {agent.hostname: agent for agent in listed}
     return [
-        AgentChange(node.name, Kind.REFUSED, (refused[node.server_id],))
-        if node.server_id in refused
-        else _change(node, expect.offers[node.group], by_address.get(node.address), twice)
+        _change(
+            node,
+            expect.offers[node.group],
+            by_address.get(node.address),
+            refused.get(node.server_id) or ("registered more than once" if counts[node.address] > 1 else None),
+        )
         for node in expect.agents
     ]
 
 
-def _change(node: Node, offer: AgentOffer, agent: AgentFacts | None, twice: set[str]) -> AgentChange:
+def _change(node: Node, offer: AgentOffer, agent: AgentFacts | None, why_not: str | None) -> AgentChange:
+    """Args: why_not: the reason to refuse that is known already."""
     if agent is None:
-        reason = "not registered at the leading master; `clusterctl configure` starts its agent if that is stopped"
-        return AgentChange(node.name, Kind.REFUSED, (reason,))
-    if node.address in twice:
-        return AgentChange(node.name, Kind.REFUSED, ("registered more than once",), agent.tasks)
-    if not agent.active and agent.drain is None:
-        return AgentChange(node.name, Kind.REFUSED, ("registered, but not active",), agent.tasks)
-    if nothing := [key for key in ("cpus", "mem") if not offer.resources.get(key)]:
-        reason = f"would offer no {' and no '.join(nothing)}: the flavor is no larger than mesos.agent_reserve"
-        return AgentChange(node.name, Kind.REFUSED, (reason,), agent.tasks)
+        why_not = why_not or (
+            "not registered at the leading master; `clusterctl configure` starts its agent if that is stopped"
+        )
+        return AgentChange(node.name, Kind.REFUSED, (why_not,))
     broken = (*_lost_attributes(agent, offer), *_lost_resources(agent, offer))
+    added = (*_added_attributes(agent, offer), *_added_resources(agent, offer))
+    if nothing := [key for key in ("cpus", "mem") if not offer.resources.get(key)]:
+        why_not = why_not or f"would offer no {' and no '.join(nothing)}: its flavor is all mesos.agent_reserve"
+    elif not agent.active and agent.drain is None:
+        why_not = why_not or "registered, but not active"
+    elif added and not broken and agent.drain is not None:
+        why_not = why_not or f"is {agent.drain.lower()}; reactivate it, or remove it, first"
+    if why_not:
+        return AgentChange(node.name, Kind.REFUSED, (why_not,), agent.tasks)
     if broken:
         return AgentChange(node.name, Kind.NEW_IDENTITY, broken, agent.tasks)
-    added = (*_added_attributes(agent, offer), *_added_resources(agent, offer))
-    if added and agent.drain is not None:
-        reason = f"is {agent.drain.lower()}; reactivate it, or remove it, first"
-        return AgentChange(node.name, Kind.REFUSED, (reason,), agent.tasks)
     return AgentChange(node.name, Kind.ADDITIVE if added else Kind.UNCHANGED, added, agent.tasks)
 
 
@@ -170,7 +175,9 @@ def _added_resources(agent: AgentFacts, offer: AgentOffer) -> Iterator[str]:
 
 def _by_role(agent: AgentFacts) -> dict[str | None, Mapping[str, Value]]:
     """Resources by the role that they are reserved for; None: unreserved."""
-    return {None: agent.unreserved, **agent.reserved}
+    found: dict[str | None, Mapping[str, Value]] = {None: agent.unreserved}
+    found.update(agent.reserved)
+    return found
 
 
 def _place(role: str | None) -> str:

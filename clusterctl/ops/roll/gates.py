@@ -21,14 +21,12 @@ def healthy(look: Look, service: Service, *, absent: Collection[str] = ()) -> li
         absent: nodes of ``service`` that this run has left failed, or that an interrupted run has left stopped; their
             absence is no problem.
     """
-    problems = _texts(
-        check for check in look.failed if not (absent and check.name.startswith(_own_checks(service)))
-    )
+    problems = _texts(check for check in look.failed if not (absent and check.name.startswith(_own_checks(service))))
     if absent and service is Service.MESOS_AGENT:
         problems += [
             f"{node}: not registered and active"
             for node in look.expect.agents
-            if node.name not in absent and not _active(look, node)
+            if node.name not in absent and node.name not in look.agent_ids
         ]
     elif absent and service is Service.MARATHON:
         problems += _present_marathons(look, absent)
@@ -62,9 +60,21 @@ def zookeeper(look: Look) -> list[str]:
     return _failed(zookeeper_checks(look.expect, look.facts))
 
 
-def masters(look: Look) -> list[str]:
-    """One elected master that the others know, registrar and logs recovered, the whole ensemble."""
-    return _failed(master_checks(look.expect, look.facts))
+def masters(look: Look, ids: Mapping[str, str]) -> list[str]:
+    """One elected master that the others know, registrar and logs recovered, the whole ensemble, and every agent back.
+
+    Args:
+        ids: node name -> id, of the agents that were registered before the step.
+    """
+    problems = _failed(master_checks(look.expect, look.facts))
+    known = look.agent_ids
+    return problems or [
+        f"agent {name} has not registered again as {wanted} (but as {known[name]})"
+        if name in known
+        else f"agent {name} has not registered again yet"
+        for name, wanted in ids.items()
+        if known.get(name) != wanted
+    ]
 
 
 def marathon(look: Look, framework: str | None) -> list[str]:
@@ -80,7 +90,7 @@ def gate(service: Service, look: Look, before: Look) -> list[str]:
     if service is Service.ZOOKEEPER:
         return zookeeper(look)
     if service is Service.MESOS_MASTER:
-        return masters(look)
+        return masters(look, before.agent_ids)
     return marathon(look, before.framework)
 
 
@@ -106,20 +116,32 @@ def _agent_trouble(look: Look, node: Node, wanted: str) -> str:
         return "its agent has not registered again yet"
     if own.id != wanted:
         return f"its agent came back as {own.id}, and was {wanted}"
-    return "" if _active(look, node) else "the leading master does not list it as active"
+    return "" if look.agent_ids.get(node.name) == wanted else "the leading master does not list it as active"
+
+
+def serves(look: Look, service: Service, name: str) -> list[str]:
+    """Whether one node takes part in its service again; the others' state is not looked at."""
+    problems = []
+    for node in look.nodes([name]):
+        seen = look.facts.get(name, NodeFacts(error="not asked"))
+        if service is Service.MESOS_AGENT:
+            own = seen.mesos_agent
+            if trouble := seen.error or seen.trouble(UNITS[service], own):
+                problems.append(f"{node}: {trouble}")
+            elif name not in look.agent_ids:
+                problems.append(f"{node}: the leading master does not list it as active")
+        else:
+            part = getattr(seen, service.value)
+            if trouble := seen.error or seen.trouble(UNITS[service], part):
+                problems.append(f"{node}: {trouble}")
+    return problems or ([] if look.nodes([name]) else [f"{name} has no server"])
 
 
 def renewed(look: Look, node: Node, old: str) -> list[str]:
     """An agent with a new identity: registered and active under another id than ``old``, and nothing left of that."""
-    agent = look.agents.get(node.address)
-    if agent is None or not agent.active or agent.id == old:
+    if look.agent_ids.get(node.name) in (None, old):
         return [f"{node}: has not registered under a new id yet"]
     return []
-
-
-def _active(look: Look, node: Node) -> bool:
-    agent = look.agents.get(node.address)
-    return agent is not None and agent.active
 
 
 def _failed(checks: Sequence[Check]) -> list[str]:

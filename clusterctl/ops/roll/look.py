@@ -45,9 +45,19 @@ class Look:
 
     @property
     def agents(self) -> dict[str, AgentFacts]:
-        """Registered agents by address, as the leading master lists them; empty where nobody leads."""
+        """Registered agents by address, as the leading master lists them; empty where nobody leads.
+
+        Of two with one address, the active one.
+        """
         leader = leading_master(self.expect, self.facts)
-        return {agent.hostname: agent for agent in leader[1].agents or ()} if leader else {}
+        listed = sorted(leader[1].agents or (), key=lambda agent: agent.active) if leader else ()
+        return {agent.hostname: agent for agent in listed}
+
+    @property
+    def agent_ids(self) -> dict[str, str]:
+        """Node name -> id of the active agents."""
+        known = self.agents
+        return {node.name: known[node.address].id for node in self.expect.agents if _is_active(known, node)}
 
     @property
     def framework(self) -> str | None:
@@ -79,6 +89,10 @@ class Look:
     def nodes(self, names: Collection[str]) -> list[Node]:
         """The nodes of these names."""
         return [node for node in (*self.expect.control, *self.expect.agents) if node.name in names]
+
+
+def _is_active(known: Mapping[str, AgentFacts], node: Node) -> bool:
+    return node.address in known and known[node.address].active
 
 
 @dataclass

@@ -44,7 +44,9 @@ def _parts(version: str) -> tuple[str, str, str]:
 
 def _compare_part(left: str, right: str) -> int:
     # Text and numbers alternate, text first, possibly empty
-    for one, other in zip_longest(re.findall(r"(\D*)(\d*)", left), re.findall(r"(\D*)(\d*)", right), fillvalue=("", "")):
+    for one, other in zip_longest(
+        re.findall(r"(\D*)(\d*)", left), re.findall(r"(\D*)(\d*)", right), fillvalue=("", "")
+    ):
         mine, theirs = [[_weight(char) for char in text] + [0] for text in (one[0], other[0])]
         if mine != theirs:
             return -1 if mine < theirs else 1

@@ -26,9 +26,7 @@ def change(
     data["groups"]["builders"] |= group or {}
     spec = demo_spec(groups=data["groups"], **top)
     reported = [agents()[0], agent("10.0.0.21", "jenkins-builder", None, **(seen or {}))]
-    found = agent_changes(
-        expected(spec, servers(), FLAVORS), all_facts(c1=facts(1, mesos_master={"agents": reported}))
-    )
+    found = agent_changes(expected(spec, servers(), FLAVORS), all_facts(c1=facts(1, mesos_master={"agents": reported})))
     assert {each.kind for each in found if each.node != BUILDER} == {Kind.UNCHANGED}
     return next(each for each in found if each.node == BUILDER)
 
@@ -65,7 +63,11 @@ def test_additive_changes_take_a_restart(group: dict[str, Any], reported: dict[s
     [
         ({"attributes": {"pool": "fast"}}, {}, "attribute pool changes from jenkins-builder to fast"),
         ({"attributes": {}}, {}, "attribute pool is removed"),
-        ({"attributes": {"pool": "12"}}, {"attributes": {"pool": "twelve"}}, "attribute pool changes from twelve to 12"),
+        (
+            {"attributes": {"pool": "12"}},
+            {"attributes": {"pool": "twelve"}},
+            "attribute pool changes from twelve to 12",
+        ),
         ({"attributes": {"pool": "12"}}, {"attributes": {"pool": 11.0}}, "attribute pool changes from 11 to 12"),
         ({}, {"attributes": {"pool": "jenkins-builder", "rack": "r1"}}, "attribute rack is removed"),
         ({}, seen(cpus=4), "cpus shrinks from 4 to 2"),
@@ -73,7 +75,6 @@ def test_additive_changes_take_a_restart(group: dict[str, Any], reported: dict[s
         ({}, seen(ports="[31000-33000]"), "ports shrinks"),
         ({}, seen(ports="[30000-30100]"), "ports shrinks from [30000-30100] to [31000-32000]"),
         ({}, seen() | {"unreserved": seen()["unreserved"] | {"gpus": 1.0}}, "gpus is removed"),
-        ({"reserve_for": "marathon"}, {}, "unreserved, wanted reserved for marathon"),
         (
             {},
             {"reserved": {"marathon": seen()["resources"]}, "unreserved": NOTHING},
@@ -84,22 +85,21 @@ def test_additive_changes_take_a_restart(group: dict[str, Any], reported: dict[s
 def test_what_the_additive_policy_refuses_takes_a_new_identity(
     group: dict[str, Any], reported: dict[str, Any], reason: str
 ) -> None:
-    if "reserve_for" in group:
-        group |= {"attributes": {"pool": "jenkins-builder"}}
-    found = change(group, reported) if "reserve_for" not in group else _reserved(group)
+    found = change(group, reported)
     assert found.kind is Kind.NEW_IDENTITY
     assert reason in "; ".join(found.reasons)
     assert "1 running tasks move" in found.line
 
 
-def _reserved(group: dict[str, Any]) -> AgentChange:
-    """The builders become reserved; a third group keeps the file's rule that something stays for builds."""
+def test_a_new_reservation_is_a_new_identity() -> None:
     groups = demo()["groups"]
-    groups["builders"] |= group
-    groups["more"] = {"count": 0, "flavor": "m1.small", "services": ["mesos_agent"], "attributes": {"pool": "x"}}
-    spec = demo_spec(groups=groups)
-    found = agent_changes(expected(spec, servers(), FLAVORS), all_facts())
-    return next(each for each in found if each.node == BUILDER)
+    # the file's rules want a group that stays for builds, with other attributes
+    groups["more"] = groups["builders"] | {"count": 0, "attributes": {"pool": "more"}}
+    groups["builders"] |= {"reserve_for": "marathon"}
+    found = agent_changes(expected(demo_spec(groups=groups), servers(), FLAVORS), all_facts())
+    assert [(each.kind, each.reasons) for each in found if each.node == BUILDER] == [
+        (Kind.NEW_IDENTITY, ("cpus, disk, mem, ports unreserved, wanted reserved for marathon",))
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,70 @@
+"""Work on nodes, by short playbooks that an operator can run by hand in the same way (``playbooks/``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from clusterctl.ansible.inventory import Inventory
+from clusterctl.ansible.playbook import PlaybookError, PlaybookResult, run_playbook
+from clusterctl.ops.progress import Progress
+
+
+class Hosts(Protocol):
+    """Runs playbooks on some nodes."""
+
+    def run(self, playbook: str, names: Sequence[str], variables: Mapping[str, Any] | None = None) -> PlaybookResult:
+        """Runs ``playbooks/<playbook>.yml`` on the nodes ``names``.
+
+        Raises:
+            PlaybookError: it failed on one of them, or one can't be reached.
+        """
+
+
+@dataclass(frozen=True)
+class AnsibleHosts:
+    """The real hosts.
+
+    Attributes:
+        data: directory with ``playbooks/`` and ``ansible.cfg``.
+    """
+
+    inventory: Inventory
+    data: Path
+    progress: Progress
+
+    def run(self, playbook: str, names: Sequence[str], variables: Mapping[str, Any] | None = None) -> PlaybookResult:
+        """See ``Hosts``."""
+
+        def note(line: str) -> None:
+            if line.startswith("TASK ["):
+                self.progress.note(f"{', '.join(names)}: {line.removeprefix('TASK [').split(']')[0]}")
+
+        return run_playbook(
+            self.data / "playbooks" / f"{playbook}.yml",
+            inventory=self.inventory,
+            config=self.data / "ansible.cfg",
+            extra_vars=variables,
+            arguments=["--limit", ",".join(names)],
+            on_line=note,
+        )
+
+
+def reasons(error: PlaybookError, names: Sequence[str]) -> dict[str, str]:
+    """Name -> why it failed; all ``names`` where ansible-playbook itself came to nothing."""
+    found: dict[str, str] = {}
+    for host, task, message in error.result.failures:
+        if host in names:
+            found.setdefault(host, f"{task}: {message.strip() or 'failed'}")
+    if found or error.result.hosts:
+        # A host that an `any_errors_fatal` or a lost recap hides has failed, too
+        missing = [name for name in names if name not in found and _unsound(error.result, name)]
+        return found | dict.fromkeys(missing, "did not finish")
+    return dict.fromkeys(names, error.message)
+
+
+def _unsound(result: PlaybookResult, name: str) -> bool:
+    counts = result.hosts.get(name)
+    return counts is None or bool(counts["failed"] or counts["unreachable"])

@@ -1,0 +1,212 @@
+"""The loops of a roll: members one by one, agents in batches, each between two gates; a failure stops the run."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from clusterctl.ansible.playbook import PlaybookError
+from clusterctl.errors import ClusterctlError, UnhealthyError
+from clusterctl.ops.progress import Progress
+from clusterctl.ops.roll import gates
+from clusterctl.ops.roll.hosts import reasons
+from clusterctl.ops.roll.look import Cluster, GateError, Look
+from clusterctl.ops.roll.order import batches, next_member
+from clusterctl.ops.roll.report import Journal
+from clusterctl.spec.model import Service
+
+TIMEOUT_S = 180.0  # for one gate of a control service: an election, a sync, a registration
+SETTLE_S = 15.0  # before the first step; a cluster that is not healthy by then is refused
+BACK_S = 60.0  # for a node that was put back
+
+
+class Work(Protocol):
+    """What is done to a node, and how it is put back when that fails."""
+
+    verb: str
+
+    def apply(self, service: Service, names: Sequence[str]) -> None:
+        """Does the work on nodes, and has the service running afterwards.
+
+        Raises:
+            PlaybookError: it failed on some of them.
+        """
+
+    def put_back(self, service: Service, name: str) -> str:
+        """Brings the service of a node whose step failed back; returns what had to be left otherwise, or ''.
+
+        Raises:
+            PlaybookError: that failed, too.
+        """
+
+
+@dataclass
+class Roll:
+    """One run over the services of a cluster.
+
+    Attributes:
+        timeout_s: for the gates of control services; those of agents follow from the masters' patience with them.
+    """
+
+    cluster: Cluster
+    work: Work
+    journal: Journal
+    progress: Progress
+    timeout_s: float = TIMEOUT_S
+
+    def run(self, targets: Mapping[Service, Sequence[str]], *, batch: int, max_failures: int) -> None:
+        """Rolls each service in turn, never two at once.
+
+        Raises:
+            UnhealthyError: the cluster was not healthy to begin with; nothing was touched.
+            RollError: a step failed.
+        """
+        for service, names in targets.items():
+            self.journal.plan(service, names)
+        for service, names in targets.items():
+            if service is Service.MESOS_AGENT:
+                self.agents(names, size=batch, max_failures=max_failures)
+            else:
+                self.members(service, names)
+
+    def ready(self, service: Service, absent: Collection[str] = ()) -> Look:
+        """The whole cluster as healthy as a step of ``service`` wants it.
+
+        Raises:
+            UnhealthyError: it isn't, and nothing was done yet.
+            RollError: it isn't, after a step.
+        """
+        started = bool(self.journal.done or self.journal.failed)
+        try:
+            return self.cluster.wait(
+                lambda look: gates.healthy(look, service, absent=absent),
+                what="cluster healthy",
+                timeout_s=self.timeout_s if started else SETTLE_S,
+            )
+        except GateError as error:
+            problems = "\n".join(f"  {problem}" for problem in error.problems)
+            if started:
+                raise self.journal.stopped(f"the cluster is not healthy:\n{problems}") from error
+            raise UnhealthyError(
+                f"cluster {self.journal.cluster} is not healthy; nothing was touched:\n{problems}",
+                hint="Mend that first: a roll takes one more node away from it.",
+            ) from error
+
+    def members(self, service: Service, names: Sequence[str]) -> None:
+        """Rolls a control service: followers first, the leader of the moment last.
+
+        Raises: as ``run``.
+        """
+        remaining = list(names)
+        while remaining:
+            before = self.ready(service)
+            name = next_member(remaining, before.leader(service))
+            with self.progress.phase(f"{self.work.verb} {service} on {name}"):
+                with self.guarded(service, name):
+                    self.work.apply(service, [name])
+                    self.gate(service, before, name)
+                self.journal.finish(service, name)
+            remaining.remove(name)
+
+    def gate(self, service: Service, before: Look, name: str) -> Look:
+        """Waits for the gate after a step; raises GateError."""
+        return self.cluster.wait(
+            lambda look: gates.gate(service, look, before),
+            what=f"{service} whole again after {name}",
+            timeout_s=self.timeout_s,
+        )
+
+    @contextmanager
+    def guarded(self, service: Service, name: str) -> Iterator[None]:
+        """A failure of the body puts the node back and stops the run; Ctrl-C does the same.
+
+        Raises:
+            RollError: instead of the body's ClusterctlError or KeyboardInterrupt.
+        """
+        try:
+            yield
+        except ClusterctlError as error:
+            why = reasons(error, [name])[name] if isinstance(error, PlaybookError) else error.message
+            self.journal.fail(service, name, why, self.put_back(service, name))
+            raise self.journal.stopped(f"{service} on {name}: {why}") from error
+        except KeyboardInterrupt as stop:
+            state = self.put_back(service, name)
+            raise self.journal.stopped(f"Ctrl-C at {service} on {name} ({state})") from stop
+
+    def put_back(self, service: Service, name: str) -> str:
+        """Puts a node back in service; returns how it was left."""
+        try:
+            note = self.work.put_back(service, name)
+        except PlaybookError as error:
+            return f"NOT in service: {reasons(error, [name])[name]}"
+        found: list[str] = []
+
+        def serves(look: Look) -> list[str]:
+            found[:] = gates.serves(look, service, name)
+            return found
+
+        try:
+            self.cluster.wait(serves, what=f"{name} back in service", timeout_s=BACK_S, also=[name])
+        except ClusterctlError as error:
+            return f"NOT in service: {found[0] if found else error.message}{f' ({note})' if note else ''}"
+        return f"back in service{f' ({note})' if note else ''}"
+
+    def agents(self, names: Sequence[str], *, size: int, max_failures: int) -> None:
+        """Rolls agents in batches; more than ``max_failures`` failed ones stop the run.
+
+        Raises: as ``run``; RollError, too, at the end if any agent failed.
+        """
+        service, failed = Service.MESOS_AGENT, set[str]()
+        everyone = self.ready(service).nodes(names)
+        for batch in batches(everyone, size):
+            before = self.ready(service, absent=failed)
+            with self.progress.phase(f"{self.work.verb} {service} on {', '.join(batch)}"):
+                bad = self._batch(batch, before.agent_ids)
+                for name in batch:
+                    if name in bad:
+                        self.journal.fail(service, name, bad[name], self.put_back(service, name))
+                    else:
+                        self.journal.finish(service, name)
+            failed |= set(bad)
+            if len(failed) > max_failures:
+                break
+        if failed:
+            first = self.journal.failed[-1]
+            allowed = f", {max_failures} are allowed" if max_failures else ""
+            raise self.journal.stopped(f"{len(failed)} agents failed{allowed}: {first.node}: {first.reason}")
+
+    def _batch(self, batch: Sequence[str], ids: Mapping[str, str]) -> dict[str, str]:
+        """Name -> why it failed, of the agents of a batch that did not come back."""
+        service, bad = Service.MESOS_AGENT, dict[str, str]()
+        try:
+            try:
+                self.work.apply(service, batch)
+            except PlaybookError as error:
+                bad |= reasons(error, batch)
+            waiting = [name for name in batch if name not in bad]
+            if waiting:
+                bad |= self._missing(waiting, ids)
+        except KeyboardInterrupt as stop:
+            states = {name: self.put_back(service, name) for name in batch}
+            text = ", ".join(f"{name} {state}" for name, state in states.items())
+            raise self.journal.stopped(f"Ctrl-C at {service}: {text}") from stop
+        return bad
+
+    def _missing(self, names: Sequence[str], ids: Mapping[str, str]) -> dict[str, str]:
+        found: dict[str, str] = {}
+
+        def problems(look: Look) -> list[str]:
+            found.clear()
+            found.update(gates.agents(look, names, ids))
+            return list(found.values())
+
+        mesos = self.cluster.spec.mesos
+        # The masters take an agent for lost after so many unanswered pings (Mesos: --max_agent_ping_timeouts)
+        patience_s = float(mesos.agent_ping_timeout_s * mesos.max_agent_ping_timeouts)
+        try:
+            self.cluster.wait(problems, what="agents registered again", timeout_s=patience_s, also=names)
+        except GateError:
+            return found
+        return {}
