@@ -50,6 +50,14 @@ contract: venv ## tests against the lab's APIs and against real daemons
 	. build/env.sh && $(BIN)/pytest -q tests/contract
 e2e: venv ## real clusters in the lab: leaders killed, resume, destroy
 	$(BIN)/python lab/prepare.py
-	. build/env.sh && $(BIN)/pytest -q -x tests/e2e
+	. build/env.sh && $(BIN)/pytest -v -m 'e2e and not operate' tests/e2e
+e2e-operate: venv ## real clusters upgraded, grown, shrunk and repaired under load (long)
+	$(BIN)/python lab/prepare.py
+	. build/env.sh && $(BIN)/pytest -v -m operate tests/e2e
+.PHONY: e2e-operate bench
+bench: venv ## measures; prints the tables of benchmarks/RESULTS.md
+	$(BIN)/python lab/prepare.py
+	. build/env.sh && $(BIN)/python benchmarks/create.py --zone container
+	. build/env.sh && $(BIN)/python benchmarks/startup.py
 test: lint unit contract e2e ## all of it
 	@echo "make test: all passed"
