@@ -73,7 +73,7 @@ def test_each_leader_is_killed_in_turn_and_the_task_runs_on(container_cluster: C
 
     for service, unit in (("zookeeper", "zookeeper"), ("mesos_master", "mesos-master"), ("marathon", "marathon")):
         before = cluster.status()["leaders"][service]
-        cluster.on(before, f"sudo systemctl kill --signal=KILL {unit}")
+        cluster.on(before, f"sudo kill -KILL $(systemctl show --property=MainPID --value {unit})")
         eventually(
             f"another leader of {service} than {before}",
             lambda service=service: cluster.status()["leaders"][service],  # type: ignore[misc]
