@@ -18,6 +18,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     Json = Any
@@ -81,6 +82,7 @@ def cut(call: Json, answer: Json, agents: list[str]) -> Json:
                 "active": agent.get("active", False),
                 "deactivated": agent.get("deactivated", False),
                 "drain": agent.get("drain_info", {}).get("state"),
+                "bound": sorted(set(bound(agent.get("total_resources", [])))),
             }
             for agent in answer["get_agents"].get("agents", [])
         ]
@@ -97,6 +99,16 @@ def cut(call: Json, answer: Json, agents: list[str]) -> Json:
             if task["agent_id"]["value"] in agents
         ]
     return None
+
+
+def bound(resources: list[Json]) -> Iterator[str]:
+    """What only this identity of an agent has, in words: persistent volumes and dynamic reservations."""
+    for resource in resources:
+        role = (resource.get("reservations") or [{}])[-1].get("role", "?")
+        if "persistence" in resource.get("disk", {}):
+            yield f"a persistent volume of role {role}"
+        elif any(each.get("type") == "DYNAMIC" for each in resource.get("reservations", [])):
+            yield f"a dynamic reservation of role {role}"
 
 
 def run(request: Json) -> Json:

@@ -10,18 +10,23 @@ How to call it::
     ...                                                 # work on the nodes
     drains.reactivate(ids)                              # REACTIVATE_AGENT; or drains.mark_gone(ids), for good
 
+A roll, which knows nodes by name, uses ``Drainer(cluster, open_drains(...))`` in the same way.
+
 Mesos can't take a drain back (maintenance documentation): an agent that is DRAINING goes on doing so until its
-frameworks @@"""
+frameworks have acknowledged the kills; only a DRAINED one can be reactivated. So a drain whose deadline passes leaves
+the agents as they are, and calling it again goes on.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from clusterctl.errors import ClusterctlError
 from clusterctl.health.expect import PORTS, expected
 from clusterctl.health.masters import MasterError, Masters, SshMasters
 from clusterctl.ops.access import Access
+from clusterctl.ops.roll.look import Cluster
 from clusterctl.ops.waiting import Waiter
 from clusterctl.resources import Server
 from clusterctl.spec.model import ClusterSpec, Service
@@ -40,12 +45,18 @@ class DrainError(ClusterctlError):
 
 @dataclass(frozen=True)
 class Agent:
-    """An agent as the leading master knows it; ``drain`` is DRAINING, DRAINED or None."""
+    """An agent as the leading master knows it.
+
+    Attributes:
+        drain: DRAINING, DRAINED or None.
+        bound: what its identity holds and a new one would lose: persistent volumes and dynamic reservations.
+    """
 
     id: str
     address: str
     active: bool
     drain: str | None = None
+    bound: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,9 +83,11 @@ class Drains:
     def agents(self) -> dict[str, Agent]:
         """All registered agents by address. Raises MasterError."""
         [found] = self._masters.call([{"type": "GET_AGENTS"}])
-        return {
-            agent["hostname"]: Agent(agent["id"], agent["hostname"], agent["active"], agent["drain"]) for agent in found
-        }
+        agents = (
+            Agent(each["id"], each["hostname"], each["active"], each["drain"], tuple(each["bound"])) for each in found
+        )
+        # of two with one address, the active one: the other is the record of a server that was there before
+        return {agent.address: agent for agent in sorted(agents, key=lambda agent: agent.active)}
 
     def tasks(self, agent_ids: Collection[str]) -> list[Task]:
         """The tasks of those agents that are not over. Raises MasterError."""
@@ -189,6 +202,43 @@ class Drains:
         calls = [{"type": "MARK_AGENT_GONE", "mark_agent_gone": {"agent_id": {"value": each}}} for each in agent_ids]
         if calls:
             self._masters.call(calls)
+
+
+@dataclass(frozen=True)
+class Drainer:
+    """``Drains`` by names of nodes, for rolls."""
+
+    cluster: Cluster
+    drains: Drains
+
+    def refusals(self, names: Collection[str]) -> dict[str, str]:
+        """Name -> why an agent's identity must not be given up.
+
+        Raises:
+            MasterError: no master can be asked.
+        """
+        agents = self.drains.agents()
+        return {
+            node.name: f"holds {', '.join(agents[node.address].bound)}, which a new identity would lose"
+            for node in self.cluster.look().nodes(names)
+            if node.address in agents and agents[node.address].bound
+        }
+
+    def drain(self, ids: Mapping[str, str], *, timeout_s: float) -> None:
+        """Drains agents (node name -> agent id) and waits until all are drained.
+
+        Raises:
+            DrainError: some are not within ``timeout_s``, or have left; the drain goes on by itself.
+            MasterError: no master can be asked, or it refuses.
+        """
+        left = self.drains.drain(list(ids.values()), deadline_s=timeout_s, note=self.cluster.note)
+        if left:
+            names = ", ".join(name for name, agent in ids.items() if agent in left)
+            raise DrainError(f"not registered any more: {names}")
+
+    def reactivate(self, agent: str) -> None:
+        """Takes a drained agent back into use. Raises ClusterctlError."""
+        self.drains.reactivate([agent])
 
 
 def open_drains(spec: ClusterSpec, servers: Iterable[Server], access: Access, waiter: Waiter | None = None) -> Drains:

@@ -39,7 +39,23 @@ def test_the_leader_is_found_by_its_redirect() -> None:
         answers[POST] = http(b"", "307 Temporary Redirect", f"Location: //{ADDRESS}:{leader}/api/v1")
         found = run(standby, {"type": "GET_AGENTS"})
     [answer] = found["answers"]
-    assert answer == [{"id": "S1", "hostname": "10.0.0.21", "active": True, "deactivated": False, "drain": "DRAINING"}]
+    assert answer == [
+        {"id": "S1", "hostname": "10.0.0.21", "active": True, "deactivated": False, "drain": "DRAINING", "bound": []}
+    ]
+
+
+def test_what_an_identity_holds_is_told() -> None:
+    dynamic = {"type": "DYNAMIC", "role": "jenkins"}
+    static = {"type": "STATIC", "role": "marathon"}
+    resources = [
+        {"name": "cpus", "reservations": [static]},
+        {"name": "mem", "reservations": [static, dynamic]},
+        {"name": "disk", "reservations": [dynamic], "disk": {"persistence": {"id": "home"}}},
+    ]
+    agents = {"get_agents": {"agents": [{"agent_info": AGENT, "active": True, "total_resources": resources}]}}
+    with serving({POST: http(agents)}) as leader:
+        [[agent]] = run(leader, {"type": "GET_AGENTS"})["answers"]
+    assert agent["bound"] == ["a dynamic reservation of role jenkins", "a persistent volume of role jenkins"]
 
 
 def test_two_masters_that_take_each_other_for_the_leader_end_it() -> None:

@@ -22,6 +22,7 @@ class MemoryMasters:
         self.agents = dict(agents)
         self.tasks = dict(tasks or {})
         self.drain: dict[str, str] = {}
+        self.lost: set[str] = set()  # agents without a connection
         self.gone: list[str] = []
         self.calls: list[tuple[str, str]] = []  # (type, agent id)
         self.failures: list[str] = []  # of the next calls; '' for none
@@ -39,7 +40,13 @@ class MemoryMasters:
         if kind == "GET_AGENTS":
             self._tick()
             return [
-                {"id": each, "hostname": at, "active": each not in self.drain, "drain": self.drain.get(each)}
+                {
+                    "id": each,
+                    "hostname": at,
+                    "active": each not in self.drain and each not in self.lost,
+                    "drain": self.drain.get(each),
+                    "bound": [],
+                }
                 for each, at in self.agents.items()
             ]
         if kind == "GET_TASKS":
