@@ -46,3 +46,9 @@ def cache_root(environ: Mapping[str, str] = os.environ) -> Path:
     """Directory for what can be had again: ``$XDG_CACHE_HOME/clusterctl``, by default below ``~/.cache``."""
     base = environ.get("XDG_CACHE_HOME", "")
     return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "clusterctl"
+
+
+def state_root(environ: Mapping[str, str] = os.environ) -> Path:
+    """Directory for what must not be lost: ``$XDG_STATE_HOME/clusterctl``, by default below ``~/.local/state``."""
+    base = environ.get("XDG_STATE_HOME", "")
+    return (Path(base) if base.startswith("/") else Path.home() / ".local" / "state") / "clusterctl"

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from clusterctl import __version__
-from clusterctl.cli import cluster, grow, image, inspect, operate
+from clusterctl.cli import cluster, grow, image, inspect, operate, roll
 from clusterctl.cli.output import print_error
 from clusterctl.errors import ClusterctlError
 
@@ -24,7 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: half the time of the program's start is rich otherwise
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
-for module in (inspect, cluster, grow, operate):
+for module in (inspect, cluster, grow, operate, roll):
     module.register(app)
 app.add_typer(image.app, name="image")
 

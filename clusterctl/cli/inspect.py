@@ -39,16 +39,26 @@ def schema() -> None:
     print_json(json_schema())
 
 
-def plan(file: File, cloud: CloudName = None, as_json: Json = False) -> None:
+def plan(
+    file: File,
+    cloud: CloudName = None,
+    agents: Annotated[
+        bool, typer.Option("--agents", help="Ask the masters, too, what the file means for each agent.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Show what `create` would write to the cloud; writes nothing."""
     from clusterctl.ops.create import plan_cluster  # noqa: PLC0415
     from clusterctl.ops.preflight import preflight  # noqa: PLC0415
+    from clusterctl.ops.rolling import plan_agents  # noqa: PLC0415
 
     with session(file, cloud, go_on=f"clusterctl plan {file}") as at:
         ground, observed, wanted = plan_cluster(at.spec, at.cloud)
         preflight(at.spec, wanted, ground, observed, at.cloud)
+        changes = plan_agents(at.spec, at.cloud) if agents else []
     if as_json:
-        print_json({"empty": wanted.empty, "actions": wanted.lines(), "problems": list(wanted.problems)})
+        told = {"agents": [change.to_json() for change in changes]} if agents else {}
+        print_json({"empty": wanted.empty, "actions": wanted.lines(), "problems": list(wanted.problems), **told})
         return
     for line in wanted.lines():
         print_line(line)
@@ -56,6 +66,10 @@ def plan(file: File, cloud: CloudName = None, as_json: Json = False) -> None:
         print_line(f"cluster {at.spec.cluster} is complete: nothing to write")
     else:
         print_line(f"{wanted.new_servers} servers to make; `clusterctl create {file}` does it")
+    for change in changes:
+        print_line(change.line)
+    if any(change.kind in ("additive", "new identity") for change in changes):
+        print_line(f"`clusterctl reconfigure {file}` brings these changes to the agents")
     for problem in wanted.problems:
         print_line(f"! {problem}")
 

@@ -13,15 +13,19 @@ from clusterctl.health.zookeeper import zookeeper_checks
 from clusterctl.ops.roll.look import Look
 from clusterctl.spec.model import Service
 
+CHANGED = ("agents.attributes", "agents.resources")  # checks that fail until agents are as a changed file wants them
 
-def healthy(look: Look, service: Service, *, absent: Collection[str] = ()) -> list[str]:
+
+def healthy(look: Look, service: Service, *, absent: Collection[str] = (), overlook: tuple[str, ...] = ()) -> list[str]:
     """Problems of the whole cluster before a step of ``service``.
 
     Args:
         absent: nodes of ``service`` that this run has left failed, or that an interrupted run has left stopped; their
             absence is no problem.
+        overlook: names of checks that need not hold.
     """
-    problems = _texts(check for check in look.failed if not (absent and check.name.startswith(_own_checks(service))))
+    ignored = (*overlook, *(_own_checks(service) if absent else ()))
+    problems = _texts(check for check in look.failed if not check.name.startswith(ignored))
     if absent and service is Service.MESOS_AGENT:
         problems += [
             f"{node}: not registered and active"
@@ -77,9 +81,16 @@ def masters(look: Look, ids: Mapping[str, str]) -> list[str]:
     ]
 
 
-def marathon(look: Look, framework: str | None) -> list[str]:
-    """One leader, active with the framework id that it had before, nothing being deployed."""
-    problems = _failed(marathon_checks(look.expect, look.facts))
+def marathon(look: Look, framework: str | None, absent: Collection[str] = ()) -> list[str]:
+    """One leader, active with the framework id that it had before, nothing being deployed.
+
+    Args:
+        absent: instances that are stopped for an upgrade.
+    """
+    checks = marathon_checks(look.expect, look.facts)
+    problems = _failed([check for check in checks if not absent or check.name != "marathon.members"])
+    if absent:
+        problems += _present_marathons(look, absent)
     if not problems and look.framework != framework:
         problems = [f"Marathon has framework id {look.framework}, and had {framework}: its tasks would be orphaned"]
     return problems or deployments(look)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from clusterctl.ansible.inventory import Inventory
 from clusterctl.ansible.playbook import PlaybookError, PlaybookResult, run_playbook
+from clusterctl.errors import ClusterctlError
 from clusterctl.ops.progress import Progress
 
 
@@ -68,3 +69,8 @@ def reasons(error: PlaybookError, names: Sequence[str]) -> dict[str, str]:
 def _unsound(result: PlaybookResult, name: str) -> bool:
     counts = result.hosts.get(name)
     return counts is None or bool(counts["failed"] or counts["unreachable"])
+
+
+def why(error: ClusterctlError, name: str) -> str:
+    """Why a step on one node failed, in few words."""
+    return reasons(error, [name])[name] if isinstance(error, PlaybookError) else error.message

@@ -67,7 +67,7 @@ def members(expect: Expected, service: Service) -> tuple[Node, ...]:
 
 
 def chosen(expect: Expected, services: Iterable[Service], only: Collection[str]) -> dict[Service, list[str]]:
-    """Names of the nodes of a roll by service, ``only`` those if given.
+    """Names of the nodes of a roll by service, ``only`` those if given; services without any are left out.
 
     Raises:
         InputError: a name of ``only`` runs none of the services.
@@ -78,6 +78,5 @@ def chosen(expect: Expected, services: Iterable[Service], only: Collection[str])
         raise InputError(
             f"--only: found {', '.join(unknown)}; allowed: {', '.join(sorted(known)) or 'nothing, no such node exists'}"
         )
-    return {
-        service: [name for name in names if not only or name in only] for service, names in running.items() if names
-    }
+    wanted = {service: [name for name in names if not only or name in only] for service, names in running.items()}
+    return {service: names for service, names in wanted.items() if names}

@@ -32,6 +32,7 @@ class Journal:
         what: the verb and the service, for example ``restart of zookeeper``.
         go_on: names of the nodes left -> the command that continues.
         facts: what else the report holds: backup, image, seconds.
+        advice: lines for a person about what to do next.
     """
 
     cluster: str
@@ -42,6 +43,7 @@ class Journal:
     skipped: list[tuple[Service, str]] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+    advice: list[str] = field(default_factory=list)
 
     def plan(self, service: Service, names: Iterable[str]) -> None:
         """Adds steps that are to be taken."""
@@ -71,6 +73,7 @@ class Journal:
             "failed": [each.to_json() for each in self.failed],
             "left": _pairs(self.left),
             "continue": self.go_on(self.unfinished) if self.unfinished else None,
+            "advice": self.advice,
             **self.facts,
         }
 
@@ -79,8 +82,9 @@ class Journal:
         lines = [f"{self.what} of cluster {self.cluster} stopped: {why}"]
         lines += [f"  failed: {each.service} on {each.node}: {each.state}" for each in self.failed]
         lines += [f"  done: {_words(self.done)}", f"  left: {_words(self.left)}"]
-        command = self.go_on(self.unfinished)
-        hint = f"Mend the cause, then `{command}` does what is left." if self.unfinished else None
+        hint = "`clusterctl verify` shows all checks."
+        if self.unfinished:
+            hint = f"Mend the cause, then `{self.go_on(self.unfinished)}` does what is left."
         return RollError("\n".join(lines), self, hint=hint)
 
 

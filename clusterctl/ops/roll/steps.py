@@ -11,7 +11,7 @@ from clusterctl.ansible.playbook import PlaybookError
 from clusterctl.errors import ClusterctlError, UnhealthyError
 from clusterctl.ops.progress import Progress
 from clusterctl.ops.roll import gates
-from clusterctl.ops.roll.hosts import reasons
+from clusterctl.ops.roll.hosts import reasons, why
 from clusterctl.ops.roll.look import Cluster, GateError, Look
 from clusterctl.ops.roll.order import batches, next_member
 from clusterctl.ops.roll.report import Journal
@@ -25,7 +25,9 @@ BACK_S = 60.0  # for a node that was put back
 class Work(Protocol):
     """What is done to a node, and how it is put back when that fails."""
 
-    verb: str
+    @property
+    def verb(self) -> str:
+        """For messages, for example ``restart``."""
 
     def apply(self, service: Service, names: Sequence[str]) -> None:
         """Does the work on nodes, and has the service running afterwards.
@@ -48,6 +50,7 @@ class Roll:
 
     Attributes:
         timeout_s: for the gates of control services; those of agents follow from the masters' patience with them.
+        overlook: names of checks that need not hold before a step (``gates.CHANGED``).
     """
 
     cluster: Cluster
@@ -55,21 +58,19 @@ class Roll:
     journal: Journal
     progress: Progress
     timeout_s: float = TIMEOUT_S
+    overlook: tuple[str, ...] = ()
 
-    def run(self, targets: Mapping[Service, Sequence[str]], *, batch: int, max_failures: int) -> None:
-        """Rolls each service in turn, never two at once.
+    def run(self, service: Service, names: Sequence[str], *, batch: int, max_failures: int) -> None:
+        """Rolls one service: agents in batches, members one by one.
 
         Raises:
             UnhealthyError: the cluster was not healthy to begin with; nothing was touched.
             RollError: a step failed.
         """
-        for service, names in targets.items():
-            self.journal.plan(service, names)
-        for service, names in targets.items():
-            if service is Service.MESOS_AGENT:
-                self.agents(names, size=batch, max_failures=max_failures)
-            else:
-                self.members(service, names)
+        if service is Service.MESOS_AGENT:
+            self.agents(names, size=batch, max_failures=max_failures)
+        else:
+            self.members(service, names)
 
     def ready(self, service: Service, absent: Collection[str] = ()) -> Look:
         """The whole cluster as healthy as a step of ``service`` wants it.
@@ -81,7 +82,7 @@ class Roll:
         started = bool(self.journal.done or self.journal.failed)
         try:
             return self.cluster.wait(
-                lambda look: gates.healthy(look, service, absent=absent),
+                lambda look: gates.healthy(look, service, absent=absent, overlook=self.overlook),
                 what="cluster healthy",
                 timeout_s=self.timeout_s if started else SETTLE_S,
             )
@@ -91,7 +92,8 @@ class Roll:
                 raise self.journal.stopped(f"the cluster is not healthy:\n{problems}") from error
             raise UnhealthyError(
                 f"cluster {self.journal.cluster} is not healthy; nothing was touched:\n{problems}",
-                hint="Mend that first: a roll takes one more node away from it.",
+                hint="Mend that first: a roll takes one more node away from it. Where agents are not as the file wants "
+                "them, `clusterctl plan --agents` tells what that takes.",
             ) from error
 
     def members(self, service: Service, names: Sequence[str]) -> None:
@@ -128,9 +130,9 @@ class Roll:
         try:
             yield
         except ClusterctlError as error:
-            why = reasons(error, [name])[name] if isinstance(error, PlaybookError) else error.message
-            self.journal.fail(service, name, why, self.put_back(service, name))
-            raise self.journal.stopped(f"{service} on {name}: {why}") from error
+            reason = why(error, name)
+            self.journal.fail(service, name, reason, self.put_back(service, name))
+            raise self.journal.stopped(f"{service} on {name}: {reason}") from error
         except KeyboardInterrupt as stop:
             state = self.put_back(service, name)
             raise self.journal.stopped(f"Ctrl-C at {service} on {name} ({state})") from stop
@@ -139,8 +141,8 @@ class Roll:
         """Puts a node back in service; returns how it was left."""
         try:
             note = self.work.put_back(service, name)
-        except PlaybookError as error:
-            return f"NOT in service: {reasons(error, [name])[name]}"
+        except ClusterctlError as error:
+            return f"NOT in service: {why(error, name)}"
         found: list[str] = []
 
         def serves(look: Look) -> list[str]:

@@ -1,0 +1,79 @@
+"""A backup of ZooKeeper's files and of Marathon's tree, on the operator's machine."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from clusterctl.errors import ClusterctlError
+from clusterctl.ops.artifacts import file_digest
+from clusterctl.ops.roll.hosts import Hosts
+from clusterctl.ops.roll.look import Look
+from clusterctl.spec.model import Service
+
+TREE = "tree.json"  # of playbooks/backup.yml
+FILES = "zookeeper.tar.gz"
+MANIFEST = "manifest.json"
+MARATHON_TREE = "/marathon"  # the path in marathon_zk_url (variables.py)
+
+
+@dataclass(frozen=True)
+class Backup:
+    """Where it lies, and what its manifest says."""
+
+    directory: Path
+    manifest: dict[str, Any]
+
+
+def back_up(hosts: Hosts, look: Look, root: Path, now: datetime | None = None) -> Backup:
+    """Copies both from ZooKeeper's leader into ``<root>/backups/<time>/``.
+
+    Args:
+        root: the cluster's directory on this machine.
+
+    Raises:
+        PlaybookError: a file could not be copied.
+        ClusterctlError: ZooKeeper has no leader, or the copy holds nothing.
+    """
+    leader = look.leader(Service.ZOOKEEPER)
+    if leader is None:
+        raise ClusterctlError("ZooKeeper has no leader to copy from")
+    time = (now or datetime.now(UTC)).astimezone(UTC)
+    directory = root / "backups" / f"{time:%Y%m%dT%H%M%SZ}"
+    # Apps may hold secrets in their environment
+    directory.mkdir(mode=0o700, parents=True)
+    hosts.run("backup", [leader], {"backup_directory": str(directory), "backup_tree": MARATHON_TREE})
+    tree = _tree(directory / TREE)
+    seen = look.facts[leader].zookeeper
+    marathon = look.leader(Service.MARATHON)
+    version = marathon and (found := look.facts[marathon].marathon) and found.version
+    manifest = {
+        "cluster": look.spec.cluster,
+        "cloud": look.spec.cloud,
+        "time": time.isoformat(timespec="seconds"),
+        "from": leader,
+        "zookeeper": seen.version if seen else "",
+        "marathon": version or "",
+        "framework_id": look.framework,
+        "tree": {"path": tree["path"], "nodes": len(tree["nodes"]), "zxid": tree["zxid"]},
+        "files": {name: _described(directory / name) for name in (TREE, FILES)},
+    }
+    (directory / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+    return Backup(directory, manifest)
+
+
+def _tree(path: Path) -> dict[str, Any]:
+    try:
+        tree: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ClusterctlError(f"the backup {path} can't be read: {error}") from error
+    if len(tree.get("nodes", ())) < 2:
+        raise ClusterctlError(f"the backup {path} holds no state of Marathon")
+    return tree
+
+
+def _described(path: Path) -> dict[str, Any]:
+    return {"bytes": path.stat().st_size, "sha256": file_digest(path)}

@@ -1,0 +1,138 @@
+"""``reconfigure``: agents as a changed cluster file wants them, each by the way that its change takes.
+
+Classified first (``roll.changes``), then: additive changes are written and the agent restarted under its id, batch by
+batch; agents that need a new identity are drained, stopped, made to forget the old one, configured and started. An
+agent's files are written only in its own step: an agent that crashed meanwhile must find the old ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from clusterctl.ansible.playbook import PlaybookError
+from clusterctl.errors import ClusterctlError, InputError
+from clusterctl.ops.drain import DRAINED, Drainer
+from clusterctl.ops.restart import Restart, set_unit
+from clusterctl.ops.roll import gates
+from clusterctl.ops.roll.changes import AgentChange, Kind, agent_changes, other_flavors
+from clusterctl.ops.roll.hosts import Hosts, why
+from clusterctl.ops.roll.look import Cluster, Look
+from clusterctl.ops.roll.order import batches, chosen
+from clusterctl.ops.roll.steps import Roll
+from clusterctl.spec.model import Service
+
+_AGENT = Service.MESOS_AGENT
+
+
+@dataclass(frozen=True)
+class Reconfigure(Restart):
+    """The work of an additive change: files, then a restart (``roll.steps.Work``)."""
+
+    verb: str = "reconfigure"
+
+    def apply(self, service: Service, names: Sequence[str]) -> None:
+        """See ``Work``."""
+        self.hosts.run("site", names)
+        super().apply(service, names)
+
+
+def classified(look: Look, cluster: Cluster, only: Collection[str] = ()) -> list[AgentChange]:
+    """What each agent, or each of ``only``, needs. Raises InputError for an unknown name."""
+    names = chosen(look.expect, (_AGENT,), only).get(_AGENT, [])
+    refused = other_flavors(look.spec, look.servers, cluster.flavors)
+    return [change for change in agent_changes(look.expect, look.facts, refused) if change.node in names]
+
+
+def consented(changes: Sequence[AgentChange], drainer: Drainer, *, allow_drain: bool) -> None:
+    """Checks, before any agent is touched, that all changes can and may be made.
+
+    Raises:
+        InputError: agents would be drained, and nobody allowed it.
+        ClusterctlError: changes are refused.
+    """
+    moving = [change for change in changes if change.kind is Kind.NEW_IDENTITY]
+    bound = drainer.refusals([change.node for change in moving]) if moving else {}
+    refused = [change.line for change in changes if change.kind is Kind.REFUSED]
+    refused += [f"{name}: refused: {reason}" for name, reason in bound.items()]
+    if refused:
+        raise ClusterctlError(
+            "these agents can't take the change; nothing was touched:\n" + "\n".join(f"  {line}" for line in refused),
+            hint="Mend them, undo that part of the file, or name the other agents with --only.",
+        )
+    if moving and not allow_drain:
+        raise InputError(
+            "these agents need a new identity, and their tasks would move; nothing was touched:\n"
+            + "\n".join(f"  {change.line}" for change in moving),
+            hint="--allow-drain consents to that.",
+        )
+
+
+@dataclass
+class Renewal:
+    """New identities for agents, in batches.
+
+    Attributes:
+        drain_timeout_s: for the frameworks to see off the tasks of a batch.
+    """
+
+    roll: Roll
+    hosts: Hosts
+    drainer: Drainer
+    drain_timeout_s: float
+
+    def run(self, names: Sequence[str], *, size: int) -> None:
+        """Renews agents; the first failure stops the run.
+
+        Raises: as ``Roll.run``.
+        """
+        everyone = self.roll.ready(_AGENT, absent=names).nodes(names)
+        for batch in batches(everyone, size):
+            # Its own agents may be draining still, from a run that was stopped
+            before = self.roll.ready(_AGENT, absent=batch)
+            known = before.agents
+            ids = {node.name: known[node.address].id for node in before.nodes(batch) if node.address in known}
+            with self.roll.progress.phase(f"renew {', '.join(batch)}"):
+                try:
+                    self._renew(ids)
+                except (ClusterctlError, KeyboardInterrupt) as error:
+                    for name in batch:
+                        reason = why(error, name) if isinstance(error, ClusterctlError) else "Ctrl-C"
+                        self.roll.journal.fail(_AGENT, name, reason, self._back(name, ids.get(name)))
+                    raise self.roll.journal.stopped(f"agents {', '.join(batch)}") from error
+            for name in batch:
+                self.roll.journal.finish(_AGENT, name)
+
+    def _renew(self, ids: Mapping[str, str]) -> None:
+        self.drainer.drain(ids, timeout_s=self.drain_timeout_s)
+        self.hosts.run("new-identity", list(ids), {"drained_agents": dict(ids)})
+        self.hosts.run("site", list(ids))
+
+        def problems(look: Look) -> list[str]:
+            return [problem for node in look.nodes(ids) for problem in gates.renewed(look, node, ids[node.name])]
+
+        self.roll.cluster.wait(problems, what="agents registered anew", timeout_s=self.roll.timeout_s, also=list(ids))
+
+    def _back(self, name: str, agent: str | None) -> str:
+        """Puts an agent back that could not be renewed; returns how it was left."""
+        try:
+            set_unit(self.hosts, _AGENT, [name], "started")
+            look = self.roll.cluster.wait(
+                lambda look: [] if any(look.agents.get(node.address) for node in look.nodes([name])) else [name],
+                what=f"{name} registered",
+                timeout_s=self.roll.timeout_s,
+            )
+            (node,) = look.nodes([name])
+            seen = look.agents[node.address]
+            if seen.id != agent:
+                return "back under a new id"
+            if seen.drain == DRAINED:
+                self.drainer.reactivate(seen.id)
+                return "back in service under its old id"
+            if seen.drain:
+                return f"still {seen.drain.lower()}: its frameworks have not acknowledged the end of all tasks"
+        except PlaybookError as error:
+            return f"NOT in service: {why(error, name)}"
+        except ClusterctlError as error:
+            return f"NOT in service: {error.message}"
+        return "in service as it was"
