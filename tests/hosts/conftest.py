@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,15 +12,13 @@ from typing import Any
 
 import pytest
 
+from clusterctl.render.userdata import user_data
+from clusterctl.ssh.console import BootReport, BootState, parse_console
+from lab.hosts import nodes as test_nodes
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 LABHOST = ROOT / "lab" / "hosts" / "labhost"
 LAB = "cloudinit"
-sys.path.insert(0, str(ROOT / "lab" / "hosts"))
-
-import nodes as test_nodes  # noqa: E402
-
-from clusterctl.render.userdata import user_data  # noqa: E402
-from clusterctl.ssh.console import BootReport, BootState, parse_console  # noqa: E402
 
 
 @dataclass(frozen=True)
