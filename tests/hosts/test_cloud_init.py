@@ -25,7 +25,7 @@ ENVIRONMENT = {
 
 
 def playbook(booted: Booted, *arguments: str) -> dict[str, Any]:
-    """Runs playbooks/site.yml; the result of Ansible's JSON callback... statistics by host."""
+    """Runs playbooks/site.yml; the recap by host, the output and the exit status."""
     done = subprocess.run(
         [PROGRAMS / "ansible-playbook", "-i", booted.inventory, *arguments, ROOT / "playbooks" / "site.yml"],
         capture_output=True,
@@ -40,29 +40,25 @@ def playbook(booted: Booted, *arguments: str) -> dict[str, Any]:
     return {"hosts": found, "output": done.stdout, "exit": done.returncode}
 
 
-def names(booted: Booted) -> list[str]:
-    return [node.name for node in booted.cluster.nodes]
-
-
 def test_every_step_is_told_on_the_console(booted: Booted) -> None:
-    steps = {name: [step.name for step in booted.console(name).steps if step.ok] for name in names(booted)}
+    steps = {name: [step.name for step in booted.lab.console(name).steps if step.ok] for name in booted.names}
     control = ["files", "zookeeper", "mesos-master", "marathon"]
     agent = ["files", "mesos-agent"]
-    assert steps == {name: control if "control" in name else agent for name in names(booted)}
-    assert all(booted.console(name).host_keys for name in names(booted))
+    assert steps == {name: control if "control" in name else agent for name in booted.names}
+    assert all(booted.lab.console(name).host_keys for name in booted.names)
 
 
 def test_the_state_is_on_the_node(booted: Booted) -> None:
-    for name in names(booted):
-        state = json.loads(booted.run(name, "cat", "/var/lib/clusterctl/boot.json").stdout)
+    for name in booted.names:
+        state = json.loads(booted.lab.run(name, "cat", "/var/lib/clusterctl/boot.json").stdout)
         assert state == {"state": "done", "step": "", "detail": ""}, name
 
 
 def test_cloud_init_is_content(booted: Booted) -> None:
-    for name in names(booted):
-        status = booted.run(name, "cloud-init", "status", "--wait", "--long")
+    for name in booted.names:
+        status = booted.lab.run(name, "cloud-init", "status", "--wait", "--long")
         assert "status: done" in status.stdout, status.stdout
-        schema = booted.run(name, "cloud-init", "schema", "--system")
+        schema = booted.lab.run(name, "cloud-init", "schema", "--system")
         assert schema.returncode == 0, schema.stdout + schema.stderr
 
 
@@ -83,16 +79,16 @@ def test_testinfra(booted: Booted) -> None:
 def test_the_first_ansible_run_changes_nothing(booted: Booted) -> None:
     result = playbook(booted)
     assert result["exit"] == 0, result["output"]
-    assert {name: host["changed"] for name, host in result["hosts"].items()} == dict.fromkeys(names(booted), 0)
+    assert {name: host["changed"] for name, host in result["hosts"].items()} == dict.fromkeys(booted.names, 0)
     assert "restart pending" not in result["output"]
 
 
 def test_tampering_is_found_and_mended(booted: Booted) -> None:
     node = "th-control-2"
     for path in ("/etc/zookeeper/zoo.cfg", "/etc/systemd/system/mesos-master.service"):
-        assert booted.run(node, "sh", "-c", f"echo '# tampered' >> {path}").returncode == 0
-    assert booted.run(node, "chmod", "0600", "/etc/default/marathon").returncode == 0
-    wanted = {name: 3 if name == node else 0 for name in names(booted)}
+        assert booted.lab.run(node, "sh", "-c", f"echo '# tampered' >> {path}").returncode == 0
+    assert booted.lab.run(node, "chmod", "0600", "/etc/default/marathon").returncode == 0
+    wanted = {name: 3 if name == node else 0 for name in booted.names}
 
     found = playbook(booted, "--check", "--diff")
     assert {name: host["changed"] for name, host in found["hosts"].items()} == wanted
@@ -104,14 +100,14 @@ def test_tampering_is_found_and_mended(booted: Booted) -> None:
     # What runs was started with these very files
     assert "restart pending" not in mended["output"]
     again = playbook(booted)
-    assert {name: host["changed"] for name, host in again["hosts"].items()} == dict.fromkeys(names(booted), 0)
+    assert {name: host["changed"] for name, host in again["hosts"].items()} == dict.fromkeys(booted.names, 0)
 
 
 def test_a_new_setting_is_written_and_no_service_restarted(booted: Booted) -> None:
     node = "th-control-1"
-    before = booted.run(node, "systemctl", "show", "--property=ExecMainStartTimestamp", "zookeeper").stdout
+    before = booted.lab.run(node, "systemctl", "show", "--property=ExecMainStartTimestamp", "zookeeper").stdout
     result = playbook(booted, "-e", "zookeeper_init_limit=11", "--limit", node)
     assert result["hosts"][node]["changed"] == 1
     assert "restart pending: zookeeper.service" in result["output"]
-    assert booted.run(node, "systemctl", "show", "--property=ExecMainStartTimestamp", "zookeeper").stdout == before
+    assert booted.lab.run(node, "systemctl", "show", "--property=ExecMainStartTimestamp", "zookeeper").stdout == before
     assert playbook(booted, "--limit", node)["hosts"][node]["changed"] == 1
