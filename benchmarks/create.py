@@ -96,9 +96,7 @@ def main() -> None:
         pairs.append((bare, joined))
         print(f"bare {bare:.1f} s, joined {joined:.1f} s, ratio {joined / bare:.2f}", file=sys.stderr)
     ratio = statistics.median(joined / bare for bare, joined in pairs)
-    print(
-        f"| zone | servers | bare boot (median) | joined (median) | ratio (median of {len(pairs)} pairs) | load |"
-    )
+    print(f"| zone | servers | bare boot (median) | joined (median) | ratio (median of {len(pairs)} pairs) | load |")
     print("|---|---|---|---|---|---|")
     bare, joined = (statistics.median(column) for column in zip(*pairs, strict=True))
     servers = sum(group.count for group in spec.groups.values())

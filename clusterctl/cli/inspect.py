@@ -88,4 +88,5 @@ def bundle(
     if as_json:
         print_json(found)
     else:
-        print_line("user_data:\n" + "\n".join(f"  {key}: {value}" for key, value in found.items()))
+        # quoted: hex digits may happen to look like a number
+        print_line("user_data:\n" + "\n".join(f'  {key}: "{value}"' for key, value in found.items()))

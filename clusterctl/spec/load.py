@@ -77,6 +77,7 @@ def sorted_problems(error: ValidationError, document: Document, model: type[Base
     # a list whose entries are wrong is also reported as too short: the entries say it better
     told = {item["loc"][:-1] for item in items}
     items = [item for item in items if item["type"] != "too_short" or item["loc"] not in told]
+    items = [item for item in items if not _other_branch(item)]
     problems = {_problem(item, document, model) for item in items}
     return sorted(problems, key=lambda problem: (problem.line, problem.column, problem.message))
 
@@ -126,6 +127,12 @@ def _problem(item: dict[str, Any], document: Document, model: type[BaseModel]) -
     name = ".".join(str(part) for part in path if part != "[key]")
     message = _message(item, path, model)
     return Problem(line, column, _printable(f"{name}: {message}" if name else message))
+
+
+def _other_branch(item: dict[str, Any]) -> bool:
+    """Whether the error is of the branch of a union that the value was not meant for: text or mapping."""
+    tags = [part for part in item["loc"] if _is_tag(part)]
+    return any((part == "Fetch") != isinstance(item["input"], Mapping) for part in tags if item["loc"][-1] == part)
 
 
 def _printable(text: str) -> str:

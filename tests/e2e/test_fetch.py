@@ -24,7 +24,7 @@ network: lab
 availability_zone: container
 keypair: ops
 allow_non_ha: true
-user_data: {{url: {url}, commit: {commit}, sha256: {sha256}}}
+user_data: {{url: "{url}", commit: "{commit}", sha256: "{sha256}"}}
 groups:
   control: {{count: 1, flavor: ct.medium, services: [zookeeper, mesos_master, marathon]}}
   jenkins:
