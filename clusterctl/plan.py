@@ -6,7 +6,7 @@ The one mechanism behind create, resume and repair (D2): a plan for a complete c
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from clusterctl.resources import (
@@ -73,6 +73,21 @@ class Plan:
     def new_servers(self) -> int:
         """Number of servers that will be made."""
         return len(self.boot) + sum(pool.count for pool in self.pools)
+
+    def limited(self, *, nodes: Collection[str] = (), groups: Collection[str] = ()) -> Plan:
+        """The part that makes these named nodes, and the agents and server groups of these groups."""
+        return Plan(
+            server_groups=tuple(action for action in self.server_groups if action.group in groups),
+            ports=tuple(node for node in self.ports if node.name in nodes),
+            volumes=tuple(node for node in self.volumes if node.name in nodes),
+            discard=tuple(
+                server
+                for server in self.discard
+                if (server.node in nodes if server.node is not None else server.group in groups)
+            ),
+            boot=tuple(node for node in self.boot if node.name in nodes),
+            pools=tuple(pool for pool in self.pools if pool.group in groups),
+        )
 
     def lines(self) -> list[str]:
         """The plan as a person reads it, one action a line."""

@@ -15,10 +15,11 @@ from clusterctl.cloud.base import Cloud
 from clusterctl.errors import CloudError
 from clusterctl.ops.preflight import Ground
 from clusterctl.ops.progress import Progress
+from clusterctl.ops.removal import delete_servers
 from clusterctl.ops.waiting import Waiter
 from clusterctl.plan import Plan
 from clusterctl.render.userdata import user_data
-from clusterctl.resources import Observed, PortRequest, SecurityGroup, Server, ServerRequest
+from clusterctl.resources import Observed, PortRequest, SecurityGroup, ServerRequest
 from clusterctl.spec.model import ClusterSpec, Service
 from clusterctl.topology import Addresses, AgentPool, NamedNode, Topology, addresses, topology
 from clusterctl.variables import (
@@ -55,7 +56,7 @@ def apply_plan(
     waiter = waiter or Waiter()
     top = topology(spec)
     with progress.phase("prepare"):
-        _discard(spec.cluster, plan.discard, cloud, progress, waiter)
+        delete_servers(spec.cluster, [server.id for server in plan.discard], cloud, progress, waiter)
         sg = _security_group(spec, plan, observed, cloud)
         with ThreadPoolExecutor(PARALLEL_WRITES) as pool:
             groups = [pool.submit(cloud.create_server_group, g.name, g.policy) for g in plan.server_groups]
@@ -217,21 +218,6 @@ def _named_metadata(node: NamedNode) -> dict[str, str]:
     if Service.ZOOKEEPER in node.services:
         found[r.KEY_MYID] = str(node.myid)
     return found
-
-
-def _discard(cluster: str, servers: Sequence[Server], cloud: Cloud, progress: Progress, waiter: Waiter) -> None:
-    """Deletes failed builds and waits until they are gone: until then they hold their ports and volumes."""
-    if not servers:
-        return
-    ids = {server.id for server in servers}
-    progress.note(f"deleting {len(ids)} servers whose build failed")
-    for server in servers:
-        cloud.delete_server(server.id)
-    waiter.until(
-        lambda: not ids & {server.id for server in cloud.servers(cluster)},
-        what="failed builds to be deleted",
-        timeout_s=300,
-    )
 
 
 def _security_group(spec: ClusterSpec, plan: Plan, observed: Observed, cloud: Cloud) -> SecurityGroup:

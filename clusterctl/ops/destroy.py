@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from clusterctl.cloud.base import Cloud
-from clusterctl.errors import ClusterctlError
 from clusterctl.ops.lock import Guard
 from clusterctl.ops.progress import Progress
+from clusterctl.ops.removal import DELETABLE, delete_each, delete_servers
 from clusterctl.ops.waiting import Waiter
 from clusterctl.resources import Observed
-
-# Deletes in flight at once; each is short, and the cloud serialises them per host anyway.
-PARALLEL_DELETES = 8
 
 
 @dataclass(frozen=True)
@@ -63,24 +58,19 @@ def _delete(
     """Deletes all but the lock; what was there, and what is left."""
     with progress.phase("delete servers"):
         observed = cloud.observe(cluster)
-        _each(cloud.delete_server, (server.id for server in observed.servers))
-        waiter.until(
-            lambda: _servers_gone(cluster, cloud, progress),
-            what=f"the servers of {cluster} to vanish",
-            timeout_s=timeout_s,
-            hint="The cloud still deletes them, or cannot; run the same command again.",
-        )
+        ids = [server.id for server in observed.servers]
+        delete_servers(cluster, ids, cloud, progress, waiter, timeout_s=timeout_s)
     with progress.phase("delete the rest"):
-        _each(cloud.delete_port, (port.id for port in observed.ports))
+        delete_each(cloud.delete_port, (port.id for port in observed.ports))
         if with_volumes:
             waiter.until(
                 lambda: all(v.status in DELETABLE for v in cloud.volumes(cluster)),
                 what=f"the volumes of {cluster} to be detached",
                 timeout_s=timeout_s,
             )
-            _each(cloud.delete_volume, (volume.id for volume in observed.volumes))
-        _each(cloud.delete_server_group, (group.id for group in observed.server_groups))
-        _each(cloud.delete_security_group, (group.id for group in observed.security_groups))
+            delete_each(cloud.delete_volume, (volume.id for volume in observed.volumes))
+        delete_each(cloud.delete_server_group, (group.id for group in observed.server_groups))
+        delete_each(cloud.delete_security_group, (group.id for group in observed.security_groups))
     with progress.phase("prove"):
         left: dict[str, Observed] = {}
 
@@ -98,10 +88,6 @@ def _delete(
     return observed, left["now"]
 
 
-# Cinder states in which a volume may be deleted (Block Storage API, 'Delete a volume')
-DELETABLE = ("available", "error", "error_restoring", "error_extending", "error_managing", "deleting")
-
-
 def _report(before: Observed, after: Observed, locks_before: int, locks_after: int) -> DestroyReport:
     left = {**after.counts, "locks": locks_after}
     return DestroyReport(
@@ -109,27 +95,3 @@ def _report(before: Observed, after: Observed, locks_before: int, locks_after: i
         left=left,
         kept_volumes=tuple(sorted(volume.name for volume in after.volumes)),
     )
-
-
-def _servers_gone(cluster: str, cloud: Cloud, progress: Progress) -> bool:
-    left = cloud.servers(cluster)
-    if left:
-        progress.note(f"{len(left)} servers left")
-    broken = [server for server in left if server.status == "ERROR" and server.task_state is None]
-    if broken:
-        # Nova leaves a server in ERROR when its deletion fails on the host; asking again is the documented cure
-        _each(cloud.delete_server, (server.id for server in broken))
-    return not left
-
-
-def _each(delete: Callable[[str], None], ids: Iterable[str]) -> None:
-    """Calls ``delete`` for all ids; all are tried, then the first failure is raised."""
-    with ThreadPoolExecutor(PARALLEL_DELETES) as pool:
-        futures = [pool.submit(delete, each) for each in ids]
-    failures = [error for future in futures if (error := future.exception()) is not None]
-    expected = [error for error in failures if isinstance(error, ClusterctlError)]
-    for error in failures:
-        if error not in expected:
-            raise error
-    if expected:
-        raise expected[0]

@@ -1,0 +1,156 @@
+"""Growing and shrinking a group of ZooKeepers or masters: one member at a time, so that two majorities never miss each
+other.
+
+The rules (ZooKeeper administrator's guide; Mesos: high availability, operational guide) and why the steps are these:
+
+- A majority of the members that the old configuration lists and one of those that the new one lists must share a
+  member, whatever mixture of both is running. From 3 to 5 at once they need not ({1,2} of three, {3,4,5} of five); one
+  by one they do.
+- A new ZooKeeper starts with a list that has itself in it and follows the leader, which takes it for a member when it
+  has the new list, too. So then the others are restarted with that list, the leader last.
+- More masters running than the quorum was set for can corrupt the replicated log. So the masters that are there get the
+  quorum of the larger number before a new one starts; and a smaller one only when the last surplus one is surely gone.
+- A member that is to leave must not lead: members that don't list it any more would not find the leader.
+
+Every step begins by asking how things are, so a run that was killed anywhere is finished by the same command.
+``tests/contract/members`` takes real ensembles along this way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from clusterctl.counts import with_counts
+from clusterctl.ops.operation import Operation
+from clusterctl.spec.model import ClusterSpec, Service
+from clusterctl.topology import node_name, quorum
+
+Pending = Mapping[Service, Sequence[str]]  # nodes whose service runs with older files
+
+
+class NodeWork(Protocol):
+    """Work on the nodes of a running cluster."""
+
+    def configure(self, spec: ClusterSpec, names: Sequence[str] | None, master_quorum: int | None) -> Pending:
+        """Writes the files of these nodes (of all: None) as ``spec`` wants them; restarts nothing.
+
+        Args:
+            master_quorum: instead of what ``spec`` wants.
+
+        Raises:
+            PlaybookError: a node failed or can't be reached.
+        """
+
+    def roll(self, spec: ClusterSpec, service: Service, names: Sequence[str]) -> None:
+        """Restarts a service node by node with gates between, the leader last; the cluster is that of ``spec``.
+
+        Raises:
+            UnhealthyError: it wasn't healthy before; nothing was restarted.
+            RollError: it stopped half-way.
+        """
+
+    def leader(self, spec: ClusterSpec, service: Service) -> str | None:
+        """Name of the node that leads, or None."""
+
+
+@dataclass(frozen=True)
+class Members:
+    """A group of control nodes that changes its size.
+
+    Attributes:
+        base: the cluster with all other counts as they are wanted.
+    """
+
+    op: Operation
+    work: NodeWork
+    base: ClusterSpec
+    group: str
+
+    def at(self, count: int) -> ClusterSpec:
+        """The cluster with ``count`` nodes in the group."""
+        return with_counts(self.base, {self.group: count})
+
+    def runs(self, service: Service) -> bool:
+        """Whether the group runs it."""
+        return service in self.base.groups[self.group].services
+
+    def grow(self, have: int, target: int) -> int:
+        """From ``have`` nodes to ``target``; the number of servers made.
+
+        Raises:
+            ClusterctlError: a step failed; the same command goes on.
+        """
+        made = 0
+        for count in range(have, target):
+            self._healthy(count)
+            self._prepare(count)
+            new = node_name(self.base.cluster, self.group, count + 1)
+            made += self.op.make(self.at(count + 1), nodes=[new], groups=[self.group])
+            self._healthy(count + 1)
+        return made
+
+    def shrink(self, have: int, target: int, *, with_volumes: bool) -> list[str]:
+        """From ``have`` nodes to ``target``; the names of those that are gone.
+
+        Raises: as ``grow``.
+        """
+        gone: list[str] = []
+        for count in range(have, target, -1):
+            self._healthy(count)
+            name = node_name(self.base.cluster, self.group, count)
+            if self.runs(Service.ZOOKEEPER):
+                self._let_go(count, name)
+            self.op.delete([server for server in self.op.observe().servers if server.node == name])
+            self.op.forget([name], with_volumes=with_volumes)
+            gone.append(name)
+            self._healthy(count - 1)
+            if self.runs(Service.MESOS_MASTER) and quorum(count - 1) != quorum(count):
+                names = self._names(count - 1)
+                pending = self.work.configure(self.at(count - 1), names, quorum(count - 1))
+                self._roll(count - 1, Service.MESOS_MASTER, pending)
+        return gone
+
+    def settle(self, target: int) -> None:
+        """Brings all nodes of the cluster to the final lists and quorum: also what a killed run had left.
+
+        Addresses of ZooKeepers stand in the configuration of masters, agents and Marathons, too.
+
+        Raises: as ``grow``.
+        """
+        self._healthy(target)
+        pending = self.work.configure(self.at(target), None, None)
+        # Mesos: upgrades; ZooKeeper before the masters, masters, agents, schedulers
+        for service in (Service.ZOOKEEPER, Service.MESOS_MASTER, Service.MESOS_AGENT, Service.MARATHON):
+            self._roll(target, service, pending)
+
+    def _prepare(self, count: int) -> None:
+        """Before node ``count + 1`` starts: what a killed run left half-done, then the quorum for one more master."""
+        of_masters = quorum(count + 1) if self.runs(Service.MESOS_MASTER) else None
+        pending = self.work.configure(self.at(count), self._names(count), of_masters)
+        if self.runs(Service.ZOOKEEPER):
+            self._roll(count, Service.ZOOKEEPER, pending)
+        # Of an even number only the lists are older, which can wait until the end
+        if self.runs(Service.MESOS_MASTER) and quorum(count + 1) != quorum(count):
+            self._roll(count, Service.MESOS_MASTER, pending)
+
+    def _let_go(self, count: int, name: str) -> None:
+        """Gives the others a list without ``name``, which doesn't lead meanwhile and stays until they have it."""
+        if self.work.leader(self.at(count), Service.ZOOKEEPER) == name:
+            self._roll(count, Service.ZOOKEEPER, {Service.ZOOKEEPER: [name]})
+        survivors = self._names(count - 1)
+        of_masters = quorum(count) if self.runs(Service.MESOS_MASTER) else None
+        pending = self.work.configure(self.at(count - 1), survivors, of_masters)
+        self._roll(count, Service.ZOOKEEPER, pending)
+
+    def _roll(self, count: int, service: Service, pending: Pending) -> None:
+        if names := pending.get(service):
+            self.work.roll(self.at(count), service, names)
+
+    def _names(self, count: int) -> list[str]:
+        return [node_name(self.base.cluster, self.group, ordinal) for ordinal in range(1, count + 1)]
+
+    def _healthy(self, count: int) -> None:
+        with self.op.progress.phase("verify"):
+            self.op.wait_healthy(self.at(count), True)

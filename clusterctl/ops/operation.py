@@ -1,0 +1,119 @@
+"""What operations on a running cluster (scale, replace, repair) have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from clusterctl.cloud.base import Cloud
+from clusterctl.errors import ClusterctlError, UnhealthyError
+from clusterctl.health.prober import Prober
+from clusterctl.ops.apply import apply_plan
+from clusterctl.ops.create import WaitHealthy
+from clusterctl.ops.drain import Drains
+from clusterctl.ops.lock import Guard
+from clusterctl.ops.preflight import look_up, preflight
+from clusterctl.ops.progress import Progress
+from clusterctl.ops.removal import DELETABLE, delete_each, delete_servers
+from clusterctl.ops.roll.look import Cluster, Look
+from clusterctl.ops.waiting import Waiter
+from clusterctl.plan import failed_build, make_plan
+from clusterctl.resources import Observed, Server
+from clusterctl.spec.model import ClusterSpec
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation at work on the cluster of ``spec``, which is the file's.
+
+    Attributes:
+        wait_healthy: as of ``create``.
+        drains: the drains of a cluster with these servers.
+        go_on: the command that goes on after a failure.
+    """
+
+    spec: ClusterSpec
+    cloud: Cloud
+    prober: Prober
+    progress: Progress
+    wait_healthy: WaitHealthy
+    drains: Callable[[Sequence[Server]], Drains]
+    guard: Guard
+    go_on: str
+    waiter: Waiter = field(default_factory=Waiter)
+
+    def observe(self) -> Observed:
+        """All that the cluster has now.
+
+        Raises:
+            ClusterctlError: it has no server.
+        """
+        observed = self.cloud.observe(self.spec.cluster)
+        if not observed.servers:
+            raise ClusterctlError(
+                f"cluster {self.spec.cluster} has no server in cloud {self.spec.cloud}",
+                hint="`clusterctl create` makes it.",
+            )
+        return observed
+
+    def look(self, spec: ClusterSpec) -> Look:
+        """Asks the control nodes once."""
+        return Cluster(spec, self.cloud, self.prober, self.waiter).look()
+
+    def make(self, spec: ClusterSpec, *, nodes: Collection[str] = (), groups: Collection[str] = ()) -> int:
+        """Makes what is missing of these named nodes and of the agents of these groups; the number of servers made.
+
+        Raises:
+            ClusterctlError: see ``preflight`` and ``apply_plan``.
+        """
+        with self.progress.phase("plan"):
+            ground, observed = look_up(spec, self.cloud), self.observe()
+            plan = make_plan(spec, observed).limited(nodes=nodes, groups=groups)
+            preflight(spec, plan, ground, observed, self.cloud)
+        if not plan.empty:
+            apply_plan(spec, plan, ground, observed, self.cloud, self.progress, waiter=self.waiter)
+        return plan.new_servers
+
+    def delete(self, servers: Sequence[Server]) -> None:
+        """Deletes servers and waits until they are surely gone."""
+        with self.progress.phase("delete servers"):
+            ids = [server.id for server in servers]
+            delete_servers(self.spec.cluster, ids, self.cloud, self.progress, self.waiter)
+
+    def forget(self, nodes: Collection[str], *, with_volumes: bool) -> None:
+        """Deletes the ports of named nodes that have no server any more, and their volumes if asked."""
+        observed = self.cloud.observe(self.spec.cluster)
+        present = {server.node for server in observed.servers}
+        gone = set(nodes) - present
+        delete_each(self.cloud.delete_port, (port.id for port in observed.ports if port.name in gone))
+        volumes = [volume for volume in observed.volumes if volume.name in gone] if with_volumes else []
+        if volumes:
+            ids = {volume.id for volume in volumes}
+            self.waiter.until(
+                lambda: all(v.status in DELETABLE for v in self.cloud.volumes(self.spec.cluster) if v.id in ids),
+                what=f"the volumes of {', '.join(sorted(gone))} to be detached",
+                timeout_s=120,
+            )
+            delete_each(self.cloud.delete_volume, sorted(ids))
+
+    @contextmanager
+    def going_on(self) -> Iterator[None]:
+        """Errors of the body say how to go on; an unhealthy cluster is a failed operation (exit code 1)."""
+        try:
+            yield
+        except ClusterctlError as error:
+            hint = f"{error.hint} " if error.hint else ""
+            error.hint = f"{hint}What was made stays; `{self.go_on}` goes on from here."
+            if isinstance(error, UnhealthyError):
+                error.exit_code = 1
+            raise
+
+
+def alive(observed: Observed) -> list[Server]:
+    """The servers that count: no failed build, none being deleted."""
+    return [
+        server
+        for server in observed.servers
+        if not failed_build(server) and server.status != "DELETED" and server.task_state != "deleting"
+    ]

@@ -1,0 +1,65 @@
+"""Deleting servers so that they are surely gone: until then they hold their ports, volumes and identities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from clusterctl.cloud.base import Cloud
+from clusterctl.errors import ClusterctlError
+from clusterctl.ops.progress import Progress
+from clusterctl.ops.waiting import Waiter
+
+# Deletes in flight at once; each is short, and the cloud serialises them per host anyway.
+PARALLEL_DELETES = 8
+# Cinder states in which a volume may be deleted (Block Storage API, 'Delete a volume')
+DELETABLE = ("available", "error", "error_restoring", "error_extending", "error_managing", "deleting")
+
+
+def delete_servers(
+    cluster: str,
+    ids: Collection[str],
+    cloud: Cloud,
+    progress: Progress,
+    waiter: Waiter,
+    *,
+    timeout_s: float = 600,
+) -> None:
+    """Deletes servers and waits until none of them is listed any more.
+
+    Raises:
+        ClusterctlError: a deletion failed, or they have not vanished in time.
+    """
+    wanted = set(ids)
+    if not wanted:
+        return
+    delete_each(cloud.delete_server, sorted(wanted))
+
+    def gone() -> bool:
+        left = [server for server in cloud.servers(cluster) if server.id in wanted]
+        if left:
+            progress.note(f"{len(left)} servers left")
+        # Nova leaves a server in ERROR when its deletion fails on the host; asking again is the documented cure
+        broken = [server.id for server in left if server.status == "ERROR" and server.task_state is None]
+        delete_each(cloud.delete_server, broken)
+        return not left
+
+    waiter.until(
+        gone,
+        what=f"{len(wanted)} servers of {cluster} to vanish",
+        timeout_s=timeout_s,
+        hint="The cloud still deletes them, or cannot; run the same command again.",
+    )
+
+
+def delete_each(delete: Callable[[str], None], ids: Iterable[str]) -> None:
+    """Calls ``delete`` for all ids; all are tried, then the first failure is raised."""
+    with ThreadPoolExecutor(PARALLEL_DELETES) as pool:
+        futures = [pool.submit(delete, each) for each in ids]
+    failures = [error for future in futures if (error := future.exception()) is not None]
+    expected = [error for error in failures if isinstance(error, ClusterctlError)]
+    for error in failures:
+        if error not in expected:
+            raise error
+    if expected:
+        raise expected[0]

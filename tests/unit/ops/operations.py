@@ -1,0 +1,100 @@
+"""Operations on a running cluster in memory: cloud, masters and probes that answer as the cloud's servers are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from clusterctl.cloud.memory import MemoryCloud
+from clusterctl.health.expect import Node
+from clusterctl.health.facts import NodeFacts
+from clusterctl.health.judge import server_check
+from clusterctl.ops.create import WaitHealthy
+from clusterctl.ops.drain import Drains
+from clusterctl.ops.operation import Operation
+from clusterctl.ops.progress import Progress
+from clusterctl.ops.verify import VerifyReport
+from clusterctl.resources import Server
+from clusterctl.spec.model import ClusterSpec
+from tests.unit.ops.clouds import Clock, create_in, demo_cloud, guard
+from tests.unit.ops.mesos import MemoryMasters
+from tests.unit.specs import demo_spec
+
+
+class Nodes:
+    """A prober that says nothing of any node."""
+
+    def probe(self, nodes: Sequence[Node]) -> dict[str, NodeFacts]:
+        return {node.name: NodeFacts(error="not asked") for node in nodes}
+
+
+class Running:
+    """The demo cluster, created; with a leading master that knows its agents."""
+
+    def __init__(self, spec: ClusterSpec | None = None) -> None:
+        self.spec = spec or demo_spec()
+        self.cloud = demo_cloud()
+        self.clock = Clock()
+        create_in(self.cloud, self.spec)
+        self.masters = MemoryMasters({})
+        self.look_around()
+
+    def look_around(self) -> None:
+        """Agents register that are ACTIVE, except those that are gone for good."""
+        for record in self.cloud.server_records.values():
+            server = record.shown
+            if "mesos_agent" in server.services and server.address and f"S-{server.id}" not in self.masters.gone:
+                self.masters.agents[f"S-{server.id}"] = server.address
+        self.masters.lost = set(self.masters.agents) - {
+            f"S-{record.shown.id}"
+            for record in self.cloud.server_records.values()
+            if record.shown.status == "ACTIVE" and record.deleted_for is None
+        }
+
+    def drains(self, _servers: Sequence[Server]) -> Drains:
+        self.look_around()
+        return Drains(self.masters, self.clock.waiter())
+
+    def wait_healthy(self, spec: ClusterSpec, fresh: bool) -> VerifyReport:
+        """Healthy is a cluster whose servers are as the spec wants them."""
+
+        def good() -> bool:
+            return server_check(spec, self.cloud.servers(spec.cluster)).ok
+
+        self.clock.waiter().until(good, what=f"servers (fresh: {fresh})", timeout_s=60)
+        return VerifyReport(checks=())
+
+    def operation(self, wait_healthy: WaitHealthy | None = None, spec: ClusterSpec | None = None) -> Operation:
+        waiter = self.clock.waiter()
+        return Operation(
+            spec=spec or self.spec,
+            cloud=self.cloud,
+            prober=Nodes(),
+            progress=Progress(),
+            wait_healthy=wait_healthy or self.wait_healthy,
+            drains=self.drains,
+            guard=replace(guard(), waiter=waiter),
+            go_on="clusterctl scale demo.yml",
+            waiter=waiter,
+        )
+
+    def servers(self, group: str) -> list[str]:
+        """Names of the servers of a group."""
+        return sorted(server.name for server in self.cloud.servers("demo") if server.group == group)
+
+    def agent_on(self, name: str) -> str:
+        """Id of the agent on a server."""
+        return next(f"S-{r.shown.id}" for r in self.cloud.server_records.values() if r.shown.name == name)
+
+    def change(self, name: str, **changes: object) -> None:
+        """Changes what the cloud shows of a server."""
+        record = next(r for r in self.cloud.server_records.values() if r.shown.name == name)
+        record.shown = replace(record.shown, **changes)  # type: ignore[arg-type]
+
+    def vanish(self, name: str) -> None:
+        """A server is deleted by somebody else."""
+        record = next(r for r in self.cloud.server_records.values() if r.shown.name == name)
+        self.cloud.remove(record.shown.id)
+
+
+__all__ = ["MemoryCloud", "Nodes", "Running"]

@@ -1,0 +1,297 @@
+"""Growing and shrinking ensembles: at every moment any two majorities that could form share a member, masters never
+outnumber what their quorum was set for, and whoever is to leave doesn't lead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import pytest
+
+from clusterctl.errors import InputError
+from clusterctl.ops.scale import Options, ScaleReport, scale
+from clusterctl.ops.verify import VerifyReport
+from clusterctl.spec.model import ClusterSpec, Service
+from clusterctl.topology import quorum, topology
+from tests.unit.ops.clouds import kill, revive
+from tests.unit.ops.operations import Running
+from tests.unit.ops.test_scale import NoWork, state
+from tests.unit.specs import demo, demo_spec
+
+
+@dataclass(frozen=True)
+class Files:
+    """What a node's files (or its processes) say: the ZooKeepers, and the masters' quorum."""
+
+    zookeepers: tuple[str, ...]
+    of_masters: int
+
+
+def files_of(spec: ClusterSpec) -> Files:
+    top = topology(spec)
+    zookeepers = tuple(node.name for node in top.running(Service.ZOOKEEPER))
+    return Files(zookeepers, quorum(len(top.running(Service.MESOS_MASTER))))
+
+
+def read_by(service: Service, files: Files) -> Files:
+    """What a service reads of it: the quorum is for masters only."""
+    return files if service is Service.MESOS_MASTER else Files(files.zookeepers, 0)
+
+
+class World(Running):
+    """A cluster whose nodes have files and processes; also the ``NodeWork`` on them."""
+
+    def __init__(self, spec: ClusterSpec) -> None:
+        super().__init__(spec)
+        self.files: dict[str, Files] = {}
+        self.processes: dict[tuple[str, Service], Files] = {}
+        self.leads: dict[Service, str] = {}
+        self.log: list[str] = []
+        self.steps_left: int | None = None
+        for service in (Service.ZOOKEEPER, Service.MESOS_MASTER, Service.MARATHON):
+            self.leads[service] = topology(spec).running(service)[-1].name
+        self.register(spec)
+        self.log.clear()
+
+    def services(self, name: str) -> tuple[Service, ...]:
+        shown = next(record.shown for record in self.cloud.server_records.values() if record.shown.name == name)
+        return tuple(Service(each) for each in shown.services)
+
+    def register(self, spec: ClusterSpec) -> None:
+        """New servers come up with complete files of the spec that they were made from."""
+        present = {record.shown.name for record in self.cloud.server_records.values()}
+        for name in sorted(present - self.files.keys()):
+            self.files[name] = files_of(spec)
+            for service in self.services(name):
+                self.processes[name, service] = files_of(spec)
+            self.log.append(f"boot {name}")
+        for name in sorted(self.files.keys() - present):
+            del self.files[name]
+            self.processes = {key: files for key, files in self.processes.items() if key[0] != name}
+            self.log.append(f"gone {name}")
+        for service, leader in self.leads.items():
+            if (leader, service) not in self.processes:
+                self.leads[service] = next(name for name, each in self.processes if each is service)
+        self.check()
+
+    def check(self) -> None:
+        """The invariants, over the processes that run."""
+        lists = {files.zookeepers for (_, service), files in self.processes.items() if service is Service.ZOOKEEPER}
+        for one, other in combinations(sorted(lists), 2):
+            union = len(set(one) | set(other))
+            assert quorum(len(one)) + quorum(len(other)) > union, f"{one} and {other} could both form a majority"
+        leader = self.leads[Service.ZOOKEEPER]
+        # a member that joins is not yet listed by all, but only one that all list may lead
+        assert all(leader in members for members in lists), f"{leader} leads, and is not listed by all"
+        masters = [files for (_, service), files in self.processes.items() if service is Service.MESOS_MASTER]
+        for files in masters:
+            assert len(masters) < 2 * files.of_masters, f"{len(masters)} masters run, quorum {files.of_masters}"
+
+    # --- Operation ----------------------------------------------------------------------------------------------
+    def wait_healthy(self, spec: ClusterSpec, fresh: bool) -> VerifyReport:
+        report = super().wait_healthy(spec, fresh)
+        self.register(spec)
+        return report
+
+    # --- NodeWork -----------------------------------------------------------------------------------------------
+    def _step(self) -> None:
+        if self.steps_left is not None:
+            self.steps_left -= 1
+            if self.steps_left < 0:
+                raise SystemExit(9)
+
+    def configure(
+        self, spec: ClusterSpec, names: Sequence[str] | None, master_quorum: int | None
+    ) -> dict[Service, list[str]]:
+        self._step()
+        wanted = files_of(spec)
+        if master_quorum is not None:
+            wanted = Files(wanted.zookeepers, master_quorum)
+        nodes = sorted(self.files) if names is None else names
+        self.files |= dict.fromkeys(nodes, wanted)
+        found: dict[Service, list[str]] = {}
+        for name in nodes:
+            for service in self.services(name):
+                if read_by(service, self.processes[name, service]) != read_by(service, wanted):
+                    found.setdefault(service, []).append(name)
+        return found
+
+    def roll(self, spec: ClusterSpec, service: Service, names: Sequence[str]) -> None:
+        self.log.append(f"roll {service} {len(self.processes_of(service))}")
+        remaining = list(names)
+        while remaining:
+            self._step()
+            name = next((name for name in remaining if name != self.leads.get(service)), remaining[0])
+            remaining.remove(name)
+            others = [other for other in self.processes_of(service) if other != name]
+            if self.leads.get(service) == name:
+                # the others elect one whom all of them list
+                self.leads[service] = (
+                    next(o for o in others if all(o in self.processes[x, service].zookeepers for x in others))
+                    if service is Service.ZOOKEEPER
+                    else others[0]
+                )
+            self.processes[name, service] = self.files[name]
+            self.check()
+
+    def processes_of(self, service: Service) -> list[str]:
+        return [name for name, each in self.processes if each is service]
+
+    def leader(self, spec: ClusterSpec, service: Service) -> str | None:
+        return self.leads.get(service)
+
+    def to(self, count: int, group: str = "control") -> ScaleReport:
+        return scale(self.operation(), {group: count}, self, lambda _lines: None, Options())
+
+    def whole(self, count: int, group: str = "control") -> None:
+        groups = {name: each.model_dump() for name, each in self.spec.groups.items()}
+        groups[group]["count"] = count
+        wanted = files_of(demo_spec(groups=groups))
+        assert set(self.files.values()) == {wanted}
+        for (name, service), files in self.processes.items():
+            assert read_by(service, files) == read_by(service, wanted), f"{service} on {name}"
+
+
+def separate(zk: int = 3, masters: int = 3) -> ClusterSpec:
+    groups = demo()["groups"]
+    del groups["control"]
+    for name, service, count in (("zk", "zookeeper", zk), ("mm", "mesos_master", masters), ("mt", "marathon", 3)):
+        groups[name] = {"count": count, "flavor": "m1.small", "services": [service]}
+    return demo_spec(groups=groups)
+
+
+def with_control(count: int) -> ClusterSpec:
+    groups = demo()["groups"]
+    groups["control"] |= {"count": count}
+    return demo_spec(groups=groups)
+
+
+@pytest.mark.parametrize(("have", "target"), [(3, 5), (5, 3), (3, 7), (7, 3)])
+def test_shared_nodes(have: int, target: int) -> None:
+    world = World(with_control(have))
+    report = world.to(target)
+    assert (report.created, len(report.removed)) == (max(0, target - have), max(0, have - target))
+    assert len(world.servers("control")) == target
+    world.whole(target)
+    assert not world.cloud.lock_records
+
+
+def test_three_to_five_step_by_step() -> None:
+    world = World(with_control(3))
+    world.to(5)
+    assert world.log == [
+        "roll mesos_master 3",  # quorum 3 before the fourth starts
+        "boot demo-control-4",
+        "roll zookeeper 4",
+        "boot demo-control-5",
+        "roll zookeeper 5",
+        "roll mesos_master 5",
+        "roll mesos_agent 2",
+        "roll marathon 5",
+    ]
+
+
+def test_five_to_three_removes_the_highest_and_never_the_leader() -> None:
+    world = World(with_control(5))
+    assert world.leads[Service.ZOOKEEPER] == "demo-control-5"
+    report = world.to(3)
+    assert report.removed == ["demo-control-5", "demo-control-4"]
+    assert world.log == [
+        "roll zookeeper 5",  # the last one leads: it lets go
+        "roll zookeeper 5",
+        "gone demo-control-5",
+        "roll zookeeper 4",
+        "gone demo-control-4",
+        "roll mesos_master 3",  # quorum 2 when both are gone
+        "roll mesos_agent 2",
+        "roll marathon 3",
+    ]
+    assert {port.name for port in world.cloud.observe("demo").ports} == {f"demo-control-{n}" for n in (1, 2, 3)}
+
+
+@pytest.mark.parametrize(("group", "have", "target"), [("zk", 3, 5), ("zk", 5, 3), ("mm", 3, 5), ("mm", 5, 3)])
+def test_groups_of_their_own(group: str, have: int, target: int) -> None:
+    world = World(separate(**{"zk" if group == "zk" else "masters": have}))
+    world.to(target, group)
+    assert len(world.servers(group)) == target
+    world.whole(target, group)
+
+
+@pytest.mark.parametrize("target", [5, 4])
+def test_marathons_come_and_go_without_a_roll(target: int) -> None:
+    world = World(separate())
+    world.to(target, "mt")
+    assert len(world.servers("mt")) == target
+    world.to(3, "mt")
+    assert world.servers("mt") == ["demo-mt-1", "demo-mt-2", "demo-mt-3"]
+    assert not [line for line in world.log if line.startswith("roll")]
+
+
+@pytest.mark.parametrize(("have", "target"), [(3, 1), (1, 3), (5, 1)])
+def test_below_three_is_refused(have: int, target: int) -> None:
+    groups = demo()["groups"]
+    groups["control"] |= {"count": have}
+    running = Running(demo_spec(groups=groups, allow_non_ha=True))
+    running.cloud.reset_calls()
+    with pytest.raises(InputError, match="a master would begin with an empty log"):
+        scale(running.operation(), {"control": target}, NoWork(), lambda _lines: None, Options())
+    assert running.cloud.calls.write == 0
+
+
+@pytest.mark.parametrize("counts", [{"control": 4}, {"control": 5, "builders": 2}])
+def test_what_breaks_a_rule_is_refused(counts: dict[str, int]) -> None:
+    running = Running()
+    with pytest.raises(InputError, match="allowed"):
+        scale(running.operation(), counts, NoWork(), lambda _lines: None, Options())
+
+
+def steps_of(have: int, target: int) -> int:
+    world = World(with_control(have))
+    world.steps_left = 10_000
+    world.to(target)
+    return 10_000 - world.steps_left
+
+
+@pytest.mark.parametrize(
+    ("have", "target", "steps"),
+    [(have, target, step) for have, target in ((3, 5), (5, 3)) for step in range(steps_of(have, target))],
+)
+def test_killed_at_any_step_on_a_node_the_same_command_finishes(have: int, target: int, steps: int) -> None:
+    world = World(with_control(have))
+    world.steps_left = steps
+    with pytest.raises(SystemExit):
+        world.to(target)
+    world.steps_left = None
+    world.to(target)
+    world.whole(target)
+    assert len(world.servers("control")) == target
+
+
+def calls_of(have: int, target: int) -> int:
+    world = World(with_control(have))
+    world.cloud.reset_calls()
+    world.to(target)
+    return world.cloud.calls.read + world.cloud.calls.write
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(
+    ("have", "target", "call"),
+    [(have, target, call) for have, target in ((3, 5), (5, 3)) for call in range(1, calls_of(have, target) + 1)],
+)
+def test_killed_at_any_call_of_the_cloud_the_same_command_finishes(
+    have: int, target: int, call: int, when: Any
+) -> None:
+    undisturbed = World(with_control(have))
+    undisturbed.to(target)
+    world = World(with_control(have))
+    kill(world.cloud, call, when)
+    with pytest.raises(SystemExit):
+        world.to(target)
+    revive(world.cloud)
+    world.to(target)
+    world.whole(target)
+    assert state(world) == state(undisturbed)
