@@ -27,7 +27,7 @@ ZONES: dict[str, dict[str, Any]] = {
     "vm": {
         "family": "clusterctl-base",
         "source": "debian-12",
-        "builder": "m1.large",
+        "builder": "m1.builder",
         "flavors": {"ct.small": "m1.small", "ct.medium": "m1.medium", "ct.large": "m1.large"},
     },
 }

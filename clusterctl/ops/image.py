@@ -167,6 +167,7 @@ def _inputs(spec: ImageSpec, base: Path, cloud: Cloud, data: Path, cache: Path) 
         raise InputError("\n".join(problems))
     facts = {
         "source": source.id,
+        "disk_gib": flavor.disk_gib,  # an image is as large as its builder's disk, and no smaller one can boot it
         "artifacts": {name: [artifact.version, artifact.sha256] for name, artifact in named.items()},
         "java_package": spec.java_package,
         "marathon_packages": list(spec.marathon_packages),
