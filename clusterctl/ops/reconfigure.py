@@ -118,19 +118,20 @@ class Renewal:
         try:
             set_unit(self.hosts, _AGENT, [name], "started")
             look = self.roll.cluster.wait(
-                lambda look: [] if any(look.agents.get(node.address) for node in look.nodes([name])) else [name],
+                lambda look: gates.registered(look, name),
                 what=f"{name} registered",
                 timeout_s=self.roll.timeout_s,
+                also=[name],
             )
-            (node,) = look.nodes([name])
-            seen = look.agents[node.address]
-            if seen.id != agent:
+            own = look.facts[name].mesos_agent
+            if own is None or own.id != agent:
                 return "back under a new id"
-            if seen.drain == DRAINED:
-                self.drainer.reactivate(seen.id)
+            drain = next((each.drain for each in look.agents.values() if each.id == agent), None)
+            if drain == DRAINED:
+                self.drainer.reactivate(agent)
                 return "back in service under its old id"
-            if seen.drain:
-                return f"still {seen.drain.lower()}: its frameworks have not acknowledged the end of all tasks"
+            if drain:
+                return f"still {drain.lower()}: its frameworks have not acknowledged the end of all tasks"
         except PlaybookError as error:
             return f"NOT in service: {why(error, name)}"
         except ClusterctlError as error:

@@ -119,33 +119,31 @@ def agents(look: Look, names: Collection[str], ids: Mapping[str, str]) -> dict[s
 
 
 def _agent_trouble(look: Look, node: Node, wanted: str) -> str:
-    seen = look.facts.get(node.name, NodeFacts(error="not asked"))
-    if trouble := seen.error or seen.trouble(UNITS[Service.MESOS_AGENT], seen.mesos_agent):
-        return trouble
-    own = seen.mesos_agent
-    if own is None or not own.registered:
-        return "its agent has not registered again yet"
-    if own.id != wanted:
+    if problems := registered(look, node.name):
+        return problems[0]
+    own = look.facts[node.name].mesos_agent
+    if own is not None and own.id != wanted:
         return f"its agent came back as {own.id}, and was {wanted}"
     return "" if look.agent_ids.get(node.name) == wanted else "the leading master does not list it as active"
 
 
+def registered(look: Look, name: str) -> list[str]:
+    """Whether an agent says of itself that it is registered, under whatever id, drained or not."""
+    seen = look.facts.get(name, NodeFacts(error="not asked"))
+    if trouble := seen.error or seen.trouble(UNITS[Service.MESOS_AGENT], seen.mesos_agent):
+        return [trouble]
+    own = seen.mesos_agent
+    return [] if own is not None and own.registered else ["its agent has not registered again yet"]
+
+
 def serves(look: Look, service: Service, name: str) -> list[str]:
     """Whether one node takes part in its service again; the others' state is not looked at."""
-    problems = []
-    for node in look.nodes([name]):
-        seen = look.facts.get(name, NodeFacts(error="not asked"))
-        if service is Service.MESOS_AGENT:
-            own = seen.mesos_agent
-            if trouble := seen.error or seen.trouble(UNITS[service], own):
-                problems.append(f"{node}: {trouble}")
-            elif name not in look.agent_ids:
-                problems.append(f"{node}: the leading master does not list it as active")
-        else:
-            part = getattr(seen, service.value)
-            if trouble := seen.error or seen.trouble(UNITS[service], part):
-                problems.append(f"{node}: {trouble}")
-    return problems or ([] if look.nodes([name]) else [f"{name} has no server"])
+    if service is Service.MESOS_AGENT:
+        missing = [] if name in look.agent_ids else ["the leading master does not list it as active"]
+        return registered(look, name) or missing
+    seen = look.facts.get(name, NodeFacts(error="it has no server"))
+    trouble = seen.error or seen.trouble(UNITS[service], getattr(seen, service.value))
+    return [trouble] if trouble else []
 
 
 def renewed(look: Look, node: Node, old: str) -> list[str]:

@@ -1,0 +1,300 @@
+"""Operating rules of restarts, each by its name, on a cluster that watches them."""
+
+from __future__ import annotations
+
+import pytest
+
+from clusterctl.errors import InputError, UnhealthyError
+from clusterctl.ops.restart import Restart
+from clusterctl.ops.roll.order import SERVICES, batch_size, chosen
+from clusterctl.ops.roll.report import RollError
+from clusterctl.ops.roll.steps import BACK_S, SETTLE_S, Roll
+from clusterctl.spec.model import Service
+from tests.unit.health.clusters import CONTROL
+from tests.unit.ops.roll.world import AGENT, MARATHON, MASTER, ONE, THREE, TWO, ZK, World
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def restart(world: World, service: str, *only: str, batch: str = "20%", max_failures: int = 0) -> Roll:
+    """The steps of `clusterctl restart`."""
+    roll = world.roll(Restart(world), f"restart {service}")
+    look = world.cluster.look()
+    targets = chosen(look.expect, SERVICES[service], only)
+    for each, names in targets.items():
+        roll.journal.plan(each, names)
+    size = batch_size(batch, len(look.expect.agents))
+    for each, names in targets.items():
+        roll.run(each, names, batch=size, max_failures=max_failures)
+    return roll
+
+
+@pytest.mark.parametrize(
+    ("service", "order"),
+    [("zookeeper", [ONE, TWO, THREE]), ("mesos_master", [TWO, THREE, ONE]), ("marathon", [ONE, THREE, TWO])],
+)
+def test_followers_are_restarted_first_and_the_leader_last(world: World, service: str, order: list[str]) -> None:
+    roll = restart(world, service)
+    assert world.acted("restarted", service) == order
+    assert [name for _, name in roll.journal.done] == order
+    assert (roll.journal.left, roll.journal.failed) == ([], [])
+
+
+def test_the_leader_is_looked_up_anew_before_each_step(world: World) -> None:
+    def lead(event: str) -> None:
+        if event == f"restarted zookeeper {ONE}":  # meanwhile another member takes over
+            world.leaders[ZK] = TWO
+
+    world.on_event = lead
+    restart(world, "zookeeper")
+    assert world.acted("restarted", "zookeeper") == [ONE, THREE, TWO]
+
+
+def test_never_two_members_and_never_two_components_at_once(world: World) -> None:
+    for service in ("zookeeper", "mesos", "marathon"):
+        restart(world, service)
+    assert world.violations == []
+    assert len(world.acted("restarted", "mesos_agent")) == 3
+    kinds = [event.split()[1] for event in world.events]
+    assert sorted(set(kinds), key=kinds.index) == ["zookeeper", "mesos_master", "mesos_agent", "marathon"]
+
+
+def test_mesos_means_masters_then_agents(world: World) -> None:
+    restart(world, "mesos")
+    services = [event.split()[1] for event in world.events]
+    assert services == ["mesos_master"] * 3 + ["mesos_agent"] * 3
+
+
+def test_an_unhealthy_cluster_is_not_touched(world: World) -> None:
+    del world.up[ZK, TWO]
+    with pytest.raises(UnhealthyError) as caught:
+        restart(world, "mesos_master")
+    assert world.events == []
+    assert world.clock.now < SETTLE_S + 5
+    assert "nothing was touched" in caught.value.message
+    assert "zookeeper.members: demo-control-2" in caught.value.message
+    assert caught.value.exit_code == 3
+
+
+def test_a_zookeeper_follower_must_be_in_sync_before_the_next_step(world: World) -> None:
+    seen: list[int] = []
+
+    def count(event: str) -> None:
+        seen.append(sum(world.answers(ZK, name) for name in CONTROL))
+
+    world.on_event = count
+    restart(world, "zookeeper")
+    assert seen == [3, 3, 3], "a member was restarted before the one before it was back"
+
+
+def test_a_member_that_does_not_come_back_stops_the_run_and_is_put_back(world: World) -> None:
+    def fall_ill(event: str) -> None:
+        if event == f"restarted zookeeper {TWO}":
+            world.sick.add((ZK, TWO))
+
+    world.on_event = fall_ill
+    with pytest.raises(RollError) as caught:
+        restart(world, "zookeeper")
+    journal = caught.value.journal
+    assert journal.done == [(ZK, ONE)]
+    assert [(each.node, each.state) for each in journal.failed] == [(TWO, "back in service")]
+    assert journal.left == [(ZK, THREE)]
+    assert world.events[-2:] == [f"restarted zookeeper {TWO}", f"started zookeeper {TWO}"]
+    assert f"restarted zookeeper {THREE}" not in world.events
+    assert caught.value.exit_code == 1
+    assert caught.value.hint == (
+        f"Mend the cause, then `clusterctl restart zookeeper --only {TWO},{THREE}` does what is left."
+    )
+    assert f"done: zookeeper on {ONE}" in caught.value.message
+    assert f"left: zookeeper on {THREE}" in caught.value.message
+    assert journal.to_json()["continue"] == f"clusterctl restart zookeeper --only {TWO},{THREE}"
+
+
+def test_continuing_touches_only_what_is_left(world: World) -> None:
+    world.fails["restarted", TWO] = "Failed to connect to bus"
+    with pytest.raises(RollError, match="Failed to connect to bus") as caught:
+        restart(world, "zookeeper")
+    del world.fails["restarted", TWO]
+    done = len(world.events)
+    restart(world, "zookeeper", *caught.value.journal.unfinished)
+    assert world.events[done:] == [f"restarted zookeeper {TWO}", f"restarted zookeeper {THREE}"]
+
+
+def test_a_node_that_can_not_be_put_back_is_named_as_out_of_service(world: World) -> None:
+    world.fails |= {("restarted", ONE): "unreachable", ("started", ONE): "unreachable"}
+    with pytest.raises(RollError) as caught:
+        restart(world, "zookeeper")
+    assert caught.value.journal.failed[0].state == "NOT in service: restart task: unreachable"
+    assert f"failed: zookeeper on {ONE}: NOT in service" in caught.value.message
+
+
+def test_a_node_that_was_started_and_stays_silent_is_named_as_out_of_service(world: World) -> None:
+    def die(event: str) -> None:
+        if ONE in event:
+            world.up[ZK, ONE] = 1e9
+
+    world.on_event = die
+    world.fails["restarted", ONE] = "no"
+    with pytest.raises(RollError) as caught:
+        restart(world, "zookeeper")
+    assert caught.value.journal.failed[0].state.startswith("NOT in service: connection refused")
+    assert world.clock.now >= BACK_S
+
+
+def test_another_service_that_falls_ill_stops_the_run_before_the_next_node(world: World) -> None:
+    def fall_ill(event: str) -> None:
+        if event == f"restarted mesos_master {TWO}":
+            world.up[ZK, ONE] = 1e9
+
+    world.on_event = fall_ill
+    with pytest.raises(RollError, match="the cluster is not healthy") as caught:
+        restart(world, "mesos_master")
+    assert caught.value.journal.done == [(MASTER, TWO)]
+    assert world.acted("restarted", "mesos_master") == [TWO]
+
+
+def test_masters_wait_until_every_agent_has_registered_again_with_its_id(world: World) -> None:
+    def forget(event: str) -> None:
+        if event == f"restarted mesos_master {ONE}":
+            world.ids["demo-builders-abc-1"] = "S-other"
+
+    world.on_event = forget
+    with pytest.raises(RollError, match="has not registered again as S-demo-builders-abc-1"):
+        restart(world, "mesos_master")
+
+
+def test_marathon_must_keep_its_framework_id(world: World) -> None:
+    def lose(event: str) -> None:
+        world.framework = "f-9999"
+
+    world.on_event = lose
+    with pytest.raises(RollError, match="framework id f-9999, and had f-0000"):
+        restart(world, "marathon")
+
+
+def test_marathons_deployments_must_be_empty_before(world: World) -> None:
+    world.deployments = 2
+    with pytest.raises(UnhealthyError, match="2 of Marathon's deployments are under way"):
+        restart(world, "marathon")
+    assert world.events == []
+
+
+def test_marathons_deployments_must_be_empty_after(world: World) -> None:
+    def deploy(event: str) -> None:
+        world.deployments = 1
+
+    world.on_event = deploy
+    with pytest.raises(RollError, match="1 of Marathon's deployments are under way"):
+        restart(world, "marathon")
+    assert len(world.events) == 2  # the restart, and the start that puts back
+
+
+def test_deployments_are_no_concern_of_other_services(world: World) -> None:
+    world.deployments = 2
+    assert len(restart(world, "zookeeper").journal.done) == 3
+
+
+def test_an_agent_must_register_under_the_same_id(world: World) -> None:
+    def renew(event: str) -> None:
+        name = event.rsplit(maxsplit=1)[-1]
+        world.ids[name] = "S-new"
+
+    world.on_event = renew
+    with pytest.raises(RollError, match="came back as S-new, and was S-demo-"):
+        restart(world, "mesos_agent")
+
+
+def test_agents_are_lost_after_the_masters_patience_not_later(world: World) -> None:
+    def die(event: str) -> None:
+        if event.startswith("restarted"):
+            world.sick.add((AGENT, event.rsplit(maxsplit=1)[-1]))
+
+    world.on_event = die
+    with pytest.raises(RollError):
+        restart(world, "mesos_agent")
+    # 5 pings of 15 s, then as long as a node that was put back may take
+    assert 75 <= world.clock.now <= 75 + BACK_S + 10
+
+
+def test_agents_go_in_batches_that_spread_over_groups() -> None:
+    world = World(builders=9)
+    batches: list[int] = []
+
+    def note(event: str) -> None:
+        batches.append(int(world.clock.now))
+
+    world.on_event = note
+    restart(world, "mesos_agent", batch="30%")
+    sizes = [batches.count(moment) for moment in sorted(set(batches))]
+    assert sizes == [3, 3, 3, 1]
+
+
+def test_a_failed_agent_stops_the_run_after_its_batch() -> None:
+    world = World(builders=5)
+    order = sorted(world.agents)
+    world.fails["restarted", order[0]] = "boom"
+    with pytest.raises(RollError) as caught:
+        restart(world, "mesos_agent", batch="2")
+    journal = caught.value.journal
+    assert len(journal.done) + len(journal.failed) == 2
+    assert [each.node for each in journal.failed] == [order[0]]
+    assert len(journal.left) == 4
+    assert f"started mesos_agent {order[0]}" in world.events
+
+
+def test_fewer_failures_than_allowed_go_on_and_are_told_at_the_end() -> None:
+    world = World(builders=5)
+    bad = sorted(world.agents)[0]
+    world.fails |= {("restarted", bad): "boom", ("started", bad): "boom"}
+
+    def stay_away(_: str) -> None:
+        world.up.pop((AGENT, bad), None)
+
+    world.on_event = stay_away
+    with pytest.raises(RollError, match="1 agents failed, 1 are allowed") as caught:
+        restart(world, "mesos_agent", batch="1", max_failures=1)
+    journal = caught.value.journal
+    assert (len(journal.done), len(journal.failed), journal.left) == (5, 1, [])
+    assert caught.value.hint is not None
+    assert f"--only {bad}`" in caught.value.hint
+
+
+def test_more_failures_than_allowed_stop_the_run() -> None:
+    world = World(builders=5)
+    for name in world.agents:
+        world.fails["restarted", name] = "boom"
+    with pytest.raises(RollError, match="2 agents failed") as caught:
+        restart(world, "mesos_agent", batch="1", max_failures=1)
+    assert (len(caught.value.journal.failed), len(caught.value.journal.left)) == (2, 4)
+
+
+def test_ctrl_c_puts_the_node_back_and_names_the_rest(world: World) -> None:
+    def interrupt(event: str) -> None:
+        if event == f"restarted zookeeper {TWO}":
+            raise KeyboardInterrupt
+
+    world.on_event = interrupt
+    with pytest.raises(RollError, match=r"Ctrl-C at zookeeper on demo-control-2 \(back in service\)") as caught:
+        restart(world, "zookeeper")
+    assert world.events[-1] == f"started zookeeper {TWO}"
+    assert caught.value.journal.unfinished == [TWO, THREE]
+
+
+def test_unknown_names_are_refused_before_anything_is_done(world: World) -> None:
+    with pytest.raises(InputError, match="--only: found demo-control-9; allowed: demo-control-1, "):
+        restart(world, "zookeeper", "demo-control-9")
+    assert world.events == []
+
+
+@pytest.mark.parametrize("service", [ZK, MASTER, MARATHON])
+def test_one_node_is_restarted_by_name(world: World, service: Service) -> None:
+    restart(world, service.value, TWO)
+    assert world.events == [f"restarted {service} {TWO}"]
+
+
+def test_marathon_roll_passes_all_its_members(world: World) -> None:
+    assert len(restart(world, "marathon").journal.done) == 3
+    assert world.leader(MARATHON) != TWO

@@ -1,0 +1,446 @@
+"""Operating rules of upgrades: checked before anything is touched, put back on failure, continued where it stopped."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clusterctl.errors import ClusterctlError, InputError
+from clusterctl.ops.roll.look import Look
+from clusterctl.ops.roll.nodestate import NodeState, Wanted, obstacles
+from clusterctl.ops.roll.order import SERVICES, chosen
+from clusterctl.ops.roll.report import Journal, RollError
+from clusterctl.ops.upgrade import Upgrade, kept_artifact, look_at_nodes, unfinished, wanted_artifacts
+from clusterctl.ops.upgrade_marathon import MarathonUpgrade
+from clusterctl.spec.artifacts import Artifact, Artifacts
+from clusterctl.spec.model import Service
+from tests.unit.ops.roll.packages import deb, tarball
+from tests.unit.ops.roll.world import (
+    MARATHON,
+    NEW_MARATHON,
+    NEW_MESOS,
+    NEW_ZOOKEEPER,
+    OLD_MARATHON,
+    OLD_MESOS,
+    OLD_ZOOKEEPER,
+    ONE,
+    THREE,
+    TWO,
+    ZK,
+    World,
+)
+
+WANTED = {
+    "mesos": Wanted("mesos", NEW_MESOS[1], NEW_MESOS[0], Path("mesos.deb"), "mesos", 10 * 2**20),
+    "marathon": Wanted("marathon", NEW_MARATHON[1], NEW_MARATHON[0], Path("marathon.tgz"), "", 10 * 2**20),
+}
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def upgrade(
+    world: World,
+    service: str,
+    *only: str,
+    to: str | None = None,
+    previous: Callable[[str, str], Path | None] = lambda *_: Path("old"),
+    **wanted: Wanted,
+) -> Journal:
+    """The steps of `clusterctl upgrade`."""
+    targets = chosen(world.cluster.look().expect, SERVICES[service], only)
+    states, want = look_at_nodes(world, targets, WANTED | wanted, to)
+    left = unfinished(targets, states, want)
+    work = Upgrade(world, want, states, previous)
+    roll = world.roll(work, f"upgrade {service}")
+    for each, names in left.items():
+        roll.journal.plan(each, names)
+
+    def back_up(_: Look) -> Path:
+        world.events.append("backup")
+        return Path("/backups/1")
+
+    for each, names in left.items():
+        if each is MARATHON:
+            MarathonUpgrade(roll, work, back_up).run(names)
+        else:
+            roll.run(each, names, batch=1, max_failures=0)
+    return roll.journal
+
+
+def test_all_goes_through_zookeeper_masters_agents_and_marathon_in_this_order(world: World) -> None:
+    upgrade(world, "all")
+    order = list(dict.fromkeys(event.split()[1] for event in world.events if event.startswith("restarted")))
+    assert order == ["zookeeper", "mesos_master", "mesos_agent", "marathon"]
+    assert set(world.zookeeper.values()) == {NEW_ZOOKEEPER}
+    assert set(world.mesos.values()) == {NEW_MESOS}
+    assert set(world.running_marathon.values()) == {NEW_MARATHON}
+    assert world.violations == []
+
+
+def test_a_node_is_installed_and_restarted_before_the_next_is_touched(world: World) -> None:
+    upgrade(world, "zookeeper")
+    assert world.events == [
+        line
+        for name in (ONE, TWO, THREE)
+        for line in (f"installed zookeeper {NEW_ZOOKEEPER} {name}", f"restarted zookeeper {name}")
+    ]
+
+
+def test_nodes_that_run_the_version_already_are_skipped(world: World) -> None:
+    world.fails["upgrade", "demo-builders-abc-1"] = "No space left on device"
+    with pytest.raises(RollError, match="No space left on device"):
+        upgrade(world, "mesos")
+    del world.fails["upgrade", "demo-builders-abc-1"]
+    before = len(world.events)
+    journal = upgrade(world, "mesos")
+    touched = {event.split()[-1] for event in world.events[before:]}
+    assert "demo-builders-abc-1" in touched
+    assert not touched & {ONE, TWO, THREE}
+    assert upgrade(world, "mesos").done == []
+    assert len(journal.done) >= 1
+
+
+def test_a_node_that_was_installed_and_not_restarted_is_not_done(world: World) -> None:
+    world.mesos[TWO] = NEW_MESOS
+    world.installed["mesos", TWO] = 100.0
+    upgrade(world, "mesos")
+    assert TWO in world.acted("restarted", "mesos_master")
+
+
+def test_a_failed_upgrade_gets_its_old_version_back(world: World) -> None:
+    def fall_ill(event: str) -> None:
+        if event == f"restarted mesos_master {THREE}" and world.mesos[THREE] == NEW_MESOS:
+            world.sick.add((Service.MESOS_MASTER, THREE))
+        elif event == f"restarted mesos_master {THREE}":
+            world.sick.clear()
+
+    world.on_event = fall_ill
+    asked: list[tuple[str, str]] = []
+
+    def previous(component: str, sha256: str) -> Path:
+        asked.append((component, sha256))
+        return Path("old.deb")
+
+    with pytest.raises(RollError) as caught:
+        upgrade(world, "mesos", previous=previous)
+    journal = caught.value.journal
+    assert [(each.node, each.state) for each in journal.failed] == [
+        (THREE, f"back in service (with mesos {OLD_MESOS[1]} again)")
+    ]
+    assert asked == [("mesos", OLD_MESOS[0])]
+    assert world.mesos == dict.fromkeys(world.mesos, OLD_MESOS) | {TWO: NEW_MESOS}
+    assert ONE in journal.unfinished
+    assert THREE in journal.unfinished
+
+
+def test_without_a_copy_the_old_version_is_said_to_be_missing(world: World) -> None:
+    def fall_ill(event: str) -> None:
+        if event == f"restarted mesos_master {TWO}":
+            if world.acted("restarted", "mesos_master") == [TWO]:
+                world.sick.add((Service.MESOS_MASTER, TWO))
+            else:
+                world.sick.clear()
+
+    world.on_event = fall_ill
+    with pytest.raises(RollError) as caught:
+        upgrade(world, "mesos", previous=lambda *_: None)
+    assert "no copy of mesos 1.11.0-1 is at hand; --previous names" in caught.value.journal.failed[0].state
+
+
+def test_a_step_that_installed_nothing_only_starts_the_unit(world: World) -> None:
+    world.fails["upgrade", ONE] = "Failed to lock apt"
+    with pytest.raises(RollError) as caught:
+        upgrade(world, "zookeeper")
+    assert world.events == [f"started zookeeper {ONE}"]
+    assert caught.value.journal.failed[0].state == "back in service"
+
+
+def test_zookeepers_version_is_what_apt_offers_everywhere(world: World) -> None:
+    world.offered[TWO] = "3.8.0-13"
+    with pytest.raises(InputError, match=r"--to: is missing, and .* 3\.8\.0-12, 3\.8\.0-13"):
+        upgrade(world, "zookeeper")
+    with pytest.raises(ClusterctlError, match=r"demo-control-2: apt offers libzookeeper-java 3\.8\.0-13, wanted"):
+        upgrade(world, "zookeeper", to=NEW_ZOOKEEPER)
+    world.offered = dict.fromkeys(world.offered, OLD_ZOOKEEPER)
+    assert upgrade(world, "zookeeper").done == []
+    assert world.events == []
+
+
+def test_a_downgrade_is_refused_before_anything_is_touched(world: World) -> None:
+    older = replace(WANTED["mesos"], version="1.10.0-1")
+    with pytest.raises(InputError, match="going back is not supported") as caught:
+        upgrade(world, "mesos", mesos=older)
+    assert caught.value.exit_code == 2
+    assert world.events == []
+
+
+def test_a_skipped_marathon_release_is_refused(world: World) -> None:
+    world.marathon = dict.fromkeys(world.marathon, ("e" * 64, "1.9.109"))
+    with pytest.raises(InputError, match="skips releases"):
+        upgrade(world, "marathon")
+
+
+@pytest.mark.parametrize(
+    ("facts", "why"),
+    [
+        ({"locked": "apt-get (process 99)"}, "demo-control-2: dpkg is locked by apt-get (process 99)"),
+        ({"free_mib": {"/usr": 73, "/opt": 5000}}, "demo-control-2: 73 MiB are free in /usr, and mesos wants 74"),
+        ({"broken": ["mesos"]}, "demo-control-2: dpkg did not finish with mesos"),
+    ],
+)
+def test_obstacles_on_any_node_stop_the_upgrade_before_the_first(world: World, facts: dict[str, Any], why: str) -> None:
+    world.node_facts[TWO] = facts
+    with pytest.raises(ClusterctlError) as caught:
+        upgrade(world, "mesos")
+    assert why in caught.value.message
+    assert "nothing was changed" in caught.value.message
+    assert world.events == []
+
+
+def test_an_unreachable_node_stops_the_upgrade_before_the_first(world: World) -> None:
+    world.fails["upgrade-check", "demo-builders-abc-2"] = "Failed to connect to the host via ssh"
+    with pytest.raises(ClusterctlError, match=r"demo-builders-abc-2: .*Failed to connect to the host via ssh"):
+        upgrade(world, "mesos")
+    assert world.events == []
+
+
+def test_a_node_without_a_record_is_refused() -> None:
+    problems = list(obstacles("n", NodeState(apt_error="404 Not Found"), Wanted("zookeeper", "1")))
+    assert problems == ["n: apt-get update: 404 Not Found", "n: apt offers libzookeeper-java not at all, wanted 1"]
+
+
+# --- artifacts, on the operator's machine -----------------------------------------------------------------------------
+
+
+def artifact(path: Path, version: str, **changes: str) -> Artifact:
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Artifact(**{"version": version, "src": path.name, "sha256": digest} | changes)
+
+
+def artifacts(tmp_path: Path, **changes: Artifact) -> Artifacts:
+    package, archive = deb(tmp_path / "mesos.deb", "mesos", "1.11.0-2", 2048), tarball(tmp_path / "m.tgz", 5000)
+    named = {"mesos": artifact(package, "1.11.0-2"), "marathon": artifact(archive, "1.11.25")}
+    return Artifacts(**named | changes)
+
+
+def test_artifacts_are_verified_and_kept_for_the_way_back(tmp_path: Path) -> None:
+    named, cache = artifacts(tmp_path), tmp_path / "cache"
+    wanted = wanted_artifacts(["zookeeper", "mesos", "marathon"], named, tmp_path, cache, None)
+    assert list(wanted) == ["mesos", "marathon"]
+    assert (wanted["mesos"].version, wanted["mesos"].package) == ("1.11.0-2", "mesos")
+    assert wanted["mesos"].room_bytes == (tmp_path / "mesos.deb").stat().st_size + 2048 * 1024
+    assert wanted["marathon"].room_bytes == (tmp_path / "m.tgz").stat().st_size + 5000
+    find = kept_artifact(cache, None, tmp_path)
+    found = find("mesos", named.mesos.sha256)
+    assert found is not None
+    assert found.read_bytes() == (tmp_path / "mesos.deb").read_bytes()
+    assert find("mesos", "0" * 64) is None
+
+
+def test_the_old_artifact_can_be_named_by_an_older_file(tmp_path: Path) -> None:
+    named = artifacts(tmp_path)
+    find = kept_artifact(tmp_path / "empty", named, tmp_path)
+    assert find("mesos", named.mesos.sha256) == tmp_path / "mesos.deb"
+    assert find("mesos", "0" * 64) is None
+
+
+def test_a_bad_digest_is_refused_on_the_operators_machine(tmp_path: Path) -> None:
+    named = artifacts(tmp_path)
+    (tmp_path / "mesos.deb").write_bytes(b"!<arch>\nsomething else")
+    with pytest.raises(InputError, match=r"artifacts\.mesos\.sha256"):
+        wanted_artifacts(["mesos"], named, tmp_path, tmp_path / "cache", None)
+
+
+@pytest.mark.parametrize(
+    ("to", "text"), [("1.11.0-9", "--to: found 1.11.0-9, and the artifacts file has mesos 1.11.0-2")]
+)
+def test_another_version_than_the_files_is_refused(tmp_path: Path, to: str, text: str) -> None:
+    with pytest.raises(InputError, match=text):
+        wanted_artifacts(["mesos"], artifacts(tmp_path), tmp_path, tmp_path / "cache", to)
+
+
+def test_a_package_of_another_version_than_named_is_refused(tmp_path: Path) -> None:
+    package = deb(tmp_path / "other.deb", "mesos", "1.11.0-1", 1)
+    named = artifacts(tmp_path, mesos=artifact(package, "1.11.0-3"))
+    with pytest.raises(InputError, match=r"found 1\.11\.0-3, and other\.deb is 1\.11\.0-1"):
+        wanted_artifacts(["mesos"], named, tmp_path, tmp_path / "cache", None)
+
+
+def test_what_is_no_package_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("<html>404</html>")
+    named = artifacts(tmp_path, mesos=artifact(tmp_path / "x", "1.11.0-3"))
+    with pytest.raises(InputError, match="it is no Debian package"):
+        wanted_artifacts(["mesos"], named, tmp_path, tmp_path / "cache", None)
+    named = artifacts(tmp_path, marathon=artifact(tmp_path / "x", "1.11.25"))
+    with pytest.raises(InputError, match="it is no tarball"):
+        wanted_artifacts(["marathon"], named, tmp_path, tmp_path / "cache", None)
+
+
+def test_artifacts_must_be_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--artifacts: is missing"):
+        wanted_artifacts(["mesos"], None, tmp_path, tmp_path, None)
+
+
+# --- Marathon's own order ---------------------------------------------------------------------------------------------
+
+
+def test_marathon_is_upgraded_in_its_own_order(world: World) -> None:
+    journal = upgrade(world, "marathon")
+    version = NEW_MARATHON[1]
+    assert world.events == [
+        "backup",
+        f"stopped marathon {ONE}",
+        f"stopped marathon {THREE}",
+        f"installed marathon {version} {ONE}",
+        f"restarted marathon {ONE}",
+        f"stopped marathon {TWO}",
+        f"installed marathon {version} {TWO}",
+        f"restarted marathon {TWO}",
+        f"installed marathon {version} {THREE}",
+        f"restarted marathon {THREE}",
+    ]
+    assert journal.facts["backup"] == "/backups/1"
+    assert [name for _, name in journal.done] == [ONE, TWO, THREE]
+    assert world.leader(MARATHON) == ONE
+    assert world.violations == []
+
+
+def test_the_old_marathon_stops_only_when_the_new_one_waits_behind_it(world: World) -> None:
+    seen: list[bool] = []
+
+    def look(event: str) -> None:
+        if event == f"stopped marathon {TWO}":
+            seen.append(world.answers(MARATHON, ONE))
+
+    world.on_event = look
+    upgrade(world, "marathon")
+    assert seen == [True]
+
+
+def test_a_failed_backup_stops_the_upgrade_before_anything_is_touched(world: World) -> None:
+    targets = chosen(world.cluster.look().expect, (MARATHON,), ())
+    states, want = look_at_nodes(world, targets, WANTED, None)
+    work = Upgrade(world, want, states, lambda *_: None)
+    roll = world.roll(work)
+
+    def broken(_: Look) -> Path:
+        raise ClusterctlError("no space for the backup")
+
+    with pytest.raises(ClusterctlError, match="no space for the backup"):
+        MarathonUpgrade(roll, work, broken).run(targets[MARATHON])
+    assert world.events == []
+
+
+@pytest.mark.parametrize("line", ["[..] ERROR cannot migrate", "[..] FATAL out of order"])
+def test_an_error_in_the_new_marathons_log_brings_the_old_version_back(world: World, line: str) -> None:
+    world.log_lines[ONE] = line
+    with pytest.raises(RollError, match="its log has errors") as caught:
+        upgrade(world, "marathon")
+    assert set(world.running_marathon.values()) == {OLD_MARATHON}
+    assert caught.value.journal.failed[0].state == "back in service with the old version, like the others"
+    assert [name for _, name in caught.value.journal.left] == [TWO, THREE]
+    assert all(world.answers(MARATHON, name) for name in (ONE, TWO, THREE))
+
+
+def test_a_new_marathon_that_never_answers_brings_the_old_version_back(world: World) -> None:
+    def fall_ill(event: str) -> None:
+        if event == f"restarted marathon {ONE}":
+            world.sick.add((MARATHON, ONE))
+
+    world.on_event = fall_ill
+    with pytest.raises(RollError):
+        upgrade(world, "marathon")
+    assert f"stopped marathon {TWO}" not in world.events, "the old leader must go on leading"
+    assert set(world.running_marathon.values()) == {OLD_MARATHON}
+
+
+def test_a_lost_framework_id_brings_the_old_version_back(world: World) -> None:
+    def lose(event: str) -> None:
+        world.framework = "f-9999" if event == f"stopped marathon {TWO}" else "f-0000"
+
+    world.on_event = lose
+    with pytest.raises(RollError, match="had f-0000: its tasks would be orphaned"):
+        upgrade(world, "marathon")
+    assert set(world.running_marathon.values()) == {OLD_MARATHON}
+
+
+def test_a_marathon_of_another_version_than_wanted_is_not_taken(world: World) -> None:
+    def other(event: str) -> None:
+        if event == f"restarted marathon {ONE}":
+            world.marathon[ONE] = ("d" * 64, "1.11.99")
+
+    world.on_event = other
+    with pytest.raises(RollError, match=r"says that it is Marathon 1\.11\.99, expected 1\.11\.25"):
+        upgrade(world, "marathon")
+
+
+def test_ctrl_c_in_the_middle_brings_the_old_version_back(world: World) -> None:
+    def interrupt(event: str) -> None:
+        if event == f"stopped marathon {TWO}":
+            raise KeyboardInterrupt
+
+    world.on_event = interrupt
+    with pytest.raises(RollError, match="Ctrl-C"):
+        upgrade(world, "marathon")
+    assert set(world.running_marathon.values()) == {OLD_MARATHON}
+    assert all(world.answers(MARATHON, name) for name in (ONE, TWO, THREE))
+
+
+def test_an_instance_that_does_not_follow_must_not_lead_with_its_old_version(world: World) -> None:
+    world.fails["upgrade", TWO] = "No space left on device"
+    with pytest.raises(RollError) as caught:
+        upgrade(world, "marathon")
+    assert caught.value.journal.failed[0].state.startswith("left stopped: its old version must not lead")
+    assert not world.answers(MARATHON, TWO)
+    assert world.leader(MARATHON) == ONE
+
+    del world.fails["upgrade", TWO]
+    before = len(world.events)
+    journal = upgrade(world, "marathon")
+    assert [name for _, name in journal.done] == [TWO, THREE]
+    assert not any(ONE in event or event == "backup" for event in world.events[before:])
+    assert set(world.running_marathon.values()) == {NEW_MARATHON}
+
+
+@pytest.mark.parametrize("killed_at", range(1, 11))
+def test_a_run_killed_anywhere_is_finished_by_the_same_command(killed_at: int) -> None:
+    world = World()
+
+    class Killed(BaseException):
+        """kill -9: nothing of the run comes after it."""
+
+    def kill(_: str) -> None:
+        if len(world.events) == killed_at:
+            raise Killed
+
+    world.on_event = kill
+    if killed_at > 1:  # the first event is the backup
+        with pytest.raises(Killed):
+            upgrade(world, "marathon")
+    world.on_event = lambda _: None
+    upgrade(world, "marathon")
+    assert set(world.running_marathon.values()) == {NEW_MARATHON}
+    assert all(world.answers(MARATHON, name) for name in (ONE, TWO, THREE))
+
+
+def test_the_last_old_marathon_gives_way_to_new_ones_that_wait(world: World) -> None:
+    for name in (ONE, THREE):  # the others are new already and wait behind the old leader
+        world.marathon[name] = world.running_marathon[name] = NEW_MARATHON
+    journal = upgrade(world, "marathon")
+    assert [name for _, name in journal.done] == [TWO]
+    assert world.acted("stopped", "marathon") == [TWO]
+
+
+def test_zookeeper_unhealthy_stops_before_marathon_is_backed_up(world: World) -> None:
+    world.up[ZK, ONE] = 1e9
+    with pytest.raises(ClusterctlError, match="not healthy"):
+        upgrade(world, "marathon")
+    assert world.events == []
