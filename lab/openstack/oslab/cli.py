@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from . import api, aptcache, cache, config, container, facts, kvm, net, storage
+from . import api, aptcache, cache, config, container, facts, kvm, net, snapshot, storage
 from .settings import HERE, LabError, Settings, from_environment
 from .shell import run
 
@@ -44,10 +44,17 @@ def up(lab: Settings) -> None:
     with phases.phase("artefacts"):
         base, images = artefacts(lab)
     stop(lab)
+    fresh = not (lab.state / "data.xfs").exists()
+    if fresh:
+        (lab.state / "base").unlink(missing_ok=True)
+    hardware = kvm.works(lab, base, images)
+    filled = snapshot.place(lab, base, images, hardware)
+    if fresh and filled.is_dir():
+        with phases.phase("restore"):
+            snapshot.restore(lab, filled)
     with phases.phase("prepare"):
         facts.write_access(lab)
         base = storage.mount(lab, base)
-        hardware = kvm.works(lab, base, images)
         config.apply(lab, hardware, images.name)
         net.up(lab)
     with phases.phase("services"):
@@ -58,6 +65,9 @@ def up(lab: Settings) -> None:
     with phases.phase("computes"):
         api.wait_until_alive(lab, since)
         aptcache.wait_until_answers(lab)
+    if fresh and not filled.is_dir():
+        with phases.phase("snapshot"):
+            snapshot.take(lab, filled)
     (lab.state / "phases.json").write_text(json.dumps(phases.seconds))
     print(f'lab: ready; zones vm ({"KVM" if hardware else "emulated"}), container, fake; eval "$({sys.argv[0]} env)"')
 
@@ -75,6 +85,7 @@ def stop(lab: Settings) -> None:
     """Ends what runs and unmounts; keeps all data. Also cleans up after a crash. Idempotent."""
     if not lab.state.exists():
         return
+    storage.thaw(lab)
     container.stop(lab)
     if storage.is_mounted(lab.data):
         storage.free_loops(lab)

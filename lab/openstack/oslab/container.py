@@ -55,7 +55,7 @@ def forget(lab: Settings) -> None:
             place.rmdir()
 
 
-def wait_for_init(lab: Settings, deadline_s: float = 600) -> None:
+def wait_for_init(lab: Settings, deadline_s: float = 1200) -> None:
     """Waits until openstack-init said READY. Raises LabError, with the end of its log, if it fails or is late."""
     log = lab.rootfs / "var/log/openstack-init.log"
     end = time.monotonic() + deadline_s

@@ -59,6 +59,12 @@ def mount(lab: Settings, base: Path) -> Path:
     return base
 
 
+def thaw(lab: Settings) -> None:
+    """Undoes a freeze that a killed process left (see snapshot.py): whoever writes would wait for ever."""
+    if is_mounted(lab.data):
+        succeeds("xfs_freeze", "-u", lab.data)
+
+
 def unmount(lab: Settings) -> None:
     """Idempotent."""
     for place in (lab.rootfs, lab.data):
