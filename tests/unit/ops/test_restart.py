@@ -232,6 +232,19 @@ def test_agents_go_in_batches_that_spread_over_groups() -> None:
     assert sizes == [3, 3, 3, 1]
 
 
+def test_the_cluster_is_healthy_between_batches() -> None:
+    world = World(builders=4)
+
+    def fall_ill(event: str) -> None:
+        if event.startswith("restarted"):
+            world.up[MASTER, TWO] = 1e9
+
+    world.on_event = fall_ill
+    with pytest.raises(RollError, match=r"mesos\.masters: demo-control-2") as caught:
+        restart(world, "mesos_agent", batch="1")
+    assert (len(caught.value.journal.done), len(caught.value.journal.left)) == (1, 4)
+
+
 def test_a_failed_agent_stops_the_run_after_its_batch() -> None:
     world = World(builders=5)
     order = sorted(world.agents)

@@ -1,0 +1,103 @@
+"""The rolling verbs: what they say, where, and how they end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clusterctl.cloud.memory import MemoryCloud
+from clusterctl.ops.roll.report import Journal
+from clusterctl.ops.rolling import Ground
+from clusterctl.spec.model import Service
+from tests.unit.cli.test_app import file, run  # noqa: F401  (file is a fixture)
+from tests.unit.ops.clouds import demo_cloud
+
+ZK = Service.ZOOKEEPER
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> MemoryCloud:
+    made = demo_cloud()
+    monkeypatch.setattr("clusterctl.cloud.open_cloud", lambda _name: made)
+    return made
+
+
+def journal(ground: Ground) -> Journal:
+    made = Journal("demo", "restart of zookeeper", lambda names: f"{ground.line} --only {','.join(names)}")
+    made.plan(ZK, ["a", "b", "c"])
+    made.finish(ZK, "a")
+    return made
+
+
+def test_a_roll_that_stops_prints_its_report_and_ends_with_1(
+    file: Path,  # noqa: F811
+    cloud: MemoryCloud,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stopping(ground: Ground, *_: Any, **__: Any) -> Journal:
+        assert len(cloud.lock_records) == 1, "a roll holds the cluster's lock"
+        made = journal(ground)
+        made.fail(ZK, "b", "boom", "back in service")
+        raise made.stopped("zookeeper on b: boom")
+
+    monkeypatch.setattr("clusterctl.ops.rolling.restart_service", stopping)
+    arguments = ("restart", "zookeeper", str(file), "--batch", "3", "--json")
+    assert run(*arguments, monkeypatch=monkeypatch) == 1
+    told = capsys.readouterr()
+    report = json.loads(told.out)
+    command = f"clusterctl restart zookeeper {file} --batch 3 --only b,c"
+    assert report["continue"] == command
+    assert report["failed"] == [{"service": "zookeeper", "node": "b", "reason": "boom", "state": "back in service"}]
+    assert (report["done"], report["left"]) == ([["zookeeper", "a"]], [["zookeeper", "c"]])
+    assert "restart of zookeeper of cluster demo stopped: zookeeper on b: boom" in told.err
+    assert f"`{command}` does what is left" in told.err
+    assert not cloud.lock_records
+
+
+def test_a_roll_that_ends_well_says_what_was_done(
+    file: Path,  # noqa: F811
+    cloud: MemoryCloud,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def ending(ground: Ground, service: str, only: list[str], **options: Any) -> Journal:
+        assert (service, only) == ("zookeeper", ["a", "b"])
+        assert options["to"] == "3.8.0-12"
+        made = journal(ground)
+        made.finish(ZK, "b")
+        made.advice.append("and so on")
+        return made
+
+    monkeypatch.setattr("clusterctl.ops.rolling.upgrade_service", ending)
+    arguments = ("upgrade", "zookeeper", str(file), "--only", "a,b", "--to", "3.8.0-12")
+    assert run(*arguments, monkeypatch=monkeypatch) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "done: zookeeper on a",
+        "done: zookeeper on b",
+        "and so on",
+        "restart of zookeeper of cluster demo: 2 done, healthy",
+    ]
+
+
+def test_an_unknown_service_is_bad_input(
+    file: Path,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run("restart", "jenkins", str(file), monkeypatch=monkeypatch) == 2
+    assert "zookeeper" in capsys.readouterr().err
+
+
+def test_a_locked_cluster_is_not_rolled(
+    file: Path,  # noqa: F811
+    cloud: MemoryCloud,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cloud.create_lock("demo", "clusterctl.lock=demo owner=bob@ops2 pid=7 command=restart-mesos")
+    assert run("restart", "zookeeper", str(file), monkeypatch=monkeypatch) == 1
+    assert "another command is at work on cluster demo: bob@ops2" in capsys.readouterr().err

@@ -1,0 +1,158 @@
+"""The rolling commands as a whole, on a cluster that rolls can be tried on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clusterctl.errors import InputError
+from clusterctl.ops.progress import Progress
+from clusterctl.ops.roll.report import Journal, RollError
+from clusterctl.ops.rolling import Ground, restart_service, upgrade_service
+from clusterctl.resources import Image
+from tests.unit.ops.roll.packages import deb, tarball
+from tests.unit.ops.roll.world import MASTER, NEW_ZOOKEEPER, ONE, THREE, TWO, World
+
+
+class Recorded(World):
+    """Its new versions are those of the test's artifacts; its backup playbook brings files."""
+
+    def _act(self, playbook: str, name: str, given: Any) -> str:
+        if playbook == "backup":
+            directory = Path(given["backup_directory"])
+            nodes = {"": "", "/state": ""}
+            (directory / "tree.json").write_text(json.dumps({"path": "/marathon", "zxid": [1, 2], "nodes": nodes}))
+            (directory / "zookeeper.tar.gz").write_bytes(b"x")
+        return super()._act(playbook, name, given)
+
+
+@pytest.fixture
+def world() -> Recorded:
+    return Recorded()
+
+
+@pytest.fixture
+def warned() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def ground(world: Recorded, warned: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ground:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    made = Ground(world.spec, world.cloud, Progress(), "clusterctl do demo.yml", 180, warned.append)
+    vars(made).update(cluster=world.cluster, hosts=world)  # instead of what the cached properties would connect to
+    return made
+
+
+@pytest.fixture
+def artifacts(tmp_path: Path) -> Path:
+    """artifacts.yml with Mesos 1.11.0-2 and Marathon 1.11.25."""
+    made = {
+        "mesos": (deb(tmp_path / "mesos.deb", "mesos", "1.11.0-2", 10), "1.11.0-2"),
+        "marathon": (tarball(tmp_path / "marathon.tgz", 10), "1.11.25"),
+    }
+    named = {
+        name: {"src": path.name, "version": version, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        for name, (path, version) in made.items()
+    }
+    build = {"cloud": "lab", "flavor": "m1.small", "network": "lab", "keypair": "ops"}
+    file = tmp_path / "artifacts.yml"
+    file.write_text(json.dumps({"source_image": "debian-12", "build": build, "artifacts": named}))
+    return file
+
+
+def upgrade(ground: Ground, service: str, artifacts: Path | None, *only: str, **options: Any) -> Journal:
+    given = {"previous": None, "to": None, "batch": "20%", "max_failures": 0} | options
+    return upgrade_service(ground, service, only, artifacts=artifacts, **given)
+
+
+def test_restart_tells_what_it_did(ground: Ground, world: Recorded) -> None:
+    journal = restart_service(ground, "mesos", (), batch="50%", max_failures=0)
+    report = journal.to_json()
+    assert report["done"][:3] == [["mesos_master", TWO], ["mesos_master", THREE], ["mesos_master", ONE]]
+    assert (len(report["done"]), report["left"], report["failed"], report["continue"]) == (6, [], [], None)
+    assert f"restart mesos_master on {ONE}" in report["seconds"]
+    assert "verify" in report["seconds"]
+
+
+def test_what_is_left_is_continued_by_name(ground: Ground, world: Recorded) -> None:
+    world.fails["restarted", ONE] = "boom"
+    with pytest.raises(RollError) as caught:
+        restart_service(ground, "zookeeper", (), batch="20%", max_failures=0)
+    command = f"clusterctl do demo.yml --only {ONE},{TWO},{THREE}"
+    assert caught.value.journal.to_json()["continue"] == command
+    assert command in str(caught.value.hint)
+
+
+def test_the_cluster_is_verified_at_the_end(ground: Ground, world: Recorded) -> None:
+    def fall_ill(event: str) -> None:
+        if event == f"restarted zookeeper {THREE}":
+            world.up[MASTER, ONE] = 1e9
+
+    world.on_event = fall_ill
+    with pytest.raises(RollError, match=r"the cluster is not healthy:\n  mesos\.masters: demo-control-1") as caught:
+        restart_service(ground, "zookeeper", (), batch="20%", max_failures=0)
+    assert (len(caught.value.journal.done), caught.value.hint) == (3, "`clusterctl verify` shows all checks.")
+
+
+def test_upgrade_of_all_is_recorded(
+    ground: Ground, world: Recorded, artifacts: Path, warned: list[str], tmp_path: Path
+) -> None:
+    journal = upgrade(ground, "all", artifacts)
+    report = journal.to_json()
+    assert report["versions"] == {"zookeeper": NEW_ZOOKEEPER, "mesos": "1.11.0-2", "marathon": "1.11.25"}
+    assert [service for service, _ in report["done"]] == (
+        ["zookeeper"] * 3 + ["mesos_master"] * 3 + ["mesos_agent"] * 3 + ["marathon"] * 3
+    )
+    directory = Path(report["backup"])
+    assert directory.parent == tmp_path / "state" / "clusterctl" / "lab" / "demo" / "backups"
+    assert (directory / "manifest.json").is_file()
+    assert world.violations == []
+
+
+def test_a_second_upgrade_finds_nothing_to_do(ground: Ground, world: Recorded, artifacts: Path) -> None:
+    upgrade(ground, "all", artifacts)
+    before = list(world.events)
+    again = upgrade(ground, "all", artifacts)
+    assert (again.done, len(again.skipped), world.events) == ([], 12, before)
+
+
+def test_without_an_image_of_the_version_a_warning_comes_first(
+    ground: Ground, world: Recorded, artifacts: Path, warned: list[str]
+) -> None:
+    journal = upgrade(ground, "mesos", artifacts)
+    assert "no newest image clusterctl-base with mesos 1.11.0-2: nodes added later would come up" in warned[0]
+    assert f"`clusterctl image build {artifacts}`" in warned[0]
+    assert journal.to_json()["image"] is None
+    assert "no copy of mesos 1.11.0-1" in warned[1]
+
+
+def test_an_image_of_the_version_is_named(ground: Ground, world: Recorded, artifacts: Path, warned: list[str]) -> None:
+    properties = {"clusterctl_family": "clusterctl-base", "clusterctl_version_mesos": "1.11.0-2"}
+    world.cloud.image_list = [Image("i", "base-9", "active", "2026-02-01T00:00:00Z", 1, 0, 1, properties)]
+    journal = upgrade(ground, "mesos", artifacts, previous=artifacts)
+    assert journal.to_json()["image"] == "base-9"
+    assert journal.advice == ["nodes added later get the same versions, from image base-9"]
+
+
+def test_marathon_is_not_upgraded_in_part(ground: Ground, world: Recorded, artifacts: Path) -> None:
+    with pytest.raises(InputError, match=f"--only: leaves out {ONE}, {THREE}; Marathons are upgraded together"):
+        upgrade(ground, "marathon", artifacts, TWO)
+    assert world.events == []
+    assert len(upgrade(ground, "all", artifacts, "demo-builders-abc-1").done) == 1
+
+
+def test_one_version_is_not_that_of_all(ground: Ground, artifacts: Path) -> None:
+    with pytest.raises(InputError, match="--to: one version"):
+        upgrade(ground, "all", artifacts, to="1.11.0-2")
+
+
+def test_a_wrong_batch_touches_nothing(ground: Ground, world: Recorded) -> None:
+    with pytest.raises(InputError, match="--batch"):
+        restart_service(ground, "mesos", (), batch="0%", max_failures=0)
+    assert world.events == []
