@@ -174,8 +174,9 @@ class Drains:
             ClusterctlError: an agent didn't end its drain, or doesn't answer.
             MasterError: the leader refused it.
         """
-        known = {agent.id: agent for agent in self.agents().values()}
-        todo = [known[each] for each in agent_ids if each in known and known[each].drain == DRAINED]
+        wanted = set(agent_ids)
+        known = self.agents().values() if wanted else ()
+        todo = [agent for agent in known if agent.id in wanted and agent.drain == DRAINED]
         if not todo:
             return
         places = [f"{agent.address}:{PORTS[Service.MESOS_AGENT]}" for agent in todo]

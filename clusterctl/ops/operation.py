@@ -61,15 +61,27 @@ class Operation:
         """Asks the control nodes once."""
         return Cluster(spec, self.cloud, self.prober, self.waiter).look()
 
-    def make(self, spec: ClusterSpec, *, nodes: Collection[str] = (), groups: Collection[str] = ()) -> int:
+    def make(
+        self,
+        spec: ClusterSpec,
+        *,
+        nodes: Collection[str] = (),
+        groups: Collection[str] = (),
+        everything: bool = False,
+    ) -> int:
         """Makes what is missing of these named nodes and of the agents of these groups; the number of servers made.
+
+        Args:
+            everything: not only of these.
 
         Raises:
             ClusterctlError: see ``preflight`` and ``apply_plan``.
         """
         with self.progress.phase("plan"):
             ground, observed = look_up(spec, self.cloud), self.observe()
-            plan = make_plan(spec, observed).limited(nodes=nodes, groups=groups)
+            plan = make_plan(spec, observed)
+            if not everything:
+                plan = plan.limited(nodes=nodes, groups=groups)
             preflight(spec, plan, ground, observed, self.cloud)
         if not plan.empty:
             apply_plan(spec, plan, ground, observed, self.cloud, self.progress, waiter=self.waiter)

@@ -22,10 +22,34 @@ from tests.unit.specs import demo_spec
 
 
 class Nodes:
-    """A prober that says nothing of any node."""
+    """A prober: all services of ACTIVE nodes serve, the first of them leads; ``silent`` ones don't answer.
+
+    Attributes:
+        sick: names of nodes whose services don't serve.
+    """
+
+    def __init__(self) -> None:
+        self.silent: set[str] = set()
+        self.sick: set[str] = set()
 
     def probe(self, nodes: Sequence[Node]) -> dict[str, NodeFacts]:
-        return {node.name: NodeFacts(error="not asked") for node in nodes}
+        up = [node.name for node in nodes if node.status == "ACTIVE" and node.name not in self.silent | self.sick]
+        return {node.name: self._facts(node, leads=up[:1] == [node.name], count=len(up)) for node in nodes}
+
+    def _facts(self, node: Node, *, leads: bool, count: int) -> NodeFacts:
+        if node.status != "ACTIVE":
+            return NodeFacts(error=f"its server is {node.status}")
+        if node.name in self.silent:
+            return NodeFacts(error="no route to host")
+        parts: dict[str, dict[str, object]] = {
+            "zookeeper": {"state": "leader" if leads else "follower", "synced_followers": count - 1 if leads else None},
+            "mesos_master": {"elected": leads, "log_recovered": True},
+            "marathon": {"ping": "pong"},
+        }
+        if node.name in self.sick:
+            parts = {name: {"error": "connection refused"} for name in parts}
+        mine = {name: part for name, part in parts.items() if name in node.services}
+        return NodeFacts.model_validate({"boot": {"state": "done"}, **mine})
 
 
 class Running:
@@ -35,6 +59,7 @@ class Running:
         self.spec = spec or demo_spec()
         self.cloud = demo_cloud()
         self.clock = Clock()
+        self.nodes = Nodes()
         create_in(self.cloud, self.spec)
         self.masters = MemoryMasters({})
         self.look_around()
@@ -69,7 +94,7 @@ class Running:
         return Operation(
             spec=spec or self.spec,
             cloud=self.cloud,
-            prober=Nodes(),
+            prober=self.nodes,
             progress=Progress(),
             wait_healthy=wait_healthy or self.wait_healthy,
             drains=self.drains,

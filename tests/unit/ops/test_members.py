@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from clusterctl.errors import InputError
-from clusterctl.ops.scale import Options, ScaleReport, scale
+from clusterctl.ops.scale import ScaleReport, scale
+from clusterctl.ops.scale_checks import Options
 from clusterctl.ops.verify import VerifyReport
 from clusterctl.spec.model import ClusterSpec, Service
 from clusterctl.topology import quorum, topology

@@ -11,7 +11,8 @@ from clusterctl.counts import Counts
 from clusterctl.errors import CancelledError, ClusterctlError, InputError
 from clusterctl.ops.drain import DrainError
 from clusterctl.ops.lock import LockedError
-from clusterctl.ops.scale import Options, ScaleReport, scale
+from clusterctl.ops.scale import ScaleReport, scale
+from clusterctl.ops.scale_checks import Options
 from clusterctl.spec.model import ClusterSpec, Service
 from tests.unit.ops.clouds import guard, kill, revive
 from tests.unit.ops.operations import Running

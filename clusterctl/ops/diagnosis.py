@@ -1,0 +1,204 @@
+"""Pure: what is wrong with a cluster's servers, ports, volumes and groups, and what each of it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from clusterctl.ops.drain import DRAINED, Agent
+from clusterctl.ops.operation import alive
+from clusterctl.ops.roll.look import Look
+from clusterctl.plan import failed_build, make_plan
+from clusterctl.resources import Observed, Server, security_group_name, server_group_name
+from clusterctl.spec.model import ClusterSpec, Service
+from clusterctl.topology import topology
+
+T = TypeVar("T")
+
+
+class Remedy(StrEnum):
+    """What ``repair`` does about it."""
+
+    START = "start the server"
+    REPLACE = "replace the server"
+    MAKE = "make it"
+    DELETE_SERVER = "delete the server"
+    DELETE_PORT = "delete the port"
+    DELETE_SERVER_GROUP = "delete the server group"
+    DELETE_SECURITY_GROUP = "delete the security group"
+    REACTIVATE = "put the agent back in service"
+    NONE = "nothing by itself"  # a person must judge
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong.
+
+    Attributes:
+        subject: name of a node, or of the resource.
+        found: what was seen.
+        id: of the resource (or agent) that the remedy is for.
+        advice: what a person can do, where ``repair`` does nothing by itself.
+    """
+
+    subject: str
+    found: str
+    remedy: Remedy
+    id: str = ""
+    advice: str = ""
+
+    @property
+    def line(self) -> str:
+        """For a person: one line."""
+        return f"{self.subject}: {self.found}; {self.advice or f'needed: {self.remedy}'}"
+
+    def to_json(self) -> dict[str, Any]:
+        """``{"subject", "found", "remedy", "id", "advice"}``; ``remedy`` is null where a person must judge."""
+        return {**vars(self), "remedy": None if self.remedy is Remedy.NONE else self.remedy.name.lower()}
+
+
+def diagnose(spec: ClusterSpec, observed: Observed, look: Look, agents: Mapping[str, Agent] | None) -> list[Finding]:
+    """Everything that is wrong, in the order in which it is mended.
+
+    Args:
+        look: what the control nodes say.
+        agents: registered agents by address; None where no master leads.
+    """
+    surplus = list(_duplicates(observed))
+    doomed = {finding.id for finding in surplus}
+    servers = [server for server in alive(observed) if server.id not in doomed]
+    return [
+        *surplus,
+        *(found for server in servers for found in _server(spec, server, look)),
+        *_agents(servers, agents),
+        *_ports(spec, observed, doomed),
+        *_volumes(spec, observed),
+        *_groups(spec, observed),
+        *_missing(spec, observed, servers),
+    ]
+
+
+def _duplicates(observed: Observed) -> Iterator[Finding]:
+    port_of = {port.name: port.device_id for port in observed.ports if port.device_id}
+    named = [server for server in alive(observed) if server.node]
+    for name, servers in _by(named, lambda server: server.node or "").items():
+        # The identity is its port's; where the port tells nothing, the one that runs, of those the oldest
+        best = min(servers, key=lambda s: (s.id != port_of.get(name), s.status != "ACTIVE", s.created, s.id))
+        for server in servers:
+            if server is not best:
+                yield Finding(
+                    name,
+                    f"server {server.id} has its identity, too ({best.id} keeps it)",
+                    Remedy.DELETE_SERVER,
+                    server.id,
+                )
+
+
+def _server(spec: ClusterSpec, server: Server, look: Look) -> Iterator[Finding]:
+    name = server.node or server.name
+    wanted = {node.name for node in topology(spec).nodes}
+    if server.group not in spec.groups or (server.node is not None and server.node not in wanted):
+        advice = "shrink the group with `clusterctl scale`, which drains it"
+        yield Finding(name, "is not in the file", Remedy.NONE, server.id, advice)
+    elif server.task_state is not None or server.status in ("BUILD", "REBOOT", "HARD_REBOOT"):
+        return
+    elif server.status == "ERROR":
+        yield Finding(name, f"is in ERROR: {server.fault or 'Nova gives no reason'}", Remedy.REPLACE, server.id)
+    elif server.status == "SHUTOFF":
+        yield Finding(name, "is shut off", Remedy.START, server.id)
+    elif server.status != "ACTIVE":
+        advice = "bring it back with OpenStack's own command (resume, unpause, unrescue, unshelve), or replace it"
+        yield Finding(name, f"is {server.status}", Remedy.NONE, server.id, advice)
+    elif (seen := look.facts.get(name)) is not None and seen.error:
+        advice = f"a network heals by itself; if it stays so: `clusterctl replace FILE {name}`"
+        yield Finding(name, f"can't be reached: {seen.error}", Remedy.NONE, server.id, advice)
+
+
+def _agents(servers: Iterable[Server], agents: Mapping[str, Agent] | None) -> Iterator[Finding]:
+    if agents is None:
+        return
+    for server in servers:
+        if Service.MESOS_AGENT not in server.services or server.status != "ACTIVE" or not server.address:
+            continue
+        name, agent = server.node or server.name, agents.get(server.address)
+        if agent is None:
+            advice = f"`clusterctl ssh FILE {name}` shows why; if it stays so: `clusterctl replace FILE {name}`"
+            yield Finding(name, "its agent is not registered", Remedy.NONE, server.id, advice)
+        elif agent.drain == DRAINED:
+            yield Finding(name, "its agent is drained and out of service", Remedy.REACTIVATE, agent.id)
+        elif agent.drain:
+            yield Finding(name, "its agent drains", Remedy.NONE, agent.id, "when it is drained, repair again")
+
+
+def _ports(spec: ClusterSpec, observed: Observed, doomed: set[str]) -> Iterator[Finding]:
+    wanted = {node.name for node in topology(spec).nodes}
+    node_of = {server.id: server.node for server in observed.servers if server.id not in doomed}
+    for name, ports in _by(observed.ports, lambda port: port.name).items():
+        # the one that the node's server holds; else one that nobody holds
+        ordered = sorted(ports, key=lambda p: (node_of.get(p.device_id) != name, p.id))
+        keep = ordered[:1] if name in wanted or node_of.get(ordered[0].device_id) == name else []
+        for port in (each for each in ordered if each not in keep):
+            found = f"port {port.id} ({port.address}) " + ("has its name, too" if keep else "belongs to no node")
+            if port.device_id and port.device_id not in doomed:
+                advice = f"it is in use by {port.device_id}: whose is that?"
+                yield Finding(name, found, Remedy.NONE, port.id, advice)
+            else:
+                yield Finding(name, found, Remedy.DELETE_PORT, port.id)
+
+
+def _volumes(spec: ClusterSpec, observed: Observed) -> Iterator[Finding]:
+    wanted = {node.name for node in topology(spec).nodes if spec.groups[node.group].volume}
+    advice = "data is never deleted here: delete the volume with OpenStack's own command if it holds nothing of worth"
+    for name, volumes in _by(observed.volumes, lambda volume: volume.name).items():
+        for volume in sorted(volumes, key=lambda volume: (volume.attached_to is None, volume.id))[1:]:
+            yield Finding(name, f"volume {volume.id} has its name, too", Remedy.NONE, volume.id, advice)
+        for volume in volumes:
+            if volume.status.startswith("error"):
+                yield Finding(name, f"volume {volume.id} is in {volume.status}", Remedy.NONE, volume.id, advice)
+            elif name not in wanted and volume.attached_to is None:
+                yield Finding(
+                    name, f"volume {volume.id} belongs to no node of the file", Remedy.NONE, volume.id, advice
+                )
+
+
+def _groups(spec: ClusterSpec, observed: Observed) -> Iterator[Finding]:
+    here = {server.id for server in observed.servers}
+    wanted = {server_group_name(spec.cluster, name) for name in spec.groups}
+    for name, groups in _by(observed.server_groups, lambda group: group.name).items():
+        ordered = sorted(groups, key=lambda group: (-len(set(group.members) & here), group.id))
+        for group in ordered[1:] if name in wanted else ordered:
+            if not set(group.members) & here:
+                yield Finding(name, f"server group {group.id} is not used", Remedy.DELETE_SERVER_GROUP, group.id)
+    name = security_group_name(spec.cluster)
+    # the first one is what `create` uses
+    for sg in sorted((g for g in observed.security_groups if g.name == name), key=lambda g: g.id)[1:]:
+        yield Finding(name, f"security group {sg.id} has its name, too", Remedy.DELETE_SECURITY_GROUP, sg.id)
+
+
+def _missing(spec: ClusterSpec, observed: Observed, servers: Sequence[Server]) -> Iterator[Finding]:
+    plan = make_plan(spec, observed)
+    if plan.create_security_group or plan.add_rules:
+        yield Finding(security_group_name(spec.cluster), "lacks rules or is missing", Remedy.MAKE)
+    for action in plan.server_groups:
+        yield Finding(action.name, "is missing", Remedy.MAKE)
+    booted = {node.name for node in plan.boot}
+    for node in plan.boot:
+        failed = next((s for s in observed.servers if s.node == node.name and failed_build(s)), None)
+        found = f"its build failed: {failed.fault or 'Nova gives no reason'}" if failed else "has no server"
+        yield Finding(node.name, found, Remedy.MAKE)
+    for kind, nodes in (("port", plan.ports), ("volume", plan.volumes)):
+        for node in nodes:
+            if node.name not in booted:
+                yield Finding(node.name, f"has no {kind}", Remedy.MAKE)
+    for pool in plan.pools:
+        have = sum(server.group == pool.group and server.node is None for server in servers)
+        yield Finding(f"group {pool.group}", f"has {have} of {have + pool.count} agents", Remedy.MAKE)
+
+
+def _by(items: Iterable[T], key: Callable[[T], str]) -> dict[str, list[T]]:
+    found: dict[str, list[T]] = {}
+    for item in items:
+        found.setdefault(key(item), []).append(item)
+    return found

@@ -1,0 +1,66 @@
+"""The work on nodes that a change of members takes: files by ``playbooks/site.yml``, restarts by a roll."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from clusterctl.cloud.base import Cloud
+from clusterctl.health.expect import UNITS
+from clusterctl.ops.access import Access
+from clusterctl.ops.configure import pending_restarts
+from clusterctl.ops.inventory import cluster_inventory
+from clusterctl.ops.members import Pending
+from clusterctl.ops.progress import Progress
+from clusterctl.ops.restart import Restart
+from clusterctl.ops.roll.hosts import AnsibleHosts
+from clusterctl.ops.roll.look import Cluster
+from clusterctl.ops.roll.order import batch_size
+from clusterctl.ops.roll.report import Journal
+from clusterctl.ops.roll.steps import Roll
+from clusterctl.spec.model import ClusterSpec, Service
+
+AGENTS_AT_ONCE = "20%"
+
+
+@dataclass(frozen=True)
+class RollingWork:
+    """Implements ``members.NodeWork`` on real nodes.
+
+    Attributes:
+        data: directory with ``playbooks/`` and ``ansible.cfg``.
+        go_on: the command that goes on after a failure.
+    """
+
+    cloud: Cloud
+    access: Access
+    data: Path
+    progress: Progress
+    go_on: str
+
+    def configure(self, spec: ClusterSpec, names: Sequence[str] | None, master_quorum: int | None) -> Pending:
+        """See ``NodeWork``."""
+        variables = {} if master_quorum is None else {"mesos_master_quorum": master_quorum}
+        with self.progress.phase("configure"):
+            result = self._hosts(spec).run("site", ["all"] if names is None else names, variables)
+        service_of = {unit: service for service, unit in UNITS.items()}
+        found: dict[Service, list[str]] = {}
+        for name, unit in pending_restarts(result):
+            found.setdefault(service_of[unit.removesuffix(".service")], []).append(name)
+        return found
+
+    def roll(self, spec: ClusterSpec, service: Service, names: Sequence[str]) -> None:
+        """See ``NodeWork``."""
+        cluster = Cluster(spec, self.cloud, self.access.prober, note=self.progress.note)
+        journal = Journal(spec.cluster, f"restart of {service}", lambda _left: self.go_on)
+        journal.plan(service, names)
+        roll = Roll(cluster, Restart(self._hosts(spec)), journal, self.progress)
+        roll.run(service, names, batch=batch_size(AGENTS_AT_ONCE, len(names)), max_failures=0)
+
+    def leader(self, spec: ClusterSpec, service: Service) -> str | None:
+        """See ``NodeWork``."""
+        return Cluster(spec, self.cloud, self.access.prober).look().leader(service)
+
+    def _hosts(self, spec: ClusterSpec) -> AnsibleHosts:
+        return AnsibleHosts(cluster_inventory(spec, self.cloud, self.access), self.data, self.progress)

@@ -1,0 +1,178 @@
+"""``repair``: finds what is wrong with a cluster's resources, and mends what needs no person's judgement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from clusterctl.errors import CloudError, ClusterctlError
+from clusterctl.health.masters import MasterError
+from clusterctl.ops.agents import victims
+from clusterctl.ops.diagnosis import Finding, Remedy, diagnose
+from clusterctl.ops.drain import Agent
+from clusterctl.ops.majority import loss, node_serves
+from clusterctl.ops.operation import Operation
+from clusterctl.ops.removal import delete_each
+from clusterctl.resources import Observed
+from clusterctl.spec.model import Service
+from clusterctl.topology import topology
+
+# For members that were just started or made to take part; a boot of a control node under emulation takes minutes
+JOIN_S = 900.0
+
+
+@dataclass
+class RepairReport:
+    """What was found, and what was done about it."""
+
+    cluster: str
+    findings: list[Finding]
+    done: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    api_calls: dict[str, Any] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    healthy: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """``{"cluster", "findings": [...], "done": [...], "left": [...], "api_calls", "seconds", "healthy"}``."""
+        return {**vars(self), "findings": [finding.to_json() for finding in self.findings]}
+
+
+def repair(op: Operation, *, mend: bool) -> RepairReport:
+    """Diagnoses, and with ``mend`` does what is needed.
+
+    Raises:
+        LockedError: another command is at work on the cluster.
+        ClusterctlError: a step failed, or a majority would be lost; the same command goes on.
+    """
+    with op.progress.phase("diagnose"):
+        report = RepairReport(op.spec.cluster, _diagnose(op))
+    if not any(finding.remedy is not Remedy.NONE for finding in report.findings):
+        if mend:
+            op.guard.clear(op.spec.cluster, op.cloud)
+    elif mend:
+        with op.going_on(), op.guard.hold(op.spec.cluster, op.cloud):
+            # as things are now that nobody else changes them
+            report.findings = _diagnose(op)
+            _Mending(op, report).run()
+            with op.progress.phase("verify"):
+                op.wait_healthy(op.spec, True)
+        report.healthy = True
+    report.left = [finding.line for finding in report.findings if finding.remedy is Remedy.NONE]
+    report.healthy = report.healthy or not report.findings
+    report.seconds = dict(op.progress.seconds)
+    calls = op.cloud.calls
+    report.api_calls = {"read": calls.read, "write": calls.write, "by_kind": dict(calls.by_kind)}
+    return report
+
+
+def _diagnose(op: Operation) -> list[Finding]:
+    observed = op.observe()
+    return diagnose(op.spec, observed, op.look(op.spec), _registered(op, observed))
+
+
+def _registered(op: Operation, observed: Observed) -> dict[str, Agent] | None:
+    try:
+        return op.drains(observed.servers).agents()
+    except MasterError:
+        # without masters there is enough to tell; their nodes are among the findings
+        return None
+
+
+@dataclass(frozen=True)
+class _Mending:
+    op: Operation
+    report: RepairReport
+
+    def run(self) -> None:
+        op, cloud = self.op, self.op.cloud
+        if started := self._ids(Remedy.START):
+            with op.progress.phase("start servers"):
+                delete_each(cloud.start_server, started)
+        doomed = set(self._ids(Remedy.DELETE_SERVER))
+        if doomed:
+            op.delete([server for server in op.observe().servers if server.id in doomed])
+        with op.progress.phase("delete what is left over"):
+            delete_each(cloud.delete_port, self._ids(Remedy.DELETE_PORT))
+            delete_each(cloud.delete_server_group, self._ids(Remedy.DELETE_SERVER_GROUP))
+            self._delete_security_groups()
+        self._renew()
+        op.drains(cloud.servers(op.spec.cluster)).reactivate(self._ids(Remedy.REACTIVATE))
+
+    def _of(self, remedy: Remedy) -> list[Finding]:
+        return [finding for finding in self.report.findings if finding.remedy is remedy]
+
+    def _ids(self, remedy: Remedy) -> list[str]:
+        """The ids that a remedy is for; they count as done."""
+        found = self._of(remedy)
+        self.report.done += [finding.line for finding in found]
+        return [finding.id for finding in found]
+
+    def _delete_security_groups(self) -> None:
+        for finding in self._of(Remedy.DELETE_SECURITY_GROUP):
+            try:
+                self.op.cloud.delete_security_group(finding.id)
+            except CloudError as error:
+                if error.status != 409:
+                    raise
+                # older nodes use it: it stays until they are replaced
+                self.report.left.append(f"{finding.line}: {error.message}")
+            else:
+                self.report.done.append(finding.line)
+
+    def _renew(self) -> None:
+        """Makes what is missing or in ERROR: members of ensembles one at a time, everything else together."""
+        op = self.op
+        broken = {finding.subject for finding in self._of(Remedy.REPLACE)}
+        missing = {finding.subject for finding in self._of(Remedy.MAKE)}
+        self.report.done += [f.line for f in (*self._of(Remedy.REPLACE), *self._of(Remedy.MAKE))]
+        for node in topology(op.spec).nodes:
+            if Service.MESOS_AGENT not in node.services and node.name in broken | missing:
+                self._member(node.name, node.group, broken=node.name in broken)
+        observed = op.observe()
+        old = [
+            server
+            for server in observed.servers
+            if Service.MESOS_AGENT in server.services and (server.node or server.name) in broken
+        ]
+        if old:
+            ids = [each.agent.id for each in victims(op, old) if each.agent]
+            op.delete(old)
+            op.drains(op.cloud.servers(op.spec.cluster)).mark_gone(ids)
+        op.make(op.spec, everything=True)
+
+    def _member(self, name: str, group: str, *, broken: bool) -> None:
+        op = self.op
+        with op.progress.phase(f"renew {name}"):
+            self._wait(name)
+            if broken:
+                op.delete([server for server in op.observe().servers if server.node == name])
+            op.make(op.spec, nodes=[name], groups=[group])
+            op.waiter.until(
+                lambda: node_serves(op.look(op.spec), name), what=f"{name} to serve", timeout_s=JOIN_S, every_s=5.0
+            )
+
+    def _wait(self, name: str) -> None:
+        """Waits until the others bear it: those that were just started may need a while.
+
+        Raises:
+            ClusterctlError: there is nobody to wait for, or they didn't come.
+        """
+        op, reasons = self.op, [""]
+
+        def borne() -> bool:
+            reasons[0] = loss(op.look(op.spec), name) or ""
+            if reasons[0]:
+                op.progress.note(reasons[0])
+            return not reasons[0]
+
+        patience = JOIN_S if self._of(Remedy.START) else 0.0
+        try:
+            op.waiter.until(borne, what="a majority", timeout_s=patience, every_s=5.0)
+        except ClusterctlError as error:
+            if not reasons[0]:
+                raise
+            raise ClusterctlError(
+                f"{name} can't be renewed now. {reasons[0]}",
+                hint="Of a cluster that was never whole, `clusterctl create` makes the missing members.",
+            ) from error

@@ -1,0 +1,268 @@
+"""repair: what is wrong is told; with consent it is mended, members of ensembles one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from clusterctl.cloud.faults import Fault
+from clusterctl.errors import CloudError, ClusterctlError
+from clusterctl.ops.diagnosis import Remedy
+from clusterctl.ops.repair import RepairReport, repair
+from clusterctl.resources import KEY_NODE, PortRequest, ServerRequest, owner_mark
+from clusterctl.spec.model import ClusterSpec
+from tests.unit.ops.clouds import kill, revive
+from tests.unit.ops.operations import Running
+from tests.unit.ops.test_scale import agents_spec, state
+from tests.unit.specs import demo_spec
+
+
+def mend(running: Running, spec: ClusterSpec | None = None, **options: Any) -> RepairReport:
+    return repair(running.operation(spec=spec), mend=options.get("mend", True))
+
+
+def twin(running: Running, name: str) -> str:
+    """A second server with the identity of a node, but with a port of its own; its id."""
+    request = next(r.request for r in running.cloud.server_records.values() if r.shown.name == name)
+    running.cloud.create_servers(
+        ServerRequest(**{**vars(request), "port_id": None, "network_id": "network-1", "volume_id": None})
+    )
+    return list(running.cloud.server_records)[-1]
+
+
+def stray_port(running: Running, name: str) -> str:
+    [port] = running.cloud.create_ports([PortRequest(name, "network-1", "sg", owner_mark("demo"))])
+    return port.id
+
+
+def told(report: RepairReport) -> dict[str, Remedy]:
+    return {finding.subject: finding.remedy for finding in report.findings}
+
+
+def test_a_healthy_cluster_needs_nothing() -> None:
+    running = Running(agents_spec())
+    running.cloud.reset_calls()
+    report = mend(running)
+    assert (report.findings, report.healthy, running.cloud.calls.write) == ([], True, 0)
+
+
+def break_much(running: Running) -> None:
+    """Something of everything, but a majority left."""
+    builder = running.servers("builders")[0]
+    running.vanish(running.servers("builders")[1])
+    running.change(builder, status="ERROR", fault="host is gone")
+    running.change("demo-control-1", status="SHUTOFF")
+    running.change("demo-jenkins-1", status="SHUTOFF")
+    running.vanish("demo-jenkins-2")
+    twin(running, "demo-control-3")
+    stray_port(running, "demo-control-9")
+    stray_port(running, "demo-control-2")
+    running.cloud.create_server_group("clusterctl.demo.old", "soft-anti-affinity")
+    running.cloud.create_security_group("clusterctl.demo", owner_mark("demo"))
+    running.masters.drain = {running.agent_on(running.servers("builders")[-1]): "DRAINED"}
+
+
+def test_everything_is_told_and_nothing_done_without_consent() -> None:
+    running = Running(agents_spec())
+    last = running.servers("builders")[-1]
+    break_much(running)
+    running.cloud.reset_calls()
+    report = mend(running, mend=False)
+    assert running.cloud.calls.write == 0
+    assert told(report) == {
+        "demo-control-1": Remedy.START,
+        "demo-control-2": Remedy.DELETE_PORT,
+        "demo-control-3": Remedy.DELETE_SERVER,
+        "demo-control-9": Remedy.DELETE_PORT,
+        "demo-jenkins-1": Remedy.START,
+        "demo-jenkins-2": Remedy.MAKE,
+        running.servers("builders")[0]: Remedy.REPLACE,
+        last: Remedy.REACTIVATE,
+        "group builders": Remedy.MAKE,
+        "clusterctl.demo.old": Remedy.DELETE_SERVER_GROUP,
+        "clusterctl.demo": Remedy.DELETE_SECURITY_GROUP,
+    }
+    lines = [finding.line for finding in report.findings]
+    assert any("is in ERROR: host is gone; needed: replace the server" in line for line in lines)
+    assert any(line == "group builders: has 2 of 3 agents; needed: make it" for line in lines)
+
+
+def test_everything_is_mended_and_a_second_run_finds_nothing() -> None:
+    running = Running(agents_spec())
+    untouched = Running(agents_spec())
+    break_much(running)
+    report = mend(running)
+    assert report.healthy
+    assert len(report.done) == 11
+    assert state(running) == state(untouched)
+    assert {server.status for server in running.cloud.servers("demo")} == {"ACTIVE"}
+    assert running.masters.drain == {}
+    again = mend(running)
+    assert (again.findings, again.healthy) == ([], True)
+
+
+def test_of_duplicates_the_one_with_the_identitys_port_stays() -> None:
+    running = Running()
+    first = next(server.id for server in running.cloud.servers("demo") if server.node == "demo-control-2")
+    running.change("demo-control-2", status="SHUTOFF")
+    second = twin(running, "demo-control-2")
+    running.cloud.servers("demo")
+    report = mend(running, mend=False)
+    assert [(f.remedy, f.id) for f in report.findings] == [(Remedy.DELETE_SERVER, second), (Remedy.START, first)]
+    assert report.findings[0].line.startswith(f"demo-control-2: server {second} has its identity, too ({first} keeps")
+    mend(running)
+    assert first in running.cloud.server_records
+    assert second not in running.cloud.server_records
+
+
+@pytest.mark.parametrize("status", ["ERROR", "gone"])
+def test_members_are_renewed_one_at_a_time(status: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    groups = demo_spec().model_dump()["groups"]
+    groups["control"]["count"] = 5
+    running = Running(demo_spec(groups=groups))
+    for name in ("demo-control-1", "demo-control-4"):
+        running.change(name, status="ERROR") if status == "ERROR" else running.vanish(name)
+    original = running.cloud.create_servers
+
+    def create_servers(request: ServerRequest) -> None:
+        building = [s.name for s in running.cloud.servers("demo") if s.status == "BUILD"]
+        assert building == [], f"{request.name} joins together with {building}"
+        original(request)
+
+    monkeypatch.setattr(running.cloud, "create_servers", create_servers)
+    assert mend(running).healthy
+
+
+def test_a_lost_majority_is_not_made_up() -> None:
+    running = Running()
+    running.vanish("demo-control-1")
+    running.vanish("demo-control-2")
+    running.cloud.reset_calls()
+    with pytest.raises(ClusterctlError, match="1 of the other 2 members serve, and 2 are needed") as caught:
+        mend(running)
+    assert "`clusterctl create` makes the missing members" in (caught.value.hint or "")
+    assert len(running.cloud.server_records) == 3
+    assert not running.cloud.lock_records
+
+
+def test_those_that_are_shut_off_are_started_first_and_make_the_majority() -> None:
+    running = Running()
+    running.vanish("demo-control-1")
+    running.change("demo-control-2", status="SHUTOFF")
+    assert mend(running).healthy
+
+
+def hung(running: Running) -> None:
+    running.nodes.silent = {"demo-control-2"}
+
+
+def paused(running: Running) -> None:
+    running.change("demo-control-2", status="PAUSED")
+
+
+def unregistered(running: Running) -> None:
+    running.masters.gone = [running.agent_on(running.servers("builders")[0])]
+    running.masters.agents.pop(running.masters.gone[0])
+
+
+@pytest.mark.parametrize(
+    ("hurt", "text"),
+    [
+        (hung, "demo-control-2: can't be reached: no route to host; a network heals by itself; if it stays so: "),
+        (paused, "demo-control-2: is PAUSED; bring it back with OpenStack's own command"),
+        (unregistered, "its agent is not registered; `clusterctl ssh FILE demo-builders-"),
+    ],
+)
+def test_what_a_person_must_judge_is_only_told(hurt: Callable[[Running], None], text: str) -> None:
+    running = Running(agents_spec())
+    hurt(running)
+    running.cloud.reset_calls()
+    report = mend(running)
+    assert running.cloud.calls.write == 0
+    assert not report.healthy
+    [line] = report.left
+    assert text in line
+
+
+def test_surplus_nodes_are_named_and_kept() -> None:
+    running = Running(agents_spec(builders=3, jenkins=2))
+    report = mend(running, spec=agents_spec(builders=3, jenkins=1), mend=False)
+    assert "demo-jenkins-2: is not in the file; shrink the group with `clusterctl scale`" in report.left[0]
+
+
+def test_data_is_never_deleted() -> None:
+    running = Running(agents_spec())
+    running.cloud.create_volume(
+        name="demo-jenkins-1",
+        size_gib=5,
+        metadata={"clusterctl.cluster": "demo", KEY_NODE: "demo-jenkins-1"},
+        zone=None,
+    )
+    running.cloud.create_volume(
+        name="demo-jenkins-9",
+        size_gib=5,
+        metadata={"clusterctl.cluster": "demo", KEY_NODE: "demo-jenkins-9"},
+        zone=None,
+    )
+    report = mend(running)
+    assert len(running.cloud.volumes("demo")) == 4
+    assert [line.split(";")[0].split(" volume-")[0] for line in report.left] == [
+        "demo-jenkins-1: volume",
+        "demo-jenkins-9: volume",
+    ]
+
+
+def test_a_port_in_use_by_others_is_left_alone() -> None:
+    running = Running()
+    port = stray_port(running, "demo-control-9")
+    record = running.cloud.port_records[port]
+    record.shown = type(record.shown)(port, "demo-control-9", record.shown.address, "a-strangers-server")
+    report = mend(running)
+    assert port in running.cloud.port_records
+    assert "in use by a-strangers-server" in report.left[0]
+
+
+def test_a_security_group_in_use_is_left() -> None:
+    running = Running()
+    running.cloud.create_security_group("clusterctl.demo", owner_mark("demo"))
+    running.cloud.faults.append(Fault(CloudError("in use", status=409), kind="DELETE /security-groups/{id}"))
+    report = mend(running)
+    assert report.healthy
+    assert report.done == []
+
+
+def test_without_a_leading_master_resources_are_judged_all_the_same() -> None:
+    running = Running()
+    running.masters.failures = ["no leader elected"]
+    running.change("demo-control-1", status="SHUTOFF")
+    report = mend(running, mend=False)
+    assert told(report) == {"demo-control-1": Remedy.START}
+
+
+def broken() -> Running:
+    running = Running(agents_spec())
+    break_much(running)
+    return running
+
+
+def calls_of_an_undisturbed_run() -> int:
+    running = broken()
+    running.cloud.reset_calls()
+    mend(running)
+    return running.cloud.calls.read + running.cloud.calls.write
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("call", range(1, calls_of_an_undisturbed_run() + 1))
+def test_killed_at_any_call_the_same_command_finishes(call: int, when: Any) -> None:
+    undisturbed = broken()
+    mend(undisturbed)
+    running = broken()
+    kill(running.cloud, call, when)
+    with pytest.raises(SystemExit):
+        mend(running)
+    revive(running.cloud)
+    mend(running)
+    assert state(running) == state(undisturbed)
