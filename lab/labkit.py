@@ -66,13 +66,18 @@ def use_lab() -> dict[str, str]:
     return found
 
 
-def build_artifacts() -> dict[str, dict[str, str]]:
-    """Builds (or takes from the cache) the Mesos package and the Marathon stand-in; name -> version, path, digest."""
+def build_artifacts(number: int = 1) -> dict[str, dict[str, str]]:
+    """Builds (or takes from the cache) the Mesos package and the Marathon stand-in; name -> version, path, digest.
+
+    Args:
+        number: 2 and so on are later versions of the same programs, to upgrade to.
+    """
     directory = BUILD / "artifacts"
     directory.mkdir(parents=True, exist_ok=True)
+    mesos, marathon = ROOT / "lab" / "mesos" / "build", ROOT / "lab" / "standins" / "marathon" / "build"
     return {
-        "mesos": _built(ROOT / "lab" / "mesos" / "build", directory, "1.11.0-1"),
-        "marathon": _built(ROOT / "lab" / "standins" / "marathon" / "build", directory, "1.11.24"),
+        "mesos": _built(mesos, directory, f"1.11.0-{number}", "--revision", str(number)),
+        "marathon": _built(marathon, directory, f"1.11.{23 + number}", "--build", str(number)),
     }
 
 

@@ -68,7 +68,7 @@ def restart(
     """Restart a service node by node, the leader last; the cluster must be whole before and after each."""
     from clusterctl.ops.rolling import restart_service  # noqa: PLC0415  (here and below: `--help` must be quick)
 
-    options = _options(cloud=cloud, batch=batch, max_failures=max_failures)
+    options = _options(cloud=cloud, batch=batch, max_failures=max_failures, timeout=timeout)
     with _ground(f"restart {service}", file, cloud, options, timeout, steal=steal_lock, as_json=as_json) as ground:
         journal = restart_service(ground, service, _names(only), batch=batch, max_failures=max_failures)
     _print(journal, as_json)
@@ -97,7 +97,14 @@ def upgrade(
     from clusterctl.ops.rolling import upgrade_service  # noqa: PLC0415
 
     options = _options(
-        artifacts=artifacts, to=to, previous=previous, cloud=cloud, only=only, batch=batch, max_failures=max_failures
+        artifacts=artifacts,
+        to=to,
+        previous=previous,
+        cloud=cloud,
+        only=only,
+        batch=batch,
+        max_failures=max_failures,
+        timeout=timeout,
     )
     with _ground(f"upgrade {service}", file, cloud, options, timeout, steal=steal_lock, as_json=as_json) as ground:
         journal = upgrade_service(
@@ -131,7 +138,13 @@ def reconfigure(
     from clusterctl.ops.rolling import reconfigure_agents  # noqa: PLC0415
 
     options = _options(
-        allow_drain=allow_drain, drain_timeout=drain_timeout, cloud=cloud, batch=batch, max_failures=max_failures
+        allow_drain=allow_drain,
+        drain_timeout=drain_timeout,
+        cloud=cloud,
+        only=only,
+        batch=batch,
+        max_failures=max_failures,
+        timeout=timeout,
     )
     with _ground("reconfigure", file, cloud, options, timeout, steal=steal_lock, as_json=as_json) as ground:
         journal = reconfigure_agents(
@@ -180,7 +193,7 @@ def _names(only: str | None) -> list[str]:
 
 def _options(**values: object) -> str:
     """Options as they were given, those with their default left out."""
-    defaults = {"batch": "20%", "max_failures": 0, "drain_timeout": 600}
+    defaults = {"batch": "20%", "max_failures": 0, "drain_timeout": 600, "timeout": 180}
     text = ""
     for name, value in values.items():
         if value is None or value is False or value == defaults.get(name):

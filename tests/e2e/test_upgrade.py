@@ -1,0 +1,291 @@
+"""Rolling operations on a real cluster while a task counts, a client writes and Marathon's API is polled.
+
+ZooKeeper comes from Debian, which has one version: `upgrade zookeeper` finds nothing newer, so ZooKeeper is restarted.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import labkit
+import openstack
+import pytest
+
+from tests.e2e.cluster import Cluster, eventually
+from tests.e2e.conftest import as_json, run
+
+pytestmark = [pytest.mark.e2e, pytest.mark.operate]
+
+CONTROL = [f"e2eroll-control-{number}" for number in (1, 2, 3)]
+COUNTER = {
+    "id": "/counter",
+    "cmd": "while true; do echo $$ $(date +%s.%N) >> /tmp/counter; sleep 1; done",
+    "cpus": 0.1,
+    "mem": 32,
+    "instances": 1,
+    "constraints": [["pool", "CLUSTER", "jenkins-builder"]],
+}
+WATCHER = Path(__file__).with_name("watcher.py")
+REPORT = labkit.BUILD / "upgrade.json"
+
+
+@pytest.fixture(scope="module")
+def old(container_image: dict[str, Any]) -> Path:
+    """The artifacts file that the image was built from."""
+    assert container_image["properties"]["clusterctl_version_mesos"] == "1.11.0-1"
+    return labkit.BUILD / "artifacts-container.yml"
+
+
+@pytest.fixture(scope="module")
+def new(old: Path) -> Path:
+    """The next: Mesos 1.11.0-2 from the same library, and the next build of the Marathon stand-in."""
+    content = json.loads(old.read_text())
+    content["artifacts"] = labkit.build_artifacts(2)
+    path = labkit.BUILD / "artifacts-container-next.yml"
+    path.write_text(json.dumps(content, indent=2) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def cluster(old: Path) -> Iterator[Cluster]:
+    """The demo with a second builder, so that agents go in batches and tasks have somewhere to go."""
+    file = labkit.cluster_file("demo", "container", name="e2eroll")
+    head, builders = file.read_text().split("  builders:\n")
+    file.write_text(f"{head}  builders:\n{builders.replace('count: 1', 'count: 2')}")
+    with Cluster(file) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def task(cluster: Cluster) -> dict[str, Any]:
+    """The counter's task, running."""
+    cluster.marathon("PUT", "/v2/apps/counter", COUNTER)
+    return running_task(cluster)
+
+
+def running_task(cluster: Cluster) -> dict[str, Any]:
+    (found,) = eventually(
+        "the counter runs",
+        lambda: cluster.marathon("GET", "/v2/apps/counter/tasks")["tasks"],
+        lambda tasks: [each["state"] for each in tasks] == ["TASK_RUNNING"],
+    )
+    return dict(found)
+
+
+def node_of(cluster: Cluster, task: dict[str, Any]) -> str:
+    return next(str(node["name"]) for node in cluster.status()["nodes"] if node["address"] == task["host"])
+
+
+def counted(cluster: Cluster, node: str) -> tuple[set[str], float]:
+    """Process ids that counted on a node, and the longest time between two of their counts."""
+    lines = [line.split() for line in cluster.on(node, "cat /tmp/counter").splitlines()]
+    times = [float(line[1]) for line in lines]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+    return {line[0] for line in lines}, max(gaps)
+
+
+@contextmanager
+def watched(cluster: Cluster) -> Iterator[dict[str, Any]]:
+    """Runs the watcher on the agent for Jenkins masters around the body; its report is in the result afterwards."""
+    nodes = cluster.status()["nodes"]
+    node = next(each["name"] for each in nodes if each["group"] == "jenkins")
+    addresses = ",".join(each["address"] for each in nodes if "zookeeper" in each["services"])
+    subprocess.run(
+        [labkit.PROGRAM, "ssh", cluster.file, node, "--", "cat > /tmp/watcher.py"],
+        input=WATCHER.read_bytes(),
+        check=True,
+    )
+    report: dict[str, Any] = {}
+    start = "sudo systemd-run --quiet --collect --unit=watcher --property=StandardOutput=file:/tmp/watched"
+    cluster.on(node, f"{start} /usr/bin/python3 /tmp/watcher.py {addresses}")
+    eventually("the watcher watches", lambda: cluster.on(node, "cat /tmp/watched"), lambda text: "ready" in text)
+    try:
+        yield report
+    finally:
+        cluster.on(node, "sudo systemctl stop watcher")
+    report.update(json.loads(cluster.on(node, "tail -n 1 /tmp/watched")))
+
+
+def starts(cluster: Cluster) -> dict[str, str]:
+    """When the units of each node were started."""
+    command = "systemctl show --property=ActiveEnterTimestampMonotonic zookeeper mesos-master mesos-agent marathon"
+    return {node["name"]: cluster.on(node["name"], command) for node in cluster.status()["nodes"]}
+
+
+def test_nothing_is_touched_by_what_must_fail(cluster: Cluster, old: Path, new: Path, tmp_path: Path) -> None:
+    before = starts(cluster)
+    upgrade = ("upgrade", "mesos", cluster.file, "--artifacts")
+
+    done = run(*upgrade, new, "--to", "1.12.0-1")
+    assert (done.returncode, "--to: found 1.12.0-1" in done.stderr) == (2, True), done.stderr
+
+    content = json.loads(new.read_text())
+    content["artifacts"]["mesos"]["sha256"] = "0" * 64
+    bad = tmp_path / "bad.yml"
+    bad.write_text(json.dumps(content))
+    done = run(*upgrade, bad)
+    assert (done.returncode, "artifacts.mesos.sha256" in done.stderr) == (2, True), done.stderr
+
+    content["artifacts"]["mesos"] = json.loads(old.read_text())["artifacts"]["mesos"] | {"version": "1.11.0-2"}
+    bad.write_text(json.dumps(content))
+    done = run(*upgrade, bad)
+    assert (done.returncode, "is 1.11.0-1" in done.stderr) == (2, True), done.stderr
+
+    node = CONTROL[1]
+    lock = "import fcntl,time; f=open('/var/lib/dpkg/lock-frontend','r+'); fcntl.lockf(f,2); time.sleep(600)"
+    cluster.on(node, f'sudo systemd-run --quiet --collect --unit=holder /usr/bin/python3 -c "{lock}"')
+    eventually("the lock is held", lambda: cluster.on(node, "cat /proc/locks"), lambda text: "POSIX" in text)
+    done = run(*upgrade, new)
+    cluster.on(node, "sudo systemctl stop holder")
+    assert (done.returncode, f"{node}: dpkg is locked by python3" in done.stderr) == (1, True), done.stderr
+
+    cluster.on(node, "sudo mount -t tmpfs -o size=1m tmpfs /var/cache/clusterctl")
+    done = run(*upgrade, new)
+    cluster.on(node, "sudo umount /var/cache/clusterctl")
+    assert (done.returncode, "MiB are free in /var/cache/clusterctl" in done.stderr) == (1, True), done.stderr
+
+    agent = next(each["name"] for each in cluster.status()["nodes"] if each["group"] == "builders")
+    # the connection that ssh shares must not outlive the service
+    cluster.on(agent, "sudo systemd-run --quiet --on-active=60 systemctl start ssh && sudo systemctl stop ssh")
+    subprocess.run(["sh", "-c", f"rm -f /tmp/clusterctl-{os.getuid()}/*"], check=True)
+    done = run(*upgrade, new)
+    assert (done.returncode, f"{agent}: " in done.stderr) == (1, True), done.stderr
+    assert "can't be looked at; nothing was changed" in done.stderr
+    eventually(
+        "the node is reached again", lambda: run("ssh", cluster.file, agent, "true").returncode, lambda c: c == 0
+    )
+
+    assert starts(cluster) == before
+
+
+def test_upgrade_under_load(cluster: Cluster, old: Path, new: Path, task: dict[str, Any]) -> None:
+    ids = cluster.agents()
+    assert len(ids) == 3
+    node = node_of(cluster, task)
+    reports = {}
+    seconds = {}
+    with watched(cluster) as seen:
+        for name, arguments in {
+            "upgrade zookeeper": ("upgrade", "zookeeper", cluster.file),
+            "restart zookeeper": ("restart", "zookeeper", cluster.file),
+            "upgrade mesos": (
+                ("upgrade", "mesos", cluster.file, "--artifacts", new, "--previous", old, "--to", "1.11.0-2")
+            ),
+            "upgrade marathon": ("upgrade", "marathon", cluster.file, "--artifacts", new),
+        }.items():
+            start = time.monotonic()
+            reports[name] = labkit.clusterctl(*arguments)
+            seconds[name] = round(time.monotonic() - start, 1)
+    assert reports["upgrade zookeeper"]["done"] == [], "Debian has one version"
+    assert [len(reports[name]["done"]) for name in list(reports)[1:]] == [3, 6, 3]
+
+    assert cluster.agents() == ids, "agents keep their ids"
+    after = running_task(cluster)
+    assert after["id"] == task["id"], "the task was lost"
+    pids, longest_s = counted(cluster, node)
+    assert len(pids) == 1, "the counter was started more than once"
+    assert seen["zookeeper_majority"]["fewest_running"] == 2
+    assert seen["zookeeper_majority"]["bad"] == 0, "ZooKeeper was without a majority"
+    assert seen["zookeeper_writes"]["acknowledged_and_kept"]
+
+    for each in CONTROL:
+        versions = cluster.on(
+            each, "cat /usr/share/clusterctl/artifacts/mesos /usr/share/clusterctl/artifacts/marathon"
+        )
+        assert versions.split()[1::2] == ["1.11.0-2", "1.11.25"]
+    backup = Path(reports["upgrade marathon"]["backup"])
+    manifest = json.loads((backup / "manifest.json").read_text())
+    assert manifest["framework_id"]
+    assert manifest["tree"]["nodes"] > 3
+    packed = subprocess.run(["tar", "-tzf", backup / "zookeeper.tar.gz"], check=True, capture_output=True, text=True)
+    assert "version-2/log." in packed.stdout
+
+    again = labkit.clusterctl("upgrade", "all", cluster.file, "--artifacts", new)
+    assert (again["done"], len(again["skipped"])) == ([], 12)
+    result = {
+        "seconds": seconds,
+        "longest_gap_s": {name: each["longest_gap_s"] for name, each in seen.items()} | {"task": round(longest_s, 2)},
+        "tasks_lost": 0,
+        "agents_renewed": 0,
+        "watched": seen,
+        "steps": {name: report["seconds"] for name, report in reports.items()},
+        "load": os.getloadavg(),
+    }
+    REPORT.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result["longest_gap_s"]))
+
+
+def test_a_node_killed_in_the_middle_stops_the_roll(cluster: Cluster, task: dict[str, Any]) -> None:
+    before = starts(cluster)
+    leader = cluster.status()["leaders"]["zookeeper"]
+    second = [name for name in CONTROL if name != leader][1]
+    connection = openstack.connect(cloud="lab")
+    (server,) = [each for each in connection.compute.servers() if each.name == second]
+    command = [labkit.PROGRAM, "restart", "zookeeper", cluster.file, "--timeout", "60", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as roll:
+        assert roll.stderr is not None
+        said = []
+        for line in roll.stderr:
+            said.append(line)
+            if line.startswith(f"restart zookeeper on {second} ..."):
+                connection.compute.stop_server(server)
+        assert roll.stdout is not None
+        report = json.loads(roll.stdout.read())
+    assert roll.returncode == 1, said
+    assert [name for _, name in report["done"]] == [name for name in CONTROL if name not in (leader, second)]
+    assert [each["node"] for each in report["failed"]] == [second]
+    assert report["failed"][0]["state"].startswith("NOT in service"), report["failed"]
+    assert [name for _, name in report["left"]] == [leader]
+    assert report["continue"] == f"clusterctl restart zookeeper {cluster.file} --timeout 60 --only {second},{leader}"
+    assert cluster.on(leader, "systemctl show --property=ActiveEnterTimestampMonotonic zookeeper") in before[leader]
+    assert running_task(cluster)["id"] == task["id"], "the cluster serves with two members"
+
+    connection.compute.start_server(server)
+    eventually("the cluster is healthy again", cluster.verify, lambda found: bool(found["healthy"]), within_s=300)
+    words = report["continue"].split()[1:]
+    done = subprocess.run([labkit.PROGRAM, *words, "--json"], stdout=subprocess.PIPE, text=True, check=True)
+    assert [name for _, name in json.loads(done.stdout)["done"]] == [second, leader]
+
+
+def test_an_additive_change_keeps_ids_and_tasks(cluster: Cluster, task: dict[str, Any]) -> None:
+    ids = cluster.agents()
+    change_attributes(cluster, "{pool: jenkins-builder, rack: r1}")
+    planned = labkit.clusterctl("plan", cluster.file, "--agents")["agents"]
+    assert sorted(each["kind"] for each in planned) == ["additive", "additive", "unchanged"]
+    report = labkit.clusterctl("reconfigure", cluster.file)
+    assert len(report["done"]) == 2
+    assert cluster.agents() == ids
+    assert running_task(cluster)["id"] == task["id"]
+    assert cluster.verify()["healthy"]
+
+
+def test_a_new_identity_wants_consent_and_moves_tasks(cluster: Cluster, task: dict[str, Any]) -> None:
+    ids = cluster.agents()
+    change_attributes(cluster, "{pool: jenkins-builder, rack: r2}")
+    done = run("reconfigure", cluster.file)
+    assert (done.returncode, "--allow-drain consents" in done.stderr) == (2, True), done.stderr
+    assert cluster.agents() == ids
+    report = labkit.clusterctl("reconfigure", cluster.file, "--allow-drain")
+    assert len(report["done"]) == 2
+    after = cluster.agents()
+    assert len(set(after.values()) & set(ids.values())) == 1, "only the agent for Jenkins masters is who it was"
+    assert running_task(cluster)["id"] != task["id"]
+    assert as_json(run("verify", cluster.file, "--json"))["healthy"]
+
+
+def change_attributes(cluster: Cluster, attributes: str) -> None:
+    """Gives the builders other attributes in the cluster file."""
+    head, builders = cluster.file.read_text().split("  builders:\n")
+    lines = [
+        f"    attributes: {attributes}" if line.strip().startswith("attributes:") else line
+        for line in builders.splitlines()
+    ]
+    cluster.file.write_text(f"{head}  builders:\n" + "\n".join(lines) + "\n")

@@ -1,0 +1,148 @@
+"""Runs on a node during a roll: a client of each service, and how long each had to wait.
+
+    watcher.py ADDRESS,ADDRESS,...    until SIGTERM; then prints one JSON object
+
+A ZooKeeper client writes ten times a second (python3-kazoo is in the lab's images); all ZooKeepers are asked ten times
+a second whether they take part in an ensemble; Marathons and masters are asked five times a second for their leaders'
+answers. A gap is the time between two good answers.
+"""
+
+import http.client
+import json
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from kazoo.client import KazooClient
+from kazoo.exceptions import KazooException
+from kazoo.handlers.threading import KazooTimeoutError
+
+STOP = threading.Event()
+
+
+class Gauge(threading.Thread):
+    """Asks again and again; remembers the longest time without a good answer."""
+
+    def __init__(self, ask: Callable[[], bool], every_s: float) -> None:
+        super().__init__(daemon=True)
+        self.ask, self.every_s = ask, every_s
+        self.good = self.bad = 0
+        self.longest_s = 0.0
+        self.last = time.monotonic()
+        self.errors: dict[str, int] = {}
+
+    def run(self) -> None:
+        while not STOP.wait(self.every_s):
+            try:
+                good = self.ask()
+            except (OSError, http.client.HTTPException, ValueError, KazooException, KazooTimeoutError) as error:
+                good = False
+                name = type(error).__name__
+                self.errors[name] = self.errors.get(name, 0) + 1
+            now = time.monotonic()
+            if good:
+                self.longest_s = max(self.longest_s, now - self.last)
+                self.last = now
+                self.good += 1
+            else:
+                self.bad += 1
+
+    def report(self) -> dict[str, Any]:
+        self.longest_s = max(self.longest_s, time.monotonic() - self.last if self.bad else 0.0)
+        return {"good": self.good, "bad": self.bad, "longest_gap_s": round(self.longest_s, 2), "errors": self.errors}
+
+
+def get(address: str, port: int, path: str) -> tuple[int, Any]:
+    connection = http.client.HTTPConnection(address, port, timeout=2)
+    try:
+        connection.request("GET", path, headers={"Accept": "application/json"})
+        answer = connection.getresponse()
+        text = answer.read()
+        return answer.status, json.loads(text) if answer.status == 200 else None
+    finally:
+        connection.close()
+
+
+def word(address: str, text: bytes) -> bytes:
+    """A ZooKeeper's answer to a four-letter word."""
+    with socket.create_connection((address, 2181), timeout=2) as connection:
+        connection.sendall(text)
+        answer = b""
+        while part := connection.recv(4096):
+            answer += part
+        return answer
+
+
+def runs(address: str) -> bool:
+    try:
+        return word(address, b"ruok") == b"imok"
+    except OSError:
+        return False
+
+
+def any_of(addresses: list[str], ask: Callable[[str], bool]) -> bool:
+    """Whether one of them gives a good answer; a client would go on to the next, too."""
+    for address in addresses:
+        try:
+            if ask(address):
+                return True
+        except (OSError, http.client.HTTPException, ValueError):
+            continue
+    return False
+
+
+def main() -> None:
+    addresses = sys.argv[1].split(",")
+    client = KazooClient(",".join(f"{address}:2181" for address in addresses), timeout=10)
+    client.start(timeout=30)
+    client.ensure_path("/watcher")
+    written = 0
+
+    def write() -> bool:
+        nonlocal written
+        # at most one attempt: what is measured is the wait
+        client.set("/watcher", str(written).encode())
+        written += 1
+        return True
+
+    least = len(addresses)
+
+    def majority() -> bool:
+        nonlocal least
+        running = sum(runs(address) for address in addresses)
+        least = min(least, running)
+        return running > len(addresses) // 2
+
+    def marathon(address: str) -> bool:
+        return get(address, 8080, "/v2/apps")[0] == 200
+
+    def master(address: str) -> bool:
+        status, metrics = get(address, 5050, "/metrics/snapshot")
+        return status == 200 and metrics["master/elected"] == 1
+
+    gauges = {
+        "zookeeper_writes": Gauge(write, 0.1),
+        "zookeeper_majority": Gauge(majority, 0.1),
+        "marathon_api": Gauge(lambda: any_of(addresses, marathon), 0.2),
+        "mesos_leader": Gauge(lambda: any_of(addresses, master), 0.5),
+    }
+    signal.signal(signal.SIGTERM, lambda *_: STOP.set())
+    for gauge in gauges.values():
+        gauge.start()
+    print("ready", flush=True)
+    STOP.wait()
+    for gauge in gauges.values():
+        gauge.join(5)
+    found = {name: gauge.report() for name, gauge in gauges.items()}
+    data, _ = client.get("/watcher")
+    found["zookeeper_writes"]["acknowledged_and_kept"] = int(data) >= written - 1
+    found["zookeeper_majority"]["fewest_running"] = least
+    print(json.dumps(found), flush=True)
+
+
+if __name__ == "__main__":
+    main()
