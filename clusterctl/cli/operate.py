@@ -48,10 +48,13 @@ def configure(
     from clusterctl.ops.access import open_access  # noqa: PLC0415
     from clusterctl.ops.configure import configure as configure_cluster  # noqa: PLC0415
     from clusterctl.ops.inventory import cluster_inventory  # noqa: PLC0415
+    from clusterctl.ops.rolling import no_new_identity  # noqa: PLC0415
 
     with session(file, cloud, go_on=f"clusterctl configure {file}") as at:
         with at.progress.phase("inventory"):
             hosts = cluster_inventory(at.spec, at.cloud, open_access(at.spec, at.cloud))
+            if not check:
+                no_new_identity(at.spec, at.cloud, str(file))
         report = configure_cluster(
             hosts,
             data=paths.data_root(),

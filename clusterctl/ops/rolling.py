@@ -213,6 +213,23 @@ def plan_agents(spec: ClusterSpec, cloud: Cloud) -> list[AgentChange]:
     return classified(cluster.look(), cluster)
 
 
+def no_new_identity(spec: ClusterSpec, cloud: Cloud, file: str) -> None:
+    """Checks, before files are written to agents, that none of them would refuse to start with them.
+
+    Where no master leads, agents can't be asked about, and nothing is refused: it may be just that that is mended.
+
+    Raises:
+        InputError: agents need a new identity.
+    """
+    lines = [change.line for change in plan_agents(spec, cloud) if change.kind is Kind.NEW_IDENTITY]
+    if lines:
+        raise InputError(
+            "these agents would refuse to start with their new files; nothing was written:\n"
+            + "\n".join(f"  {line}" for line in lines),
+            hint=f"`clusterctl reconfigure {file} --allow-drain` drains them first.",
+        )
+
+
 def _artifacts(path: Path | None) -> tuple[Artifacts | None, Path]:
     if path is None:
         return None, Path()

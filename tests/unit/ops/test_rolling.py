@@ -10,12 +10,17 @@ from typing import Any
 import pytest
 
 from clusterctl.errors import InputError
+from clusterctl.ops import rolling
+from clusterctl.ops.access import Access
 from clusterctl.ops.progress import Progress
 from clusterctl.ops.roll.report import Journal, RollError
-from clusterctl.ops.rolling import Ground, restart_service, upgrade_service
+from clusterctl.ops.rolling import Ground, no_new_identity, restart_service, upgrade_service
 from clusterctl.resources import Image
+from clusterctl.spec.model import ClusterSpec
 from tests.unit.ops.roll.packages import deb, tarball
 from tests.unit.ops.roll.world import MASTER, NEW_ZOOKEEPER, ONE, THREE, TWO, World
+
+NO_SSH: dict[str, Any] = {"ssh": None, "host_keys": None}
 
 
 class Recorded(World):
@@ -156,3 +161,19 @@ def test_a_wrong_batch_touches_nothing(ground: Ground, world: Recorded) -> None:
     with pytest.raises(InputError, match="--batch"):
         restart_service(ground, "mesos", (), batch="0%", max_failures=0)
     assert world.events == []
+
+
+def test_configure_is_refused_while_an_agent_needs_a_new_identity(
+    world: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rolling, "open_access", lambda *_: Access(prober=world, **NO_SSH))
+    no_new_identity(world.spec, world.cloud, "demo.yml")
+    data = world.spec.model_dump(mode="json")
+    data["groups"]["builders"]["attributes"] = {"pool": "fast"}
+    changed = ClusterSpec.model_validate(data)
+    with pytest.raises(InputError, match="would refuse to start") as caught:
+        no_new_identity(changed, world.cloud, "demo.yml")
+    assert caught.value.hint == "`clusterctl reconfigure demo.yml --allow-drain` drains them first."
+    for name in (ONE, TWO, THREE):
+        del world.up[MASTER, name]
+    no_new_identity(changed, world.cloud, "demo.yml")  # nobody can be asked: it may be that that is mended
