@@ -28,7 +28,8 @@ from clusterctl.ops.roll.nodestate import COMPONENTS, NodeState, Wanted
 from clusterctl.ops.roll.order import SERVICES, batch_size, chosen
 from clusterctl.ops.roll.report import Journal
 from clusterctl.ops.roll.steps import Roll, Work
-from clusterctl.ops.upgrade import Previous, Upgrade, kept_artifact, look_at_nodes, unfinished, wanted_artifacts
+from clusterctl.ops.upgrade import Upgrade, look_at_nodes, unfinished
+from clusterctl.ops.upgrade_artifacts import Previous, kept_artifact, wanted_artifacts
 from clusterctl.ops.upgrade_marathon import MarathonUpgrade
 from clusterctl.spec.artifacts import Artifacts, ImageSpec
 from clusterctl.spec.load import load_model
