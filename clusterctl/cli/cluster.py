@@ -61,14 +61,29 @@ def create(
         print_line(f"! {problem}")
 
 
-def status(file: File, cloud: CloudName = None, as_json: Json = False) -> None:
+def status(
+    file: File,
+    seconds: Annotated[
+        float, typer.Argument(metavar="[SECONDS]", min=1, help="With --watch: between two looks.")
+    ] = 5.0,
+    cloud: CloudName = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Look again and again, until Ctrl-C.")] = False,
+    as_json: Json = False,
+) -> None:
     """Show the nodes with their services, the leaders, and what is used."""
     from clusterctl.cli.tables import render_status  # noqa: PLC0415
     from clusterctl.ops.access import open_access  # noqa: PLC0415
     from clusterctl.ops.status import collect_status  # noqa: PLC0415
 
     with session(file, cloud, go_on=f"clusterctl status {file}") as at:
-        report = collect_status(at.spec, at.cloud, open_access(at.spec, at.cloud).prober)
+        prober = open_access(at.spec, at.cloud).prober
+        if watch:
+            from clusterctl.cli.live import show  # noqa: PLC0415
+            from clusterctl.ops.watch import watch as looks  # noqa: PLC0415
+
+            show(looks(lambda: collect_status(at.spec, at.cloud, prober), every_s=seconds), as_json=as_json)
+            return
+        report = collect_status(at.spec, at.cloud, prober)
     if as_json:
         print_json(report.to_json())
     else:

@@ -27,6 +27,8 @@ Deadline = Annotated[int, typer.Option("--deadline", min=1, help="Seconds for ag
 def register(app: typer.Typer) -> None:
     """Adds the verbs to the program."""
     app.command()(scale)
+    app.command()(replace)
+    app.command()(repair)
     app.command()(unlock)
 
 
@@ -56,8 +58,8 @@ def scale(
     from clusterctl.counts import parse_counts  # noqa: PLC0415
     from clusterctl.ops.access import open_access  # noqa: PLC0415
     from clusterctl.ops.nodework import RollingWork  # noqa: PLC0415
-    from clusterctl.ops.scale_checks import Options  # noqa: PLC0415
     from clusterctl.ops.scale import scale as scale_cluster  # noqa: PLC0415
+    from clusterctl.ops.scale_checks import Options  # noqa: PLC0415
 
     names = tuple(name for name in (remove or "").split(",") if name)
     options = [f"--remove {','.join(names)}"] if names else []
@@ -88,6 +90,70 @@ def scale(
         print_line(f"{'changed in' if write else 'change now in'} {file}, which is the desired state:")
         for line in lines:
             print_line(f"  {line}")
+
+
+def replace(
+    file: File,
+    node: Annotated[str, typer.Argument(metavar="NODE", help="Name of a node.", show_default=False)],
+    cloud: CloudName = None,
+    deadline: Deadline = 600,
+    force: Force = False,
+    timeout: Timeout = 1200,
+    yes: Yes = False,
+    steal_lock: StealLock = False,
+    as_json: Json = False,
+) -> None:
+    """Put a new server in place of a dead or sick one, with the node's name, address and volume."""
+    from clusterctl.ops.access import open_access  # noqa: PLC0415
+    from clusterctl.ops.replace import replace as replace_node  # noqa: PLC0415
+
+    go_on = f"clusterctl replace {file} {node}{' --force' if force else ''}"
+    with session(file, cloud, go_on=go_on) as at:
+        report = replace_node(
+            _operation(at, open_access(at.spec, at.cloud), "replace", go_on, timeout, steal=steal_lock),
+            node,
+            lambda told: None if yes else _confirm_lines(told),
+            deadline_s=deadline,
+            force=force,
+        )
+    if as_json:
+        print_json(report.to_json())
+        return
+    for name, tasks in report.moved.items():
+        print_line(f"removed {name}; moved: {', '.join(tasks) or 'nothing'}")
+    print_line(f"node {node}: {report.deleted} servers deleted, {report.created} made; the cluster is healthy")
+
+
+def repair(
+    file: File,
+    cloud: CloudName = None,
+    timeout: Timeout = 1200,
+    yes: Annotated[bool, typer.Option("--yes", help="Do what is needed, instead of only telling.")] = False,
+    steal_lock: StealLock = False,
+    as_json: Json = False,
+) -> None:
+    """Find dead, duplicate and orphaned servers, ports and groups; mend them with --yes. Exit code 3: some are left."""
+    from clusterctl.ops.access import open_access  # noqa: PLC0415
+    from clusterctl.ops.diagnosis import Remedy  # noqa: PLC0415
+    from clusterctl.ops.repair import repair as repair_cluster  # noqa: PLC0415
+
+    go_on = f"clusterctl repair {file} --yes"
+    with session(file, cloud, go_on=go_on) as at:
+        operation = _operation(at, open_access(at.spec, at.cloud), "repair", go_on, timeout, steal=steal_lock)
+        report = repair_cluster(operation, mend=yes)
+    if as_json:
+        print_json(report.to_json())
+    else:
+        for line in report.done:
+            print_line(f"mended: {line}")
+        for line in report.left if yes else [finding.line for finding in report.findings]:
+            print_line(line)
+        if not report.findings:
+            print_line(f"cluster {report.cluster}: nothing to repair")
+        elif not yes and any(finding.remedy is not Remedy.NONE for finding in report.findings):
+            print_line(f"`{go_on}` does it")
+    if not report.healthy or (yes and report.left):
+        raise typer.Exit(3)
 
 
 def unlock(file: File, cloud: CloudName = None, yes: Yes = False, as_json: Json = False) -> None:

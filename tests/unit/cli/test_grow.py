@@ -3,47 +3,147 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from clusterctl.cloud.memory import MemoryCloud
-from tests.unit.cli.test_app import file, run  # noqa: F401  (file is a fixture)
-from tests.unit.ops.clouds import demo_cloud
+from clusterctl.ops.drain import Drains
+from clusterctl.ops.verify import VerifyReport
+from clusterctl.spec.model import ClusterSpec
+from tests.unit.cli.test_app import run
+from tests.unit.ops.operations import Running
+from tests.unit.specs import DEMO
 
 HOLDER = "clusterctl.lock=demo owner=bob@ops2 pid=7 command=scale"
 
 
+class Program:
+    """The program on a running demo cluster."""
+
+    def __init__(self, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.file, self._monkeypatch, self._capsys = file, monkeypatch, capsys
+        self.running = Running()
+        # nothing to wait for: the program's own waiter sleeps
+        self.running.cloud.delete_ticks = self.running.cloud.build_ticks = 0
+        file.write_text(DEMO)
+        access = SimpleNamespace(prober=self.running.nodes)
+        monkeypatch.setattr("clusterctl.cloud.open_cloud", lambda _name: self.running.cloud)
+        monkeypatch.setattr("clusterctl.ops.access.open_access", lambda _spec, _cloud: access)
+        monkeypatch.setattr("clusterctl.ops.verify.wait_healthy", self._healthy)
+        monkeypatch.setattr("clusterctl.ops.drain.open_drains", self._drains)
+
+    def _healthy(self, spec: ClusterSpec, _cloud: object, _access: object, **_: object) -> VerifyReport:
+        return self.running.wait_healthy(spec, fresh=True)
+
+    def _drains(self, _spec: object, servers: Any, _access: object) -> Drains:
+        return self.running.drains(servers)
+
+    def __call__(self, verb: str, *words: str) -> tuple[int, str, str]:
+        """Exit code, output, messages."""
+        code = run(verb, str(self.file), *words, monkeypatch=self._monkeypatch)
+        captured = self._capsys.readouterr()
+        return code, captured.out, captured.err
+
+
 @pytest.fixture
-def cloud(monkeypatch: pytest.MonkeyPatch) -> MemoryCloud:
-    made = demo_cloud()
-    monkeypatch.setattr("clusterctl.cloud.open_cloud", lambda _name: made)
-    return made
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Program:
+    return Program(tmp_path / "demo.yml", monkeypatch, capsys)
 
 
-def test_create_is_told_of_a_lock(
-    file: Path,  # noqa: F811
-    cloud: MemoryCloud,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    cloud.create_lock("demo", HOLDER)
-    assert run("create", str(file), monkeypatch=monkeypatch) == 1
-    told = capsys.readouterr().err
+def test_create_is_told_of_a_lock(program: Program) -> None:
+    program.running.vanish("demo-control-1")
+    program.running.cloud.create_lock("demo", HOLDER)
+    code, _, told = program("create")
+    assert code == 1
     assert "another command is at work on cluster demo: bob@ops2 (pid 7, `clusterctl scale`), for" in told
-    assert f"`clusterctl unlock {file}`" in told
+    assert f"`clusterctl unlock {program.file}`" in told
 
 
-def test_unlock_by_word(
-    file: Path,  # noqa: F811
-    cloud: MemoryCloud,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    cloud.create_lock("demo", HOLDER)
-    assert run("unlock", str(file), "--yes", "--json", monkeypatch=monkeypatch) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["broken"][0].startswith("bob@ops2 (pid 7")
-    assert not cloud.lock_records
-    assert run("unlock", str(file), monkeypatch=monkeypatch) == 0
-    assert "was not locked" in capsys.readouterr().out
+def test_unlock_by_word(program: Program) -> None:
+    program.running.cloud.create_lock("demo", HOLDER)
+    code, out, _ = program("unlock", "--yes", "--json")
+    assert code == 0
+    assert json.loads(out)["broken"][0].startswith("bob@ops2 (pid 7")
+    assert not program.running.cloud.lock_records
+    assert "was not locked" in program("unlock")[1]
+
+
+def test_scale_tells_the_line_of_the_file_to_change(program: Program) -> None:
+    code, out, _ = program("scale", "builders=3")
+    assert code == 0
+    assert "cluster demo: 2 servers made, 0 removed; healthy" in out
+    assert f"change now in {program.file}, which is the desired state:\n  17: count: 3" in out
+    assert program.file.read_text() == DEMO
+
+
+def test_scale_changes_the_file_if_asked(program: Program) -> None:
+    program.file.write_text(DEMO.replace("    count: 1\n", "    count: 1  # one is enough\n"))
+    code, out, _ = program("scale", "builders=3", "--write", "--json")
+    assert code == 0
+    report = json.loads(out)
+    assert report["groups"] == {"builders": {"from": 1, "to": 3}}
+    assert report["file"] == {"written": True, "lines": ["17: count: 3  # one is enough"]}
+    assert "    count: 3  # one is enough" in program.file.read_text()
+    assert program("scale", "builders=3", "--json")[0] == 0
+    code, out, _ = program("create", "--json")
+    assert (code, json.loads(out)["api_calls"]["write"]) == (0, program.running.cloud.calls.write)
+
+
+def test_scale_in_asks(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    program("scale", "builders=2", "--write")
+    monkeypatch.setattr("typer.confirm", lambda *_args, **_options: False)
+    code, _, told = program("scale", "builders=1")
+    assert code == 1
+    assert "group builders: 2 -> 1 nodes\n- demo-builders-" in told
+    assert "declined; nothing was done" in told
+    assert len(program.running.servers("builders")) == 2
+    code, out, _ = program("scale", "builders=1", "--yes")
+    assert code == 0
+    assert "0 servers made, 1 removed; healthy" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["builders"], "found 'builders'"),
+        (["control=4"], "control=4: found 4 zookeeper nodes"),
+        (["builders=2", "--remove", "x"], "--remove"),
+    ],
+)
+def test_wrong_words_are_bad_input(program: Program, words: list[str], message: str) -> None:
+    code, _, told = program("scale", *words)
+    if message == "--remove":
+        assert code == 0, "growing has nothing to remove, and a name that is gone is no mistake"
+    else:
+        assert (code, message in told) == (2, True)
+
+
+def test_replace(program: Program) -> None:
+    code, out, _ = program("replace", "demo-control-2", "--yes")
+    assert (code, out) == (0, "node demo-control-2: 1 servers deleted, 1 made; the cluster is healthy\n")
+    code, _, told = program("replace", "demo-control-7", "--yes")
+    assert (code, "NODE: found 'demo-control-7'; allowed: demo-builders-" in told) == (2, True)
+
+
+def shut_off(running: Running) -> None:
+    running.change("demo-control-2", status="SHUTOFF")
+
+
+def paused(running: Running) -> None:
+    running.change("demo-control-2", status="PAUSED")
+
+
+@pytest.mark.parametrize(("hurt", "with_yes"), [(shut_off, 0), (paused, 3)])
+def test_repair_tells_and_mends(program: Program, hurt: Callable[[Running], None], with_yes: int) -> None:
+    assert program("repair") == (0, "cluster demo: nothing to repair\n", "diagnose ...\ndiagnose: done in 0.0 s\n")
+    hurt(program.running)
+    code, out, _ = program("repair")
+    assert (code, out.startswith("demo-control-2: is ")) == (3, True)
+    assert (f"`clusterctl repair {program.file} --yes` does it" in out) == (with_yes == 0)
+    code, out, _ = program("repair", "--yes", "--json")
+    report = json.loads(out)
+    assert (code, report["healthy"]) == (with_yes, with_yes == 0)
+    assert (len(report["done"]), len(report["left"])) == ((1, 0) if with_yes == 0 else (0, 1))
