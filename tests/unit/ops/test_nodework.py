@@ -1,0 +1,69 @@
+"""Work on nodes for a change of members: which playbook is run on whom, and what its notes mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from clusterctl.ansible.playbook import PlaybookResult
+from clusterctl.ops.access import Access
+from clusterctl.ops.nodework import RollingWork
+from clusterctl.ops.progress import Progress
+from clusterctl.ops.roll.hosts import AnsibleHosts
+from clusterctl.spec.model import ClusterSpec, Service
+from tests.unit.ops.operations import Running
+
+NOTES = (
+    ("demo-control-1", "Tell", "restart pending: zookeeper.service, mesos-master.service (clusterctl restart does it)"),
+    ("demo-control-2", "Tell", "restart pending: zookeeper.service (clusterctl restart does it)"),
+    ("demo-builders-x-1", "Tell", "restart pending: mesos-agent.service (clusterctl restart does it)"),
+    ("demo-control-3", "Other", "something else"),
+)
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    found: list[Any] = []
+
+    def run(_self: object, playbook: str, names: Sequence[str], variables: Mapping[str, Any]) -> PlaybookResult:
+        found.append((playbook, list(names), dict(variables)))
+        return PlaybookResult({}, (), (), NOTES, "")
+
+    def inventory(spec: ClusterSpec, _cloud: object, _access: object) -> dict[str, int]:
+        found.append(spec.groups["control"].count)
+        return {}
+
+    monkeypatch.setattr(AnsibleHosts, "run", run)
+    monkeypatch.setattr("clusterctl.ops.nodework.cluster_inventory", inventory)
+    return found
+
+
+def work(running: Running) -> RollingWork:
+    access = cast(Access, SimpleNamespace(prober=running.nodes))
+    return RollingWork(running.cloud, access, Path("/data"), Progress(), "clusterctl scale demo.yml control=5")
+
+
+def test_files_are_written_and_pending_restarts_told(ran: list[Any]) -> None:
+    running = Running()
+    pending = work(running).configure(running.spec, ["demo-control-1"], 3)
+    assert ran == [3, ("site", ["demo-control-1"], {"mesos_master_quorum": 3})]
+    assert pending == {
+        Service.ZOOKEEPER: ["demo-control-1", "demo-control-2"],
+        Service.MESOS_MASTER: ["demo-control-1"],
+        Service.MESOS_AGENT: ["demo-builders-x-1"],
+    }
+
+
+def test_all_nodes_as_the_file_wants_them(ran: list[Any]) -> None:
+    running = Running()
+    work(running).configure(running.spec, None, None)
+    assert ran[1] == ("site", ["all"], {})
+
+
+def test_the_leader_of_the_moment() -> None:
+    running = Running()
+    assert work(running).leader(running.spec, Service.ZOOKEEPER) == "demo-control-1"
