@@ -41,7 +41,9 @@ class RollingWork:
 
     def configure(self, spec: ClusterSpec, names: Sequence[str] | None, master_quorum: int | None) -> Pending:
         """See ``NodeWork``."""
-        variables = {} if master_quorum is None else {"mesos_master_quorum": master_quorum}
+        variables: dict[str, int | bool] = {"zookeeper_members_change": names is not None}
+        if master_quorum is not None:
+            variables["mesos_master_quorum"] = master_quorum
         with self.progress.phase("configure"):
             result = self._hosts(spec).run("site", ["all"] if names is None else names, variables)
         service_of = {unit: service for service, unit in UNITS.items()}

@@ -50,7 +50,7 @@ def work(running: Running) -> RollingWork:
 def test_files_are_written_and_pending_restarts_told(ran: list[Any]) -> None:
     running = Running()
     pending = work(running).configure(running.spec, ["demo-control-1"], 3)
-    assert ran == [3, ("site", ["demo-control-1"], {"mesos_master_quorum": 3})]
+    assert ran == [3, ("site", ["demo-control-1"], {"zookeeper_members_change": True, "mesos_master_quorum": 3})]
     assert pending == {
         Service.ZOOKEEPER: ["demo-control-1", "demo-control-2"],
         Service.MESOS_MASTER: ["demo-control-1"],
@@ -61,7 +61,7 @@ def test_files_are_written_and_pending_restarts_told(ran: list[Any]) -> None:
 def test_all_nodes_as_the_file_wants_them(ran: list[Any]) -> None:
     running = Running()
     work(running).configure(running.spec, None, None)
-    assert ran[1] == ("site", ["all"], {})
+    assert ran[1] == ("site", ["all"], {"zookeeper_members_change": False})
 
 
 def test_the_leader_of_the_moment() -> None:
