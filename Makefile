@@ -44,13 +44,15 @@ lint: venv ## ruff, mypy, import-linter, ansible-lint, yamllint
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/ansible-lint --offline -q
 unit: venv ## unit tests (seconds, no lab)
 	$(BIN)/pytest -q tests/unit
+# Real daemons and servers on a busy machine: what failed gets one more try, and the first failure stays in the output
+once_more = || { echo "== FAILED once; the failed tests once more:"; $(BIN)/pytest -v --last-failed --last-failed-no-failures none $(1); }
 contract: venv ## tests against the lab's APIs and against real daemons
 	lab/standins/marathon/test-deps.sh
 	$(BIN)/python lab/prepare.py
-	. build/env.sh && $(BIN)/pytest -q tests/contract
+	. build/env.sh && { $(BIN)/pytest -q --durations=10 tests/contract $(call once_more,tests/contract); }
 e2e: venv ## real clusters in the lab: leaders killed, resume, destroy
 	$(BIN)/python lab/prepare.py
-	. build/env.sh && $(BIN)/pytest -v -m 'e2e and not operate' tests/e2e
+	. build/env.sh && { $(BIN)/pytest -v --durations=10 -m 'e2e and not operate' tests/e2e $(call once_more,-m 'e2e and not operate' tests/e2e); }
 e2e-operate: venv ## real clusters upgraded, grown, shrunk and repaired under load (long)
 	$(BIN)/python lab/prepare.py
 	. build/env.sh && $(BIN)/pytest -v -m operate tests/e2e
