@@ -1,6 +1,6 @@
 """A joined cluster against the bare boot of the same servers, in one run on the lab.
 
-usage: create.py [--zone container|vm] [--rounds N]
+usage: create.py [--zone container|vm] [--rounds N] [--example NAME]
 
 Bare boot: as many servers with the same flavors from the same image, user-data empty, all requested at once by
 multi-create; over when every console shows that cloud-init finished. Cluster: ``clusterctl create``; over when it has
@@ -79,10 +79,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--zone", choices=sorted(labkit.ZONES), default="container")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--example", default="demo", help="file in examples/ (without .yml)")
     arguments = parser.parse_args()
     labkit.lab_up()
     labkit.clusterctl("image", "build", labkit.artifacts_file(arguments.zone, labkit.build_artifacts()))
-    file = labkit.cluster_file("demo", arguments.zone, name="bench")
+    file = labkit.cluster_file(arguments.example, arguments.zone, name="bench")
     spec = load_spec(file)
     cloud = open_cloud(spec.cloud)
     pairs, calls = [], Counter[str]()
