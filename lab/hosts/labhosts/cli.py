@@ -26,7 +26,8 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     verb("image", "build what hosts boot from, if it is not there")
-    verb("artifacts", "build the lab's artifacts; print variables for playbooks/image.yml")
+    built = verb("artifacts", "build the lab's artifacts; print variables for playbooks/image.yml")
+    built.add_argument("--number", type=int, default=1, help="2 and so on: later versions, to upgrade to")
     up = verb("up", "boot a host; make it if it is not there", "lab", "name", "address")
     up.add_argument("--layer", default="node", help="base: stock Debian; node: a cluster's base image (default)")
     up.add_argument("--no-wait", action="store_true", help="return as soon as its init runs")
@@ -61,7 +62,7 @@ def _dispatch(arguments: argparse.Namespace) -> int:
         run(ROOT / "lab" / "packages.sh")
         print(image.node())
     elif verb == "artifacts":
-        print(json.dumps(image.artifacts(), indent=1))
+        print(json.dumps(image.artifacts(arguments.number), indent=1))
     elif verb == "list":
         for directory in sorted(states_directory().glob("*/")):
             for each in hosts(lab(directory.name)):
@@ -116,8 +117,8 @@ def _change(verb: str, one: Host, arguments: argparse.Namespace) -> None:
 def _remove(of: Lab) -> None:
     if not of.state.is_dir():
         return
-    for path in sorted(of.state.glob("*/")):
-        machine.destroy(Host(of, path.name))
-        print(f"removed {path.name}")
+    for path in sorted(of.state.glob("*/address")):  # written first, so a half-made host has it
+        machine.destroy(Host(of, path.parent.name))
+        print(f"removed {path.parent.name}")
     net.down(of)
     shutil.rmtree(of.state)

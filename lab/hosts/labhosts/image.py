@@ -1,12 +1,12 @@
 """What hosts boot from: ``base``, a stock Debian, and ``node``, the base image of a cluster on top of it."""
 
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 from oslab import cache
 from oslab.settings import LabError
+from oslab.shell import run
 
 from .settings import HERE, ROOT, cache_directory
 
@@ -35,22 +35,24 @@ def layers(name: str) -> list[Path]:
     return found()
 
 
-def artifacts() -> dict[str, Any]:
-    """The lab's artifacts, built if need be: extra variables for playbooks/image.yml."""
+def artifacts(number: int = 1) -> dict[str, Any]:
+    """The lab's artifacts, built if need be: extra variables for playbooks/image.yml.
+
+    Args:
+        number: 2 and so on are later versions of the same programs, to upgrade to.
+    """
     directory = cache_directory() / "hosts-artifacts"
     directory.mkdir(parents=True, exist_ok=True)
+    mesos, marathon = ROOT / "lab" / "mesos" / "build", ROOT / "lab" / "standins" / "marathon" / "build"
     return {
-        "mesos_artifact": _built(ROOT / "lab" / "mesos" / "build", directory, "1.11.0-1"),
-        "marathon_artifact": _built(ROOT / "lab" / "standins" / "marathon" / "build", directory, "1.11.24"),
+        "mesos_artifact": _built(f"1.11.0-{number}", mesos, "--revision", str(number), directory),
+        "marathon_artifact": _built(f"1.11.{23 + number}", marathon, "--build", str(number), directory),
         "marathon_packages": ["python3-kazoo"],  # the stand-in is a Python program
     }
 
 
-def _built(script: Path, directory: Path, version: str) -> dict[str, str]:
-    done = subprocess.run([script, directory], check=False, stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
-    if done.returncode:
-        raise LabError(f"{os.fspath(script)} failed (exit {done.returncode})")
-    words = done.stdout.split()
+def _built(version: str, *command: str | os.PathLike[str]) -> dict[str, str]:
+    words = run(*command).split()
     digest = next(word for word in words if len(word) == 64 and not word.strip("0123456789abcdef"))
     path = next(word for word in words if word.startswith("/"))
     return {"version": version, "src": path, "sha256": digest}
