@@ -28,6 +28,10 @@ def create(
     file: File,
     cloud: CloudName = None,
     timeout: Timeout = 1200,
+    no_wait: Annotated[
+        bool,
+        typer.Option("--no-wait", help="End when the servers are ACTIVE; whether nodes boot and serve stays unknown."),
+    ] = False,
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
@@ -36,7 +40,7 @@ def create(
     from clusterctl.ops.create import create as create_cluster  # noqa: PLC0415
     from clusterctl.ops.verify import wait_healthy  # noqa: PLC0415
 
-    with session(file, cloud, go_on=f"clusterctl create {file}") as at:
+    with session(file, cloud, go_on=f"clusterctl create {file}{' --no-wait' if no_wait else ''}") as at:
         access = open_access(at.spec, at.cloud)
 
         def wait(spec: ClusterSpec, fresh: bool) -> VerifyReport:
@@ -48,15 +52,23 @@ def create(
             at.spec,
             at.cloud,
             progress=at.progress,
-            wait_healthy=wait,
+            wait_healthy=None if no_wait else wait,
             guard=at.guard("create", steal=steal_lock),
             file=str(file),
+            build_timeout_s=timeout,
         )
     if as_json:
         print_json(report.to_json())
         return
-    made = f"{report.created} servers made" if report.created else "nothing to do, no writing call was sent"
-    print_line(f"cluster {report.cluster}: {report.nodes} nodes, healthy; {made}")
+    wrote = report.api_calls["write"]
+    made = f"{report.created} servers made" if wrote else "nothing to do, no writing call was sent"
+    if report.healthy is None:
+        print_line(f"cluster {report.cluster}: the servers of its {report.nodes} nodes are built; {made}")
+        print_line(f"not waited for their boot, not verified: `clusterctl verify {file}` tells whether they serve")
+    else:
+        print_line(f"cluster {report.cluster}: {report.nodes} nodes, healthy; {made}")
+    if report.rebuilt:
+        print_line(f"built at the second try: {', '.join(report.rebuilt)}")
     for problem in report.problems:
         print_line(f"! {problem}")
 

@@ -209,6 +209,7 @@ def _operation(at: Session, access: Access, command: str, go_on: str, timeout: i
         drains=lambda servers: open_drains(at.spec, servers, access),
         guard=at.guard(command, steal=steal),
         go_on=go_on,
+        build_timeout_s=timeout,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError, UnhealthyError
 from clusterctl.ops.apply import apply_plan
+from clusterctl.ops.builds import BUILD_TIMEOUT_S, Builds
 from clusterctl.ops.lock import Guard
 from clusterctl.ops.preflight import Ground, look_up, preflight
 from clusterctl.ops.progress import Progress
@@ -28,18 +29,24 @@ WaitHealthy = Callable[[ClusterSpec, bool], VerifyReport]
 
 @dataclass(frozen=True)
 class CreateReport:
-    """What ``create`` did; ``to_json`` is its ``--json`` form."""
+    """What ``create`` did; ``to_json`` is its ``--json`` form.
+
+    Attributes:
+        healthy: None if nobody asked the services.
+        rebuilt: names of servers whose first build failed; their successors are not among ``created``.
+    """
 
     cluster: str
     nodes: int
     created: int
     api_calls: dict[str, Any]
     seconds: dict[str, float]
-    healthy: bool
+    healthy: bool | None
     problems: tuple[str, ...] = field(default=())
+    rebuilt: tuple[str, ...] = field(default=())
 
     def to_json(self) -> dict[str, Any]:
-        """``{"cluster", "nodes", "created", "api_calls": {"read", "write", "by_kind"}, "seconds", "healthy"}``."""
+        """``{"cluster", "nodes", "created", "api_calls": {"read", "write", "by_kind"}, "seconds", "healthy", ...}``."""
         return {
             "cluster": self.cluster,
             "nodes": self.nodes,
@@ -48,6 +55,7 @@ class CreateReport:
             "seconds": self.seconds,
             "healthy": self.healthy,
             "problems": list(self.problems),
+            "rebuilt": list(self.rebuilt),
         }
 
 
@@ -67,14 +75,16 @@ def create(
     cloud: Cloud,
     *,
     progress: Progress,
-    wait_healthy: WaitHealthy,
+    wait_healthy: WaitHealthy | None,
     waiter: Waiter | None = None,
     guard: Guard | None = None,
     file: str = "FILE",
+    build_timeout_s: float = BUILD_TIMEOUT_S,
 ) -> CreateReport:
     """Brings the cluster of ``spec`` up, or finishes it; does nothing to one that is whole.
 
     Args:
+        wait_healthy: None to end when the servers are ACTIVE: nothing is known of their boot and of the services then.
         guard: locks the cluster, but only if there is something to write.
         file: path of the cluster file, for the commands named in messages.
 
@@ -89,7 +99,9 @@ def create(
         preflight(spec, plan, ground, observed, cloud)
     guard = guard or Guard("create", file)
     with ExitStack() as stack:
-        if plan.empty:
+        # of a run that was killed: a build that fails is made again
+        building = any(server.status == "BUILD" for server in observed.servers)
+        if plan.empty and not building:
             guard.clear(spec.cluster, cloud)
         else:
             stack.enter_context(guard.hold(spec.cluster, cloud))
@@ -97,11 +109,16 @@ def create(
                 # what another command did until now
                 observed = cloud.observe(spec.cluster)
                 plan = make_plan(spec, observed)
+        rebuilt: tuple[str, ...] = ()
         try:
             if not plan.empty:
                 apply_plan(spec, plan, ground, observed, cloud, progress, waiter=waiter)
-            with progress.phase("verify"):
-                report = wait_healthy(spec, not plan.empty)
+            if not plan.empty or building:
+                rebuilt = Builds(spec, ground, cloud, progress, waiter or Waiter(), timeout_s=build_timeout_s).finish()
+            report = None
+            if wait_healthy is not None:
+                with progress.phase("verify"):
+                    report = wait_healthy(spec, not plan.empty or building)
         except ClusterctlError as error:
             raise _with_remains(error, spec, cloud, file) from error
     return CreateReport(
@@ -110,8 +127,9 @@ def create(
         created=plan.new_servers,
         api_calls={"read": cloud.calls.read, "write": cloud.calls.write, "by_kind": dict(cloud.calls.by_kind)},
         seconds=dict(progress.seconds),
-        healthy=report.healthy,
+        healthy=report.healthy if report else None,
         problems=plan.problems,
+        rebuilt=rebuilt,
     )
 
 

@@ -102,13 +102,14 @@ def is_dead(holder: Holder) -> bool:
 
 
 def start_time(pid: int) -> str | None:
-    """Of a process of this system; None if there is none (or no ``/proc``)."""
+    """Of a process of this system; None if there is none (or no ``/proc``), and for one that ended as a zombie."""
     try:
         text = (_PROC / str(pid) / "stat").read_text()
     except OSError:
         return None
-    # the second field is the program's name in parentheses, which may hold anything
-    return text.rpartition(")")[2].split()[19]
+    # the second field is the program's name in parentheses, which may hold anything; the third is the state
+    state, *more = text.rpartition(")")[2].split()
+    return None if state in ("Z", "X") else more[18]
 
 
 def _machine() -> str:

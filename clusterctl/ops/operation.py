@@ -10,6 +10,7 @@ from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError, UnhealthyError
 from clusterctl.health.prober import Prober
 from clusterctl.ops.apply import apply_plan
+from clusterctl.ops.builds import BUILD_TIMEOUT_S, Builds
 from clusterctl.ops.create import WaitHealthy
 from clusterctl.ops.drain import Drains
 from clusterctl.ops.lock import Guard
@@ -42,6 +43,7 @@ class Operation:
     guard: Guard
     go_on: str
     waiter: Waiter = field(default_factory=Waiter)
+    build_timeout_s: float = BUILD_TIMEOUT_S
 
     def observe(self) -> Observed:
         """All that the cluster has now.
@@ -75,7 +77,7 @@ class Operation:
             everything: not only of these.
 
         Raises:
-            ClusterctlError: see ``preflight`` and ``apply_plan``.
+            ClusterctlError: see ``preflight``, ``apply_plan`` and ``Builds.finish``.
         """
         with self.progress.phase("plan"):
             ground, observed = look_up(spec, self.cloud), self.observe()
@@ -83,8 +85,14 @@ class Operation:
             if not everything:
                 plan = plan.limited(nodes=nodes, groups=groups)
             preflight(spec, plan, ground, observed, self.cloud)
+
+        def mine(server: Server) -> bool:
+            return everything or (server.node in nodes if server.node else server.group in groups)
+
         if not plan.empty:
             apply_plan(spec, plan, ground, observed, self.cloud, self.progress, waiter=self.waiter)
+        if not plan.empty or any(mine(server) and server.status == "BUILD" for server in observed.servers):
+            Builds(spec, ground, self.cloud, self.progress, self.waiter, mine, timeout_s=self.build_timeout_s).finish()
         return plan.new_servers
 
     def delete(self, servers: Sequence[Server]) -> None:

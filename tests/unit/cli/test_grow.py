@@ -62,6 +62,22 @@ def test_create_is_told_of_a_lock(program: Program) -> None:
     assert f"`clusterctl unlock {program.file}`" in told
 
 
+def test_create_without_waiting_says_what_is_not_known(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_args: object, **_options: object) -> VerifyReport:
+        raise AssertionError
+
+    monkeypatch.setattr("clusterctl.ops.verify.wait_healthy", never)
+    program.running.vanish("demo-control-1")
+    code, out, _ = program("create", "--no-wait")
+    assert (code, out) == (
+        0,
+        "cluster demo: the servers of its 5 nodes are built; 1 servers made\n"
+        f"not waited for their boot, not verified: `clusterctl verify {program.file}` tells whether they serve\n",
+    )
+    code, out, _ = program("create", "--no-wait", "--json")
+    assert (code, json.loads(out)["healthy"]) == (0, None)
+
+
 def test_unlock_by_word(program: Program) -> None:
     program.running.cloud.create_lock("demo", HOLDER)
     code, out, _ = program("unlock", "--yes", "--json")

@@ -164,6 +164,9 @@ def test_a_process_that_ended_is_dead() -> None:
     assert started
     theirs = replace(me, pid=child.pid, started=started)
     assert not is_dead(theirs)
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert is_dead(theirs), "a zombie: its parent hasn't asked for its end yet"
     child.communicate()
     assert is_dead(theirs)
     assert not is_dead(replace(theirs, owner="bob@ops2"))

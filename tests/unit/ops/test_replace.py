@@ -150,10 +150,11 @@ def test_a_node_that_is_not_there_is_bad_input() -> None:
 
 def test_a_replacement_under_way_is_not_replaced_unless_by_word() -> None:
     running = Running()
-    running.cloud.build_ticks = 20
     running.vanish("demo-control-2")
     operation = running.operation()
     operation.make(operation.spec, nodes=["demo-control-2"], groups=["control"])
+    running.cloud.build_ticks = 20
+    running.change("demo-control-2", status="BUILD")
     building = server_of(running, "demo-control-2")
     assert building.status == "BUILD"
     renew(running, "demo-control-2")

@@ -1,0 +1,133 @@
+"""Builds that fail: each is made again once, then named."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from clusterctl.cloud.faults import Fault
+from clusterctl.cloud.memory import MemoryCloud
+from clusterctl.errors import ClusterctlError, NodeError
+from clusterctl.ops.create import CreateReport, create
+from clusterctl.ops.progress import Progress
+from clusterctl.spec.model import ClusterSpec
+from tests.unit.ops.clouds import Clock, create_in, demo_cloud, guard
+from tests.unit.ops.operations import Running
+from tests.unit.specs import demo, demo_spec
+
+
+def failing(name: str, times: int, fault: str = "no valid host") -> Callable[[str], str | None]:
+    """The first ``times`` builds of servers whose names begin so."""
+    seen = Counter[str]()
+
+    def fail(server: str) -> str | None:
+        if not server.startswith(name):
+            return None
+        seen[name] += 1
+        return f"{fault} {seen[name]}" if seen[name] <= times else None
+
+    return fail
+
+
+def without_waiting(cloud: MemoryCloud, spec: ClusterSpec, **more: float) -> CreateReport:
+    return create(
+        spec, cloud, progress=Progress(), wait_healthy=None, waiter=Clock().waiter(), guard=guard(), file="f", **more
+    )
+
+
+def many_builders() -> ClusterSpec:
+    groups = demo()["groups"]
+    groups["builders"] |= {"count": 20, "anti_affinity": "off"}
+    return demo_spec(groups=groups)
+
+
+def test_without_waiting_it_ends_when_servers_are_active_and_claims_no_health() -> None:
+    cloud = demo_cloud()
+    cloud.build_ticks = 5
+    report = without_waiting(cloud, demo_spec())
+    assert (report.healthy, report.created, report.rebuilt) == (None, 5, ())
+    assert report.to_json()["healthy"] is None
+    assert {server.status for server in cloud.servers("demo")} == {"ACTIVE"}
+
+
+def test_a_named_node_is_made_again_once_with_its_port() -> None:
+    cloud = demo_cloud()
+    cloud.fail_build = failing("demo-control-2", 1)
+    report = create_in(cloud, demo_spec())
+    assert (report.rebuilt, report.created, report.healthy) == (("demo-control-2",), 5, True)
+    assert Counter(server.node for server in cloud.servers("demo") if server.node) == Counter(
+        {"demo-control-1": 1, "demo-control-2": 1, "demo-control-3": 1}
+    )
+    ports = {port.name: port.device_id for port in cloud.observe("demo").ports}
+    assert len(ports) == 3
+    assert all(ports.values())
+    assert (cloud.calls.by_kind["POST /ports"], cloud.calls.by_kind["DELETE /servers/{id}"]) == (1, 1)
+
+
+def test_of_many_agents_only_the_failed_are_made_again_by_one_call() -> None:
+    cloud = demo_cloud()
+    cloud.fail_build = failing("demo-builders", 3)
+    report = create_in(cloud, many_builders())
+    assert len(report.rebuilt) == 3
+    servers = cloud.servers("demo")
+    assert Counter(server.group for server in servers) == {"control": 3, "jenkins": 1, "builders": 20}
+    assert {server.status for server in servers} == {"ACTIVE"}
+    assert cloud.calls.by_kind["POST /servers"] == 6
+
+
+def test_after_the_second_failure_the_servers_are_named_with_both_reasons() -> None:
+    cloud = demo_cloud()
+    cloud.fail_build = failing("demo-control-2", 2)
+    with pytest.raises(NodeError) as caught:
+        create_in(cloud, demo_spec())
+    assert caught.value.message == (
+        "the cloud can't build 1 servers; each was tried twice: demo-control-2 (no valid host 2)"
+    )
+    assert "The first time it said: demo-control-2 (no valid host 1)." in (caught.value.hint or "")
+    assert "`clusterctl create demo.yml` goes on from here" in (caught.value.hint or "")
+    assert cloud.calls.by_kind["POST /servers"] == 6
+    assert create_in(cloud, demo_spec()).created == 1
+    assert not cloud.lock_records
+
+
+def test_a_message_over_many_failures_is_bounded() -> None:
+    cloud = demo_cloud()
+    cloud.fail_build = lambda name: "full" if name.startswith("demo-builders") else None
+    with pytest.raises(NodeError, match=r"can't build 20 servers; .* and 12 more$"):
+        create_in(cloud, many_builders())
+
+
+def test_builds_that_never_end() -> None:
+    cloud = demo_cloud()
+    cloud.build_ticks = 10_000
+    with pytest.raises(ClusterctlError, match="waited 60 s for the servers of demo to be built in vain"):
+        without_waiting(cloud, demo_spec(), build_timeout_s=60)
+
+
+def test_a_build_under_way_of_a_killed_run_is_made_again_too() -> None:
+    cloud = demo_cloud()
+    cloud.fail_build = failing("demo-jenkins", 1)
+    cloud.build_ticks = 4
+    # killed when all servers were asked for
+    cloud.faults.append(Fault(SystemExit(9), kind="POST /servers", when="after", times=None))
+    with pytest.raises(SystemExit):
+        create_in(cloud, demo_spec())
+    cloud.faults.clear()
+    report = create_in(cloud, demo_spec())
+    assert len(report.rebuilt) == 1
+    assert {server.status for server in cloud.servers("demo")} == {"ACTIVE"}
+    assert len(cloud.servers("demo")) == 5
+
+
+def test_other_operations_try_again_and_touch_only_what_is_theirs() -> None:
+    running = Running()
+    running.cloud.fail_build = failing("demo-builders", 1)
+    running.change("demo-control-3", status="ERROR", launched=False)
+    broken = next(server.id for server in running.cloud.servers("demo") if server.node == "demo-control-3")
+    operation = running.operation()
+    made = operation.make(many_builders(), groups=["builders"])
+    assert made == 19
+    assert len(running.servers("builders")) == 20
+    assert broken in {server.id for server in running.cloud.servers("demo")}
