@@ -34,7 +34,7 @@ demo: venv ## the main job: lab, image, a cluster, proof that it serves (ZONE=vm
 demo-down: venv ## remove the demo's cluster
 	$(BIN)/python lab/demo.py down
 
-.PHONY: lint unit contract e2e test
+.PHONY: lint unit hosts molecule contract e2e test
 lint: venv ## ruff, mypy, import-linter, ansible-lint, yamllint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -43,9 +43,14 @@ lint: venv ## ruff, mypy, import-linter, ansible-lint, yamllint
 	$(BIN)/yamllint -s .
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/ansible-lint --offline -q
 unit: venv ## unit tests (seconds, no lab)
-	$(BIN)/pytest -q tests/unit
+	$(BIN)/pytest -q tests/unit tests/lab/test_driver.py
 # Real daemons and servers on a busy machine: what failed gets one more try, and the first failure stays in the output
 once_more = || { echo "== FAILED once; the failed tests once more:"; $(BIN)/pytest -v --last-failed --last-failed-no-failures none $(1); }
+hosts: venv ## user-data of every service applied by the real cloud-init on test hosts (no lab)
+	lab/hosts/labhost image
+	$(BIN)/pytest -q --durations=5 tests/hosts $(call once_more,tests/hosts)
+molecule: venv ## every Molecule scenario on test hosts (no lab)
+	molecule/run
 contract: venv ## tests against the lab's APIs and against real daemons
 	lab/standins/marathon/test-deps.sh
 	$(BIN)/python lab/prepare.py
@@ -61,5 +66,5 @@ bench: venv ## measures; prints the tables of benchmarks/RESULTS.md
 	$(BIN)/python lab/prepare.py
 	. build/env.sh && $(BIN)/python benchmarks/create.py --zone container
 	. build/env.sh && $(BIN)/python benchmarks/startup.py
-test: lint unit contract e2e ## all of it
+test: lint unit hosts molecule contract e2e ## all of it
 	@echo "make test: all passed"

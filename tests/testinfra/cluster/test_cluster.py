@@ -21,9 +21,10 @@ def members(request: pytest.FixtureRequest) -> Members:
     options = request.config.option
 
     def of(group: str) -> list[Any]:
-        return testinfra.get_hosts(
+        hosts: list[Any] = testinfra.get_hosts(
             [f"ansible://{group}"], ansible_inventory=options.ansible_inventory, sudo=options.sudo
         )
+        return hosts
 
     return of
 
