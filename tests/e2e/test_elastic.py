@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import labkit
@@ -168,6 +169,35 @@ def test_a_master_shut_off_is_started_by_repair(cluster: Cluster, cloud: Any) ->
     assert report["healthy"]
     assert cluster.agents() == agents
     healthy(cluster)
+
+
+@contextmanager
+def cut_off(cluster: Cluster, name: str, addresses: list[str]) -> Iterator[None]:
+    """The node sends nothing to these addresses while the body runs; so no answer of its reaches them, either."""
+    routes = " && ".join(f"sudo ip route add blackhole {address}/32" for address in addresses)
+    cluster.on(name, routes)
+    try:
+        yield
+    finally:
+        cluster.on(name, routes.replace(" add ", " del "))
+
+
+def test_a_partition_heals_by_itself(cluster: Cluster) -> None:
+    """The leading master's node and the other control nodes don't reach each other; no command mends it."""
+    leader = str(cluster.status()["leaders"]["mesos_master"])
+    first, agents = task(cluster), cluster.agents()
+    others = [node["address"] for node in cluster.status()["nodes"] if node["group"] == "control"]
+    others.remove(cluster.node(leader)["address"])
+    with cut_off(cluster, leader, others):
+        eventually(
+            "the majority elects another master",
+            lambda: cluster.status()["leaders"]["mesos_master"],
+            lambda now: now not in (None, leader),
+        )
+        assert not cluster.verify()["healthy"]
+    eventually("the cluster is healthy again", cluster.verify, lambda found: bool(found["healthy"]), within_s=180)
+    assert cluster.agents() == agents
+    assert task(cluster)["id"] == first["id"], "the task was lost"
 
 
 def test_a_destroyed_zookeeper_is_replaced_with_its_identity(cluster: Cluster, cloud: Any) -> None:
