@@ -44,15 +44,20 @@ def apply_plan(
     *,
     waiter: Waiter | None = None,
     new_batch: Callable[[], str] = lambda: secrets.token_hex(3),
-) -> None:
+) -> frozenset[str]:
     """Makes what ``plan`` names: groups, ports and volumes first, then all servers at once (D3).
 
     Args:
         new_batch: gives the suffix that keeps the names of a batch of agents apart from others.
 
+    Returns:
+        The batches of agents that were made (``resources.KEY_BATCH``).
+
     Raises:
         CloudError: a call failed for good; what was made so far stays and is found by the next run.
     """
+    if plan.empty:
+        return frozenset()
     waiter = waiter or Waiter()
     top = topology(spec)
     with progress.phase("prepare"):
@@ -65,7 +70,7 @@ def apply_plan(
             new_ports, new_volumes = ports.result(), [volume.result() for volume in volumes]
             new_groups = [group.result() for group in groups]
     if not (plan.boot or plan.pools):
-        return
+        return frozenset()
     world = Observed(
         ports=observed.ports + tuple(new_ports),
         volumes=observed.volumes + tuple(new_volumes),
@@ -78,6 +83,7 @@ def apply_plan(
         with ThreadPoolExecutor(PARALLEL_WRITES) as pool:
             for done in [pool.submit(cloud.create_servers, request) for request in requests]:
                 done.result()
+    return frozenset(batch for request in requests if (batch := request.metadata.get(r.KEY_BATCH)))
 
 
 def server_requests(

@@ -1,8 +1,10 @@
-"""From the create calls to servers that run: waits for Nova's builds, and makes a failed one again, once."""
+"""From the create calls to servers that run: waits for Nova's builds, makes a failed one again, once, and takes agents
+away again that turn out to be too many.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from clusterctl.cloud.base import Cloud
@@ -10,10 +12,12 @@ from clusterctl.errors import NodeError
 from clusterctl.ops.apply import apply_plan
 from clusterctl.ops.preflight import Ground
 from clusterctl.ops.progress import Progress
+from clusterctl.ops.removal import delete_servers
 from clusterctl.ops.waiting import Waiter
 from clusterctl.plan import failed_build, make_plan
-from clusterctl.resources import Server
+from clusterctl.resources import KEY_BATCH, Server
 from clusterctl.spec.model import ClusterSpec
+from clusterctl.topology import topology
 
 BUILD_TIMEOUT_S = 1200.0
 
@@ -35,8 +39,11 @@ class Builds:
     mine: Callable[[Server], bool] = lambda _server: True
     timeout_s: float = BUILD_TIMEOUT_S
 
-    def finish(self) -> tuple[str, ...]:
+    def finish(self, batches: frozenset[str] = frozenset()) -> tuple[str, ...]:
         """Waits until nothing is being built; the names of those whose build failed and that were made again.
+
+        Args:
+            batches: of agents that this run made, and may take away again: see ``_trim``.
 
         A build that failed is deleted and asked for once more. It then goes to another host if there is one: Nova's
         scheduler puts hosts where builds failed lately last (its BuildFailureWeigher, on by default). Nova forgets the
@@ -46,8 +53,10 @@ class Builds:
             NodeError: a second build failed, too; names the servers and Nova's reasons.
             ClusterctlError: builds took too long, or a call failed.
         """
-        first = self._built()
+        seen = self._built()
+        first = [server for server in seen if failed_build(server)]
         if not first:
+            self._trim(seen, batches)
             return ()
         self.progress.note(f"made again after a failed build: {_told(first)}")
         observed = self.cloud.observe(self.spec.cluster)
@@ -55,16 +64,35 @@ class Builds:
             nodes={server.node for server in first if server.node},
             groups={server.group for server in first if not server.node},
         )
-        apply_plan(self.spec, plan, self.ground, observed, self.cloud, self.progress, waiter=self.waiter)
-        if second := self._built():
+        batches |= apply_plan(self.spec, plan, self.ground, observed, self.cloud, self.progress, waiter=self.waiter)
+        seen = self._built()
+        if second := [server for server in seen if failed_build(server)]:
             raise NodeError(
                 f"the cloud can't build {len(second)} servers; each was tried twice: {_told(second)}",
                 hint=f"The first time it said: {_told(first)}.",
             )
+        self._trim(seen, batches)
         return tuple(sorted(server.node or server.name for server in first))
 
+    def _trim(self, seen: Sequence[Server], batches: frozenset[str]) -> None:
+        """Deletes agents of ``batches`` that are too many.
+
+        The request of a run that was killed may have been under way still when this run counted; nothing tells when
+        the cloud has done with it. What this run made itself has hardly begun to boot, so nothing runs on it.
+        """
+        surplus: list[Server] = []
+        for pool in topology(self.spec).pools:
+            have = [server for server in seen if server.group == pool.group and server.node is None]
+            own = [server for server in have if server.metadata.get(KEY_BATCH) in batches]
+            surplus += own[: max(0, len(have) - pool.count)]
+        if surplus:
+            self.progress.note(f"{len(surplus)} agents too many, a killed run had asked for them as well")
+            with self.progress.phase("delete servers"):
+                ids = [server.id for server in surplus]
+                delete_servers(self.spec.cluster, ids, self.cloud, self.progress, self.waiter)
+
     def _built(self) -> list[Server]:
-        """Those whose build failed, once no other is in BUILD."""
+        """All of them, once none is in BUILD."""
         seen: list[Server] = []
 
         def over() -> bool:
@@ -81,7 +109,7 @@ class Builds:
                 timeout_s=self.timeout_s,
                 hint="`openstack server list` shows those in BUILD; the cloud's operators can see what holds them up.",
             )
-        return [server for server in seen if failed_build(server)]
+        return seen
 
 
 def _told(servers: list[Server]) -> str:

@@ -111,10 +111,10 @@ def create(
                 plan = make_plan(spec, observed)
         rebuilt: tuple[str, ...] = ()
         try:
-            if not plan.empty:
-                apply_plan(spec, plan, ground, observed, cloud, progress, waiter=waiter)
             if not plan.empty or building:
-                rebuilt = Builds(spec, ground, cloud, progress, waiter or Waiter(), timeout_s=build_timeout_s).finish()
+                batches = apply_plan(spec, plan, ground, observed, cloud, progress, waiter=waiter)
+                builds = Builds(spec, ground, cloud, progress, waiter or Waiter(), timeout_s=build_timeout_s)
+                rebuilt = builds.finish(batches)
             report = None
             if wait_healthy is not None:
                 with progress.phase("verify"):

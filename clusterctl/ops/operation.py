@@ -89,10 +89,10 @@ class Operation:
         def mine(server: Server) -> bool:
             return everything or (server.node in nodes if server.node else server.group in groups)
 
-        if not plan.empty:
-            apply_plan(spec, plan, ground, observed, self.cloud, self.progress, waiter=self.waiter)
         if not plan.empty or any(mine(server) and server.status == "BUILD" for server in observed.servers):
-            Builds(spec, ground, self.cloud, self.progress, self.waiter, mine, timeout_s=self.build_timeout_s).finish()
+            batches = apply_plan(spec, plan, ground, observed, self.cloud, self.progress, waiter=self.waiter)
+            builds = Builds(spec, ground, self.cloud, self.progress, self.waiter, mine, timeout_s=self.build_timeout_s)
+            builds.finish(batches)
         return plan.new_servers
 
     def delete(self, servers: Sequence[Server]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,7 @@ from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.errors import ClusterctlError, NodeError
 from clusterctl.ops.create import CreateReport, create
 from clusterctl.ops.progress import Progress
+from clusterctl.resources import ServerRequest
 from clusterctl.spec.model import ClusterSpec
 from tests.unit.ops.clouds import Clock, create_in, demo_cloud, guard
 from tests.unit.ops.operations import Running
@@ -131,3 +133,24 @@ def test_other_operations_try_again_and_touch_only_what_is_theirs() -> None:
     assert made == 19
     assert len(running.servers("builders")) == 20
     assert broken in {server.id for server in running.cloud.servers("demo")}
+
+
+@pytest.mark.parametrize("late", [1, 20, 30])
+def test_agents_of_a_killed_run_that_come_late_are_not_one_too_many(late: int) -> None:
+    cloud = demo_cloud()
+    create_servers = cloud.create_servers
+
+    def crossed(request: ServerRequest) -> None:
+        # the killed run's request is done only now, after this run has counted
+        if request.metadata["clusterctl.group"] == "builders":
+            earlier = {**request.metadata, "clusterctl.batch": "0dd"}
+            create_servers(replace(request, name="demo-builders-0dd", metadata=earlier, count=late))
+        create_servers(request)
+
+    cloud.create_servers = crossed  # type: ignore[method-assign]
+    create_in(cloud, many_builders())
+    builders = [server for server in cloud.servers("demo") if server.group == "builders"]
+    assert len(builders) == max(20, late), "what another run made is not ours to delete"
+    assert sum(server.metadata["clusterctl.batch"] == "0dd" for server in builders) == late
+    assert len(cloud.server_records) == len(builders) + 4
+    assert not any(server.task_state for server in builders)
