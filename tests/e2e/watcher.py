@@ -3,8 +3,8 @@
     watcher.py ADDRESS,ADDRESS,...    until SIGTERM; then prints one JSON object
 
 A ZooKeeper client writes ten times a second (python3-kazoo is in the lab's images); all ZooKeepers are asked ten times
-a second whether they run (a majority of them must, at any time); Marathons and masters are asked five times a second for their leaders'
-answers. A gap is the time between two good answers.
+a second whether they run (a majority of them must, at any time); Marathons and masters are asked five times a second
+for their leaders' answers. A gap is the time between two good answers.
 """
 
 import http.client
