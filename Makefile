@@ -61,7 +61,10 @@ e2e: venv ## real clusters in the lab: leaders killed, resume, destroy
 e2e-operate: venv ## real clusters upgraded, grown, shrunk and repaired under load (long)
 	$(BIN)/python lab/prepare.py
 	. build/env.sh && $(BIN)/pytest -v -m operate tests/e2e
-.PHONY: e2e-operate bench
+.PHONY: e2e-operate bench faults
+faults: venv ## kills and faults at every call to the lab's APIs; writes the tables of docs/reliability.md (hours)
+	$(BIN)/python lab/prepare.py
+	. build/env.sh && $(BIN)/python -m tests.faults kills
 bench: venv ## measures; prints the tables of benchmarks/RESULTS.md
 	$(BIN)/python lab/prepare.py
 	. build/env.sh && $(BIN)/python benchmarks/create.py --zone container
