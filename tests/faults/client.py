@@ -88,9 +88,7 @@ def _scale(file: Path, words: Sequence[str]) -> None:
         go_on=" ".join(["clusterctl scale", str(file), *words]),
         build_timeout_s=TIMEOUT_S,
     )
-    counts = parse_counts([word for word in words if not word.startswith("--")], spec)
-    options = Options(with_volumes="--volumes" in words)
-    scale(operation, counts, NoNodes(), lambda _told: None, options)
+    scale(operation, parse_counts(words, spec), NoNodes(), lambda _told: None, Options())
 
 
 class SimulatedMasters(MemoryMasters):

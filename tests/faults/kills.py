@@ -72,11 +72,11 @@ class Outcome:
 
 
 def stages(file: Path) -> list[Stage]:
-    """Of a cluster file with groups ``jenkins`` (of 1, with a volume or not) and ``builders`` (of 1)."""
+    """Of a cluster file with a group ``builders`` of one agent."""
     return [
         Stage("create", ("create", str(file), "--no-wait", "--json")),
-        Stage("scale out", ("scale", str(file), "jenkins=2", "builders=3")),
-        Stage("scale in", ("scale", str(file), "jenkins=1", "builders=1", "--volumes")),
+        Stage("scale out", ("scale", str(file), "builders=3")),
+        Stage("scale in", ("scale", str(file), "builders=1")),
         Stage("destroy", ("destroy", str(file), "--yes", "--volumes", "--json")),
     ]
 
