@@ -13,6 +13,8 @@ from typing import Any
 from clusterctl.errors import ClusterctlError
 from clusterctl.ops.progress import Reporter
 
+_WIDTH_OF_NO_TERMINAL = 1000
+
 
 class PlainReporter:
     """Progress as plain lines; a note that says the same as the last one is left out."""
@@ -84,10 +86,11 @@ def print_line(text: str = "") -> None:
 
 
 def print_rich(renderable: object) -> None:
-    """A table or text of rich's as an answer."""
+    """A table or text of rich's as an answer; in a pipe or file a row is a line, however long."""
     from rich.console import Console  # noqa: PLC0415
 
-    Console(highlight=False).print(renderable)
+    width = None if sys.stdout.isatty() else _WIDTH_OF_NO_TERMINAL
+    Console(highlight=False, width=width).print(renderable)
 
 
 def print_error(error: ClusterctlError) -> None:

@@ -47,5 +47,6 @@ def render_verify(report: VerifyReport) -> RenderableType:
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        # names and addresses are for copying: other columns give way
+        table.add_column(column, overflow="fold", no_wrap=column in ("node", "address", "check"))
     return table
