@@ -24,6 +24,7 @@ class Fault:
         when: ``before`` the cloud gets the request (it never does), or ``after`` it has done it.
         status: for ``status``.
         headers: for ``status``, e.g. ``{"Retry-After": "2"}``.
+        body: for ``status``: the JSON body, e.g. of a simulated answer with status 200; None: an error's.
         hang_s: for ``hang``: at most so long; it ends when the client goes away.
         skip: so many matching requests pass first.
         times: how often at most; None: for ever.
@@ -35,6 +36,7 @@ class Fault:
     when: When = "before"
     status: int = 503
     headers: dict[str, str] = field(default_factory=dict)
+    body: Any = None
     hang_s: float = 600.0
     skip: int = 0
     times: int | None = 1

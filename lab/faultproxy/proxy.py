@@ -87,6 +87,11 @@ class FaultProxy:
             self._log.clear()
             self._victim = None
 
+    def add(self, *faults: Fault) -> None:
+        """These faults as well, from now on."""
+        with self._lock:
+            self._plan.faults += faults
+
     @property
     def log(self) -> list[Entry]:
         """What was asked since the last reset, in the order in which it was answered or broken off."""
@@ -228,10 +233,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.close()
 
 
-def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> _Reply:
-    body = json.dumps({"error": {"code": status, "message": message}}).encode()
-    return _Reply(status, [("Content-Type", "application/json"), *(headers or {}).items()], body)
+def _error(status: int, message: str) -> _Reply:
+    return _json(status, {"error": {"code": status, "message": message}}, {})
+
+
+def _json(status: int, body: Any, headers: Mapping[str, str]) -> _Reply:
+    return _Reply(status, [("Content-Type", "application/json"), *headers.items()], json.dumps(body).encode())
 
 
 def _injected(fault: Fault) -> _Reply:
-    return _error(fault.status, "injected by the fault proxy", fault.headers)
+    error = {"error": {"code": fault.status, "message": "injected by the fault proxy"}}
+    return _json(fault.status, error if fault.body is None else fault.body, fault.headers)

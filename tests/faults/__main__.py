@@ -1,9 +1,11 @@
-"""The whole sweep of kills: `make faults`.
+"""Kills and faults at every call to the lab's APIs: `make faults`.
 
 usage: python -m tests.faults kills [--every N] [--offset K] [--anew]
+       python -m tests.faults calls [--anew]
+       python -m tests.faults nodes
 
-Writes each outcome to ``build/faults/kills.jsonl`` as it comes, and goes on from there when it was stopped; puts the
-table into ``docs/reliability.md`` when all points are tried. Exit code 1 if a point didn't converge.
+``kills`` and ``calls`` write each outcome to ``build/faults`` as it comes, and go on from there when they were stopped.
+Each puts its table into ``docs/reliability.md`` when it is complete. Exit code 1 if something didn't converge.
 """
 
 from __future__ import annotations
@@ -11,56 +13,103 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 
 from clusterctl.cloud.openstack import open_cloud
 from tests.contract.cloud.lab import wipe
+from tests.faults import calls, kills, nodes
 from tests.faults.document import put
-from tests.faults.kills import Killer, points, read, stages, sweep, table, write
-from tests.faults.lab import CLOUD, ROOT, place
+from tests.faults.kills import Killer, points, stages
+from tests.faults.lab import CLOUD, ROOT, Place, place
 
 CLUSTER = "faults"
 DIRECTORY = ROOT / "build" / "faults"
 
 
-def kills(arguments: argparse.Namespace) -> int:
-    """See the module."""
-    results, counts = DIRECTORY / "kills.jsonl", DIRECTORY / "calls.json"
+@contextmanager
+def _place(api_timeout_s: float | None = None, *, volume: bool = True) -> Iterator[tuple[Place, Killer]]:
+    # of a run that was stopped
+    wipe(open_cloud(CLOUD), CLUSTER)
+    with place(DIRECTORY, CLUSTER, api_timeout_s=api_timeout_s, volume=volume) as at:
+        yield at, Killer(at.proxy, at.cloud, at.cluster, at.clouds, at.log)
+
+
+def run_kills(arguments: argparse.Namespace) -> int:
+    """Kills at every call."""
+    results, numbers = DIRECTORY / "kills.jsonl", DIRECTORY / "calls.json"
     if arguments.anew:
         results.unlink(missing_ok=True)
-        counts.unlink(missing_ok=True)
-    wipe(open_cloud(CLOUD), CLUSTER)
-    with place(DIRECTORY, CLUSTER) as at:
-        killer = Killer(at.proxy, at.cloud, at.cluster, at.clouds, at.log)
+        numbers.unlink(missing_ok=True)
+    with _place() as (at, killer):
         chain = stages(at.file)
         seen = {stage.name: killer.undisturbed(stage) for stage in chain}
         # a run that goes on keeps the numbers of the run that it belongs to
-        calls = json.loads(counts.read_text()) if counts.exists() else {name: run.calls for name, run in seen.items()}
-        counts.write_text(json.dumps(calls))
-        print(f"calls: {calls}", flush=True)
-        done = {(each.stage, each.call, each.when) for each in read(results)}
+        counts = (
+            json.loads(numbers.read_text()) if numbers.exists() else {name: run.calls for name, run in seen.items()}
+        )
+        numbers.write_text(json.dumps(counts))
+        print(f"calls: {counts}", flush=True)
+        done = {(each.stage, each.call, each.when) for each in kills.read(results)}
         todo = {
             name: [
                 point
                 for point in points(count)[arguments.offset :: arguments.every]
                 if (name, point.call, point.when) not in done
             ]
-            for name, count in calls.items()
+            for name, count in counts.items()
         }
-        for outcome in sweep(killer, todo, chain, seen):
-            write(results, outcome)
-            print(_line(outcome), flush=True)
-    outcomes = read(results)
-    text = table(outcomes, calls)
-    print(text)
+        for outcome in kills.sweep(killer, todo, chain, seen):
+            kills.write(results, outcome)
+            print(json.dumps(asdict(outcome)), flush=True)
+    outcomes = kills.read(results)
+    text = kills.table(outcomes, counts)
     early = sum(not each.struck for each in outcomes)
-    print(f"\n{early} points weren't reached: the client had ended before that call")
+    text += (
+        f"\n\n{early} points were not reached: that client had ended before, after fewer looks at what it waited for."
+    )
+    print(text)
     if arguments.every == 1:
         put("kills", text)
     return 0 if all(each.converged for each in outcomes) else 1
 
 
-def _line(outcome: object) -> str:
-    return json.dumps(vars(outcome))
+def run_calls(arguments: argparse.Namespace) -> int:
+    """Each fault at each kind of call."""
+    results = DIRECTORY / "outcomes.jsonl"
+    if arguments.anew:
+        results.unlink(missing_ok=True)
+    with _place(calls.API_TIMEOUT_S) as (at, killer):
+        create, destroy = (stage for stage in stages(at.file) if stage.name in ("create", "destroy"))
+        seen = {stage.name: killer.undisturbed(stage) for stage in (create, destroy)}
+        done = {(run.command, run.fault) for run in calls.read(results)}
+        for fault in calls.FAULTS:
+            for stage in (create, destroy):
+                wanted = seen[stage.name]
+                if (stage.name, fault) in done:
+                    assert killer.run(stage) == 0, f"{stage.name} failed though nothing disturbed it; see {at.log}"
+                    continue
+                run = calls.strike(killer, stage, fault, calls.patterns(wanted.log), wanted)
+                calls.write(results, run)
+                print(json.dumps(asdict(run)), flush=True)
+                if not run.converged:
+                    assert killer.run(stage) == 0, f"{stage.name} doesn't recover; see {at.log}"
+    runs = calls.read(results)
+    text = calls.table(runs)
+    print(text)
+    put("calls", text)
+    return 0 if all(run.converged for run in runs) else 1
+
+
+def run_nodes(_arguments: argparse.Namespace) -> int:
+    """Builds and boots that fail."""
+    with _place(volume=False) as (at, killer):
+        rows = list(nodes.situations(at, killer))
+    text = nodes.table(rows)
+    print(text)
+    put("nodes", text)
+    return 0
 
 
 def main() -> int:
@@ -71,7 +120,14 @@ def main() -> int:
     verb.add_argument("--every", type=int, default=1, metavar="N", help="only each N-th point")
     verb.add_argument("--offset", type=int, default=0, metavar="K", help="from the K-th on (0-based)")
     verb.add_argument("--anew", action="store_true", help="forget what an earlier run has tried")
-    return kills(parser.parse_args())
+    verb.set_defaults(run=run_kills)
+    verb = verbs.add_parser("calls", help="each fault at each kind of call")
+    verb.add_argument("--anew", action="store_true", help="forget what an earlier run has tried")
+    verb.set_defaults(run=run_calls)
+    verbs.add_parser("nodes", help="builds and boots that fail").set_defaults(run=run_nodes)
+    arguments = parser.parse_args()
+    code: int = arguments.run(arguments)
+    return code
 
 
 if __name__ == "__main__":

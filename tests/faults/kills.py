@@ -18,7 +18,7 @@ from typing import Any
 from clusterctl.cloud.openstack import OpenStackCloud
 from clusterctl.cloud.transport import call_path
 from lab.faultproxy.faults import Fault, When
-from lab.faultproxy.proxy import FaultProxy
+from lab.faultproxy.proxy import Entry, FaultProxy
 from tests.faults.client import start
 from tests.faults.content import Content, Difference, content_of, difference
 
@@ -36,9 +36,10 @@ class Stage:
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """A stage that nobody disturbed: its calls, and what the project held afterwards."""
+    """A stage that nobody disturbed: its calls, their requests, and what the project held afterwards."""
 
     calls: int
+    log: tuple[Entry, ...]
     content: Content
 
 
@@ -109,10 +110,10 @@ class Killer:
     def undisturbed(self, stage: Stage) -> Undisturbed:
         """Runs a stage as it should be; AssertionError if it fails."""
         code = self.run(stage)
-        calls = self.proxy.calls
+        calls, log = self.proxy.calls, self.proxy.log
         assert code == 0, f"{stage.name} ended with {code} though nothing disturbed it; see {self.log}"
         time.sleep(SETTLE_S / 4)
-        return Undisturbed(calls, content_of(self.cloud, self.cluster))
+        return Undisturbed(calls, tuple(log), content_of(self.cloud, self.cluster))
 
     def kill(self, stage: Stage, point: Point, wanted: Content) -> Outcome:
         """Kills a client of the stage at that point and runs another."""
@@ -122,7 +123,7 @@ class Killer:
         requests = [entry.request for entry in self.proxy.log if entry.number == point.call]
         method, _, path = requests[0].partition(" ") if struck and requests else ("", "", "")
         again = self.run(stage)
-        left = self._settled(wanted)
+        left = self.settled(wanted)
         return Outcome(
             stage=stage.name,
             **asdict(point),
@@ -133,7 +134,8 @@ class Killer:
             seconds=round(time.monotonic() - began, 1),
         )
 
-    def _settled(self, wanted: Content) -> Difference:
+    def settled(self, wanted: Content) -> Difference:
+        """What the project has other than ``wanted``, when nothing changes any more."""
         deadline = time.monotonic() + SETTLE_S
         while True:
             left = difference(content_of(self.cloud, self.cluster), wanted)

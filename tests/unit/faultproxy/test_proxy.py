@@ -114,6 +114,13 @@ def test_status(proxy: FaultProxy, upstream: type[Upstream], when: Any, arrived:
     connection.close()
 
 
+def test_a_simulated_answer(proxy: FaultProxy, upstream: type[Upstream]) -> None:
+    proxy.reset()
+    proxy.add(Fault("status", status=200, body={"output": "panic"}))
+    assert ask(proxy, "POST", "/identity/v3/x", "body") == (200, {"output": "panic"})
+    assert not upstream.seen
+
+
 @pytest.mark.parametrize(("when", "arrived"), [("before", 0), ("after", 1)])
 def test_reset(proxy: FaultProxy, upstream: type[Upstream], when: Any, arrived: int) -> None:
     proxy.reset(Fault("reset", when=when))

@@ -1,0 +1,188 @@
+"""Servers that Nova can't build, nodes that never report, and one of many whose boot fails."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import openstack
+import yaml
+from openstack.connection import Connection
+
+from lab.faultproxy.faults import Fault
+from tests.faults.kills import Killer, Stage, stages
+from tests.faults.lab import CLOUD, ROOT, Place
+
+# The file by which the lab's fake driver is told to fail (lab/openstack/config/root/usr/local/sbin/nova-compute-fake)
+BROKEN = "/var/lib/nova/fake/broken-host"
+CONSOLE = """\
+[   12.3] cloud-init[412]: Cloud-init v. 22.4.2 running 'modules:final'
+[   14.1] cloud-init[412]: clusterctl: step mesos_agent failed: mesos-agent.service did not start
+[   14.2] cloud-init[412]: clusterctl: failed mesos_agent
+"""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a command did in a situation.
+
+    Attributes:
+        told: what it printed.
+        servers: name or group -> status, afterwards.
+    """
+
+    exit_code: int | None
+    told: str
+    servers: tuple[tuple[str, str], ...]
+    seconds: float
+
+
+def run(at: Place, *words: str) -> Seen:
+    """Runs the program through the proxy as it is set."""
+    began = time.monotonic()
+    before = at.log.stat().st_size if at.log.exists() else 0
+    client = Killer(at.proxy, at.cloud, at.cluster, at.clouds, at.log)
+    code = client.run(Stage(words[0], (words[0], str(at.file), *words[1:])))
+    told = at.log.read_bytes()[before:].decode(errors="replace")
+    servers = tuple(sorted((s.node or s.group, s.status) for s in at.cloud.servers(at.cluster)))
+    return Seen(code, told, servers, round(time.monotonic() - began, 1))
+
+
+def in_lab(*command: str) -> str:
+    """Output of a command within the lab's container."""
+    done = subprocess.run(
+        [ROOT / "lab" / "lab", "shell", *command], check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+    return done.stdout
+
+
+@contextmanager
+def a_broken_host() -> Iterator[Callable[[], str]]:
+    """The compute host that takes the next build fails it, and all later ones; gives its name once there is one."""
+    in_lab("install", "-o", "nova", "-g", "nova", "-m", "644", "/dev/null", BROKEN)
+    try:
+        yield lambda: in_lab("cat", BROKEN).strip()
+    finally:
+        in_lab("rm", "-f", BROKEN)
+
+
+@contextmanager
+def a_flavor_without_host(name: str) -> Iterator[Callable[[], None]]:
+    """A flavor of the project that no host can serve, until the function that is given is called."""
+    admin, project = _admin(), openstack.connect(cloud=CLOUD).current_project_id
+    spec = "capabilities:hypervisor_type"
+    flavor = admin.compute.create_flavor(name=name, ram=1024, vcpus=1, disk=3, is_public=False)
+    try:
+        admin.compute.flavor_add_tenant_access(flavor, project)
+        admin.compute.create_flavor_extra_specs(flavor, {spec: "none-of-them"})
+        yield lambda: admin.compute.delete_flavor_extra_specs_property(flavor, spec)
+    finally:
+        admin.compute.delete_flavor(flavor)
+
+
+def hosts_of(at: Place) -> dict[str, str]:
+    """Name of a server -> its compute host, which only an administrator sees."""
+    found = _admin().compute.servers(all_projects=True)
+    return {server.name: server.compute_host for server in found if server.name.startswith(f"{at.cluster}-")}
+
+
+def _admin() -> Connection:
+    return openstack.connect(cloud="lab-admin")
+
+
+def with_flavor(file: Path, group: str, flavor: str) -> None:
+    """Changes the flavor of a group in the cluster file."""
+    spec = yaml.safe_load(file.read_text())
+    spec["groups"][group]["flavor"] = flavor
+    file.write_text(json.dumps(spec))
+
+
+# --- situations -----------------------------------------------------------------------------------------------------
+def one_host_cannot_build(at: Place) -> tuple[Seen, str]:
+    """``create`` where the first build fails on its host; and the name of that host."""
+    with a_broken_host() as name:
+        return run(at, "create", "--no-wait", "--json", "--timeout", "300"), name()
+
+
+def no_host_can_build(at: Place) -> tuple[Seen, Seen]:
+    """``create`` where no host serves the flavor of the builders; and again when one does."""
+    with a_flavor_without_host(f"{at.cluster}-nowhere") as mend:
+        with_flavor(at.file, "builders", f"{at.cluster}-nowhere")
+        failed = run(at, "create", "--no-wait", "--timeout", "300")
+        mend()
+        return failed, run(at, "create", "--no-wait", "--timeout", "300")
+
+
+def nodes_that_never_report(at: Place, timeout_s: int = 30) -> Seen:
+    """``create`` that waits for nodes on which nothing runs."""
+    return run(at, "create", "--timeout", str(timeout_s))
+
+
+def one_boot_fails(at: Place) -> Seen:
+    """``create`` where the console of one control node tells of a failed step. The console is simulated by the proxy:
+    a fake server's says nothing.
+    """
+    victim = next(server.id for server in at.cloud.servers(at.cluster) if server.node == f"{at.cluster}-control-2")
+
+    def tell() -> None:
+        console = {"output": CONSOLE}
+        at.proxy.add(Fault("status", match=f"POST */servers/{victim}/action", status=200, body=console, times=None))
+
+    # a client resets the proxy when it starts; the console is read a minute later
+    timer = threading.Timer(5, tell)
+    timer.start()
+    try:
+        return run(at, "create", "--timeout", "150")
+    finally:
+        timer.join()
+
+
+# --- the table ------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Row:
+    """A situation, how it was made, what was done about it."""
+
+    what: str
+    how: str
+    seen: Seen
+
+
+def situations(at: Place, killer: Killer) -> Iterator[Row]:
+    """All of them, in a place without volumes; the file is as before afterwards."""
+    text = at.file.read_text()
+    *_, destroy = stages(at.file)
+    seen, host = one_host_cannot_build(at)
+    yield Row("a host can't build", f"Nova's fake driver refuses on the first host ({host})", seen)
+    # the cluster stands now: nobody answers on its nodes
+    yield Row("no node ever reports", "fake servers run nothing; `--timeout 30`", nodes_that_never_report(at))
+    yield Row("the boot of one node of many fails", "its console log simulated by the proxy", one_boot_fails(at))
+    assert killer.run(destroy) == 0
+    failed, again = no_host_can_build(at)
+    yield Row("no host can build one group", "a flavor that no host serves", failed)
+    yield Row("… the same command when a host can", "the flavor mended", again)
+    at.file.write_text(text)
+
+
+def table(rows: Iterable[Row]) -> str:
+    """In Markdown: the last line of progress that tells of a second try, and the error."""
+    out = ["| situation | made by | exit code | said | servers afterwards |", "|---|---|---|---|---|"]
+    for row in rows:
+        said = "<br>".join(line.replace("|", "\\|") for line in _said(row.seen))
+        servers = Counter(status for _, status in row.seen.servers)
+        left = ", ".join(f"{count} {status}" for status, count in servers.items())
+        out.append(f"| {row.what} | {row.how} | {row.seen.exit_code} | {said} | {left} |")
+    return "\n".join(out)
+
+
+def _said(seen: Seen) -> list[str]:
+    lines = seen.told.splitlines()
+    second = [line.strip() for line in lines if "made again after" in line]
+    first = next((number for number, line in enumerate(lines) if line.startswith("clusterctl: ")), None)
+    return second + ([line.strip() for line in lines[first:]] if first is not None else [])
