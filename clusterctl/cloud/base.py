@@ -71,6 +71,9 @@ class Cloud(Protocol):
     def console(self, server_id: str, lines: int | None = None) -> str:
         """The server's console log."""
 
+    def fault(self, server_id: str) -> str | None:
+        """Why the server is in ERROR, where its list doesn't tell: Nova's doesn't of those that found no host."""
+
     # --- writes -------------------------------------------------------------------------------------------------
     def create_security_group(self, name: str, description: str) -> SecurityGroup:
         """An empty security group."""

@@ -125,6 +125,10 @@ class MemoryCloud(MemoryCompute):
             text = self.consoles.get(self.server(server_id).shown.name, "")
             return text if lines is None else "".join(text.splitlines(keepends=True)[-lines:])
 
+    def fault(self, server_id: str) -> str | None:
+        with self.call("GET", "/servers/{id}"):
+            return self.server_records[server_id].failure if server_id in self.server_records else None
+
     # --- writes -------------------------------------------------------------------------------------------------
     def create_security_group(self, name: str, description: str) -> SecurityGroup:
         with self.call("POST", "/security-groups"):

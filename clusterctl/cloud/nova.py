@@ -93,6 +93,14 @@ class Compute(Service):
         with calling(f"read the console of server {server_id}"):
             return str(self._clients.nova.servers.get_console_output(server_id, length=lines) or "")
 
+    def fault(self, server_id: str) -> str | None:
+        """See ``base.Cloud``."""
+        with calling(f"read the fault of server {server_id}"):
+            try:
+                return server_of(self._clients.nova.servers.get(server_id).to_dict()).fault
+            except nova_errors.NotFound:
+                return None
+
     # --- writes -------------------------------------------------------------------------------------------------
     def create_server_group(self, name: str, policy: str) -> ServerGroup:
         """See ``base.Cloud``."""

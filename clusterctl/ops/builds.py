@@ -20,6 +20,7 @@ from clusterctl.spec.model import ClusterSpec
 from clusterctl.topology import topology
 
 BUILD_TIMEOUT_S = 1200.0
+_SHOWN = 8  # servers named in one message
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ class Builds:
         if not first:
             self._trim(seen, batches)
             return ()
-        self.progress.note(f"made again after a failed build: {_told(first)}")
+        reasons = self._told(first)
+        self.progress.note(f"made again after a failed build: {reasons}")
         observed = self.cloud.observe(self.spec.cluster)
         plan = make_plan(self.spec, observed).limited(
             nodes={server.node for server in first if server.node},
@@ -68,8 +70,8 @@ class Builds:
         seen = self._built()
         if second := [server for server in seen if failed_build(server)]:
             raise NodeError(
-                f"the cloud can't build {len(second)} servers; each was tried twice: {_told(second)}",
-                hint=f"The first time it said: {_told(first)}.",
+                f"the cloud can't build {len(second)} servers; each was tried twice: {self._told(second)}",
+                hint=f"The first time it said: {reasons}.",
             )
         self._trim(seen, batches)
         return tuple(sorted(server.node or server.name for server in first))
@@ -111,9 +113,9 @@ class Builds:
             )
         return seen
 
-
-def _told(servers: list[Server]) -> str:
-    """Names with Nova's reasons, the first few."""
-    reasons = [f"{server.node or server.name} ({server.fault or 'Nova gives no reason'})" for server in servers[:8]]
-    more = [f"and {len(servers) - 8} more"] if len(servers) > 8 else []
-    return "; ".join(reasons + more)
+    def _told(self, servers: Sequence[Server]) -> str:
+        """Names with Nova's reasons, the first few."""
+        shown = [(server, server.fault or self.cloud.fault(server.id)) for server in servers[:_SHOWN]]
+        reasons = [f"{server.node or server.name} ({fault or 'Nova gives no reason'})" for server, fault in shown]
+        more = [f"and {len(servers) - _SHOWN} more"] if len(servers) > _SHOWN else []
+        return "; ".join(reasons + more)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -126,6 +127,9 @@ def main() -> int:
     verb.set_defaults(run=run_calls)
     verbs.add_parser("nodes", help="builds and boots that fail").set_defaults(run=run_nodes)
     arguments = parser.parse_args()
+    # stopped in either way, it takes away what it made
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     code: int = arguments.run(arguments)
     return code
 

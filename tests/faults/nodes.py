@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import threading
 import time
@@ -159,7 +160,8 @@ def situations(at: Place, killer: Killer) -> Iterator[Row]:
     text = at.file.read_text()
     *_, destroy = stages(at.file)
     seen, host = one_host_cannot_build(at)
-    yield Row("a host can't build", f"Nova's fake driver refuses on the first host ({host})", seen)
+    second = ", ".join(at_host for name, at_host in hosts_of(at).items() if name in seen.told)
+    yield Row("a host can't build", f"Nova's fake driver refuses on {host}; at the second try: {second}", seen)
     # the cluster stands now: nobody answers on its nodes
     yield Row("no node ever reports", "fake servers run nothing; `--timeout 30`", nodes_that_never_report(at))
     yield Row("the boot of one node of many fails", "its console log simulated by the proxy", one_boot_fails(at))
@@ -182,7 +184,11 @@ def table(rows: Iterable[Row]) -> str:
 
 
 def _said(seen: Seen) -> list[str]:
-    lines = seen.told.splitlines()
-    second = [line.strip() for line in lines if "made again after" in line]
-    first = next((number for number, line in enumerate(lines) if line.startswith("clusterctl: ")), None)
-    return second + ([line.strip() for line in lines[first:]] if first is not None else [])
+    """What counts of it: the second try; the error, its first lines and what it says to do."""
+    lines = [line.strip() for line in seen.told.splitlines()]
+    second = [line for line in lines if "made again after" in line]
+    error = [number for number, line in enumerate(lines) if line.startswith(("clusterctl: ", "-> "))]
+    if not error:
+        return second
+    message = lines[error[0] : error[-1]]
+    return [*second, *message[:3], *(["…"] if len(message) > 3 else []), re.sub(r"\S+\.yml", "FILE", lines[error[-1]])]

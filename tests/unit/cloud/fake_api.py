@@ -172,6 +172,8 @@ class FakeApi:
                 self.server_groups.append(group)
                 return Reply(200, {"server_group": group})
             return Reply(200, {"server_groups": self.server_groups})
+        if method == "GET" and (found := [each for each in self.servers if path == f"/servers/{each['id']}"]):
+            return Reply(200, {"server": found[0]})
         if method == "DELETE":
             kept = self.server_groups if path.startswith("/os-server-groups") else self.servers
             return self._delete(kept, path)

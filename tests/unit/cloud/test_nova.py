@@ -184,6 +184,12 @@ def test_console(cloud: OpenStackCloud, api: FakeApi) -> None:
     assert caught.value.status == 404
 
 
+def test_the_fault_of_a_server_whose_list_does_not_tell_it(cloud: OpenStackCloud, api: FakeApi) -> None:
+    api.servers = [{**ours("ci-a"), "status": "ERROR", "fault": {"message": "No valid host was found.", "code": 500}}]
+    assert cloud.fault(str(api.servers[0]["id"])) == "No valid host was found."
+    assert cloud.fault("none") is None
+
+
 # --- writing ----------------------------------------------------------------------------------------------------------
 def test_body_of_a_batch(cloud: OpenStackCloud, api: FakeApi) -> None:
     cloud.create_servers(AGENTS)

@@ -94,6 +94,16 @@ def test_after_the_second_failure_the_servers_are_named_with_both_reasons() -> N
     assert not cloud.lock_records
 
 
+def test_a_reason_that_the_list_does_not_tell_is_asked_for() -> None:
+    cloud = demo_cloud()
+    cloud.fail_build = failing("demo-control-2", 2)
+    servers = cloud.servers
+    cloud.servers = lambda cluster: [replace(each, fault=None) for each in servers(cluster)]  # type: ignore[method-assign]
+    with pytest.raises(NodeError, match=r"demo-control-2 \(no valid host 2\)"):
+        create_in(cloud, demo_spec())
+    assert cloud.calls.by_kind["GET /servers/{id}"] == 2
+
+
 def test_a_message_over_many_failures_is_bounded() -> None:
     cloud = demo_cloud()
     cloud.fail_build = lambda name: "full" if name.startswith("demo-builders") else None
