@@ -44,8 +44,9 @@ lint: venv ## ruff, mypy, import-linter, ansible-lint, yamllint
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/ansible-lint --offline -q
 unit: venv ## unit tests (seconds, no lab)
 	$(BIN)/pytest -q tests/unit tests/lab/test_driver.py
-# Real daemons and servers on a busy machine: what failed gets one more try, and the first failure stays in the output
-once_more = || { echo "== FAILED once; the failed tests once more:"; $(BIN)/pytest -v --last-failed --last-failed-no-failures none $(1); }
+# Real daemons and servers on a busy machine: what failed gets one more try, and the first failure stays in the output.
+# Not after an interrupt (pytest's exit code 2)
+once_more = || { [ $$? -eq 1 ] && echo "== FAILED once; the failed tests once more:" && $(BIN)/pytest -v --last-failed --last-failed-no-failures none $(1); }
 hosts: venv ## user-data of every service applied by the real cloud-init on test hosts (no lab)
 	lab/hosts/labhost image
 	$(BIN)/pytest -q --durations=5 tests/hosts $(call once_more,tests/hosts)

@@ -120,7 +120,7 @@ def _write_seed(directory: Path, name: str, address: str, data: bytes, public_ke
     (settings / "95_test.cfg").write_text("disable_root: false\n")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def new_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Lab]]:
     """Makes an empty lab; all are removed at the end."""
     made: list[str] = []
@@ -136,7 +136,7 @@ def new_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str]
         labhost("down", name)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def booted(new_lab: Callable[[str], Lab]) -> Booted:
     """All nodes of molecule/shared/three.yml, their first boot over."""
     cluster = test_nodes.cluster(ROOT / "molecule" / "shared" / "three.yml")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from oslab import api, aptcache, cache, config, facts, settings
+from oslab import api, aptcache, cache, config, facts, limits, settings
 
 DEB822 = """\
 Types: deb
@@ -120,6 +120,26 @@ class TestCache:
         os.utime(tmp_path / "kind-new", (now, now))
         cache.prune(tmp_path, "kind", now)
         assert sorted(p.name for p in tmp_path.iterdir()) == ["kind-new", "other-old"]
+
+
+class TestLimits:
+    @pytest.mark.parametrize(("found", "left"), [("128\n", "2048\n"), ("8192\n", "8192\n")])
+    def test_inotify_is_raised_and_never_lowered(self, tmp_path: Path, found: str, left: str) -> None:
+        path = tmp_path / "max_user_instances"
+        path.write_text(found)
+        limits.raise_inotify(path)
+        assert path.read_text() == left
+
+    def test_a_limit_that_cannot_be_raised_is_named(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = tmp_path / "max_user_instances"
+        path.write_text("128\n")
+
+        def refuse(_path: Path, _text: str) -> int:
+            raise PermissionError(1, "Operation not permitted")
+
+        monkeypatch.setattr(Path, "write_text", refuse)
+        with pytest.raises(settings.LabError, match="below 2048 and can't be raised"):
+            limits.raise_inotify(path)
 
 
 class TestMirrors:

@@ -6,6 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from oslab import limits
 from oslab.cache import tail
 from oslab.settings import LabError
 from oslab.shell import run, succeeds
@@ -91,6 +92,7 @@ def _boot(host: Host) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "config").write_text(_LXC.format(host=host, repository=image.base() / "repo"))
     log = host.state / "lxc.log"
+    limits.raise_inotify()
     try:
         run("lxc-start", "-P", directory.parent, "-n", host.id, "-o", log, "-d")
     except LabError as error:

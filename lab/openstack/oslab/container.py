@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from . import processes, storage
+from . import limits, processes, storage
 from .cache import tail
 from .settings import LabError, Settings
 from .shell import run
@@ -31,6 +31,7 @@ def start(lab: Settings, images: Path, kvm: bool) -> None:
     argv += ["--system-call-filter=@mount @module keyctl add_key bpf", *binds]
     (lab.rootfs / "var/log/openstack-init.log").unlink(missing_ok=True)
     processes.make_groups(lab)
+    limits.raise_inotify()
     number = processes.spawn(lab, argv, lab.state / "nspawn.log", SYSTEMD_NSPAWN_API_VFS_WRITABLE="yes")
     (lab.state / "nspawn.pid").write_text(str(number))
 

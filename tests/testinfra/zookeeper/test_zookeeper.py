@@ -33,7 +33,7 @@ def test_it_runs_without_privileges(host: Any) -> None:
 
 def test_it_serves(address: str, four_letters: Any, eventually: Any) -> None:
     assert eventually(lambda: four_letters(address, "srvr").get("Mode")) in ("leader", "follower")
-    assert four_letters("127.0.0.1", "srvr")["Mode"] in ("leader", "follower")
+    assert eventually(lambda: four_letters("127.0.0.1", "srvr").get("Mode")) in ("leader", "follower")
 
 
 def test_no_admin_server_and_no_dynamic_reconfiguration(host: Any) -> None:
