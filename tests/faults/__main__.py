@@ -14,27 +14,18 @@ import argparse
 import json
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 
-from clusterctl.cloud.openstack import open_cloud
-from tests.contract.cloud.lab import wipe
 from tests.faults import calls, kills, nodes
 from tests.faults.document import put
 from tests.faults.kills import Killer, points, stages
-from tests.faults.lab import CLOUD, ROOT, Place, place
+from tests.faults.lab import ROOT, Place, place
 
-CLUSTER = "faults"
 DIRECTORY = ROOT / "build" / "faults"
 
 
-@contextmanager
-def _place(api_timeout_s: float | None = None, *, volume: bool = True) -> Iterator[tuple[Place, Killer]]:
-    # of a run that was stopped
-    wipe(open_cloud(CLOUD), CLUSTER)
-    with place(DIRECTORY, CLUSTER, api_timeout_s=api_timeout_s, volume=volume) as at:
-        yield at, Killer(at.proxy, at.cloud, at.cluster, at.clouds, at.log)
+def _killer(at: Place) -> Killer:
+    return Killer(at.proxy, at.cloud, at.cluster, at.clouds, at.log)
 
 
 def run_kills(arguments: argparse.Namespace) -> int:
@@ -43,8 +34,8 @@ def run_kills(arguments: argparse.Namespace) -> int:
     if arguments.anew:
         results.unlink(missing_ok=True)
         numbers.unlink(missing_ok=True)
-    with _place() as (at, killer):
-        chain = stages(at.file)
+    with place(DIRECTORY, "faultskills") as at:
+        killer, chain = _killer(at), stages(at.file)
         seen = {stage.name: killer.undisturbed(stage) for stage in chain}
         # a run that goes on keeps the numbers of the run that it belongs to
         counts = (
@@ -81,7 +72,8 @@ def run_calls(arguments: argparse.Namespace) -> int:
     results = DIRECTORY / "outcomes.jsonl"
     if arguments.anew:
         results.unlink(missing_ok=True)
-    with _place(calls.API_TIMEOUT_S) as (at, killer):
+    with place(DIRECTORY, "faultscalls", api_timeout_s=calls.API_TIMEOUT_S) as at:
+        killer = _killer(at)
         create, destroy = (stage for stage in stages(at.file) if stage.name in ("create", "destroy"))
         seen = {stage.name: killer.undisturbed(stage) for stage in (create, destroy)}
         done = {(run.command, run.fault) for run in calls.read(results)}
@@ -105,8 +97,8 @@ def run_calls(arguments: argparse.Namespace) -> int:
 
 def run_nodes(_arguments: argparse.Namespace) -> int:
     """Builds and boots that fail."""
-    with _place(volume=False) as (at, killer):
-        rows = list(nodes.situations(at, killer))
+    with place(DIRECTORY, "faultsnodes", volume=False) as at:
+        rows = list(nodes.situations(at, _killer(at)))
     text = nodes.table(rows)
     print(text)
     put("nodes", text)

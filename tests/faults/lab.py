@@ -1,4 +1,4 @@
-"""A project of the lab for oneself, a fault proxy before it, and the demo's topology in zone ``fake``."""
+"""A project of one's own in the lab, a fault proxy before it, and the demo's topology in zone ``fake``."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from typing import Any
 
 import yaml
 
-from clusterctl.cloud.openstack import OpenStackCloud, open_cloud
+from clusterctl.cloud.openstack import OpenStackCloud
 from lab.faultproxy.__main__ import clouds_through
 from lab.faultproxy.proxy import FaultProxy
-from tests.contract.cloud.lab import wipe
 from tests.faults.content import content_of
+from tests.faults.project import MEMBER, project
 
-CLOUD = "lab-scale"
 ROOT = Path(__file__).resolve().parents[2]
 VOLUME = {"size": 1, "mount": "/srv/jenkins"}
 
@@ -44,40 +43,40 @@ class Place:
 
 @contextmanager
 def place(directory: Path, cluster: str, *, api_timeout_s: float | None = None, volume: bool = True) -> Iterator[Place]:
-    """Removes what the cluster left when it ends, whatever happened.
+    """A project of the cluster's name, which is removed with all that is in it when the place is left.
 
     Args:
         api_timeout_s: the clients' patience with one request; None: their own.
-        volume: whether the group ``jenkins`` has volumes.
+        volume: whether the group ``jenkins`` has a volume.
 
     Raises:
         AssertionError: the project isn't empty, so that nothing could be told of orphans.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    clouds = json.loads(Path(os.environ["OS_CLIENT_CONFIG_FILE"]).read_text())
-    cloud = open_cloud(CLOUD)
-    others = content_of(cloud, cluster)
-    assert not others, f"project {CLOUD} isn't empty: {', '.join(others)}"
-    file, path, log = directory / f"{cluster}.yml", directory / "clouds.yaml", directory / "clients.log"
-    file.write_text(json.dumps(demo(cluster, volume=volume)))
+    file, path, log = directory / f"{cluster}.yml", directory / f"{cluster}-clouds.yaml", directory / f"{cluster}.log"
     file.with_suffix(".gone").unlink(missing_ok=True)
-    with FaultProxy(clouds["clouds"][CLOUD]["auth"]["auth_url"]) as proxy:
-        path.write_text(clouds_through(clouds, CLOUD, proxy.auth_url, api_timeout_s))
-        try:
+    name = f"clusterctl-{cluster}"
+    file.write_text(json.dumps(demo(cluster, name, volume=volume)))
+    with project(name, cluster) as (cloud, clouds):
+        others = content_of(cloud, cluster)
+        assert not others, f"project {name} isn't empty: {', '.join(others)}"
+        with FaultProxy(auth_url()) as proxy:
+            path.write_text(clouds_through(clouds, name, proxy.auth_url, api_timeout_s))
             yield Place(proxy, cloud, cluster, file, path, log)
-        finally:
-            wipe(cloud, cluster)
-            for lock in cloud.locks(cluster):
-                cloud.delete_lock(lock.id)
 
 
-def demo(cluster: str, *, volume: bool) -> Mapping[str, Any]:
+def auth_url() -> str:
+    """Of the lab's Keystone."""
+    clouds = json.loads(Path(os.environ["OS_CLIENT_CONFIG_FILE"]).read_text())
+    return str(clouds["clouds"][MEMBER]["auth"]["auth_url"])
+
+
+def demo(cluster: str, cloud: str, *, volume: bool) -> Mapping[str, Any]:
     """``examples/demo.yml`` for zone ``fake``, as plain data."""
     spec = yaml.safe_load((ROOT / "examples" / "demo.yml").read_text())
     spec |= {
         "cluster": cluster,
-        "cloud": CLOUD,
-        "network": "scale",
+        "cloud": cloud,
         "image": "debian-12-fake",
         "availability_zone": "fake",
     }

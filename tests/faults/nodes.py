@@ -13,20 +13,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import openstack
 import yaml
-from openstack.connection import Connection
 
 from lab.faultproxy.faults import Fault
 from tests.faults.kills import Killer, Stage, stages
-from tests.faults.lab import CLOUD, ROOT, Place
+from tests.faults.lab import ROOT, Place
+from tests.faults.project import admin
 
 # The file by which the lab's fake driver is told to fail (lab/openstack/config/root/usr/local/sbin/nova-compute-fake)
 BROKEN = "/var/lib/nova/fake/broken-host"
 CONSOLE = """\
 [   12.3] cloud-init[412]: Cloud-init v. 22.4.2 running 'modules:final'
-[   14.1] cloud-init[412]: clusterctl: step mesos_agent failed: mesos-agent.service did not start
-[   14.2] cloud-init[412]: clusterctl: failed mesos_agent
+[   14.1] cloud-init[412]: clusterctl: step zookeeper failed: zookeeper.service did not start
+[   14.2] cloud-init[412]: clusterctl: failed zookeeper
 """
 
 
@@ -75,27 +74,22 @@ def a_broken_host() -> Iterator[Callable[[], str]]:
 
 
 @contextmanager
-def a_flavor_without_host(name: str) -> Iterator[Callable[[], None]]:
+def a_flavor_without_host(at: Place, name: str) -> Iterator[Callable[[], None]]:
     """A flavor of the project that no host can serve, until the function that is given is called."""
-    admin, project = _admin(), openstack.connect(cloud=CLOUD).current_project_id
-    spec = "capabilities:hypervisor_type"
-    flavor = admin.compute.create_flavor(name=name, ram=1024, vcpus=1, disk=3, is_public=False)
+    compute, spec = admin().compute, "capabilities:hypervisor_type"
+    flavor = compute.create_flavor(name=name, ram=1024, vcpus=1, disk=3, is_public=False)
     try:
-        admin.compute.flavor_add_tenant_access(flavor, project)
-        admin.compute.create_flavor_extra_specs(flavor, {spec: "none-of-them"})
-        yield lambda: admin.compute.delete_flavor_extra_specs_property(flavor, spec)
+        compute.flavor_add_tenant_access(flavor, at.cloud._clients.project_id)
+        compute.create_flavor_extra_specs(flavor, {spec: "none-of-them"})
+        yield lambda: compute.delete_flavor_extra_specs_property(flavor, spec)
     finally:
-        admin.compute.delete_flavor(flavor)
+        compute.delete_flavor(flavor)
 
 
 def hosts_of(at: Place) -> dict[str, str]:
     """Name of a server -> its compute host, which only an administrator sees."""
-    found = _admin().compute.servers(all_projects=True)
+    found = admin().compute.servers(all_projects=True)
     return {server.name: server.compute_host for server in found if server.name.startswith(f"{at.cluster}-")}
-
-
-def _admin() -> Connection:
-    return openstack.connect(cloud="lab-admin")
 
 
 def with_flavor(file: Path, group: str, flavor: str) -> None:
@@ -114,7 +108,7 @@ def one_host_cannot_build(at: Place) -> tuple[Seen, str]:
 
 def no_host_can_build(at: Place) -> tuple[Seen, Seen]:
     """``create`` where no host serves the flavor of the builders; and again when one does."""
-    with a_flavor_without_host(f"{at.cluster}-nowhere") as mend:
+    with a_flavor_without_host(at, f"{at.cluster}-nowhere") as mend:
         with_flavor(at.file, "builders", f"{at.cluster}-nowhere")
         failed = run(at, "create", "--no-wait", "--timeout", "300")
         mend()
