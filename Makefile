@@ -34,7 +34,7 @@ demo: venv ## the main job: lab, image, a cluster, proof that it serves (ZONE=vm
 demo-down: venv ## remove the demo's cluster
 	$(BIN)/python lab/demo.py down
 
-.PHONY: lint unit hosts molecule contract e2e test
+.PHONY: lint unit fuzz hosts molecule contract e2e test
 lint: venv ## ruff, mypy, import-linter, ansible-lint, yamllint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -44,6 +44,8 @@ lint: venv ## ruff, mypy, import-linter, ansible-lint, yamllint
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/ansible-lint --offline -q
 unit: venv ## unit tests (seconds, no lab)
 	$(BIN)/pytest -q tests/unit tests/lab/test_driver.py
+fuzz: venv ## 10,000 malformed cluster files: no traceback, every mistake with its position
+	HYPOTHESIS_EXAMPLES=10000 $(BIN)/pytest -q tests/unit/spec/test_load.py -k malformed
 # Real daemons and servers on a busy machine: what failed gets one more try, and the first failure stays in the output.
 # Not after an interrupt (pytest's exit code 2)
 once_more = || { [ $$? -eq 1 ] && echo "== FAILED once; the failed tests once more:" && $(BIN)/pytest -v --last-failed --last-failed-no-failures none $(1); }
@@ -70,5 +72,5 @@ bench: venv ## measures; prints the tables of benchmarks/RESULTS.md
 	$(BIN)/python lab/prepare.py
 	. build/env.sh && $(BIN)/python benchmarks/create.py --zone container
 	. build/env.sh && $(BIN)/python benchmarks/startup.py
-test: lint unit hosts molecule contract e2e ## all of it
+test: lint unit fuzz hosts molecule contract e2e ## all of it
 	@echo "make test: all passed"
