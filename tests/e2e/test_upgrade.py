@@ -24,7 +24,7 @@ from tests.e2e.conftest import as_json, build_image, run
 
 pytestmark = [pytest.mark.e2e, pytest.mark.operate]
 
-# The other is vm, real virtual machines: under emulation for test_upgrade_under_load alone, and without a second builder
+# The other is vm, real virtual machines: for test_upgrade_under_load alone where they are emulated, with one builder
 ZONE = os.environ.get("CLUSTERCTL_E2E_ZONE", "container")
 BUILDERS = 1 if ZONE == "vm" else 2
 CONTROL = [f"e2eroll-control-{number}" for number in (1, 2, 3)]
