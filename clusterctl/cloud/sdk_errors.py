@@ -81,10 +81,12 @@ def _no_answer(error: BaseException) -> str:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and what led to it, outermost first."""
+    """The error and what led to it, outermost first; each once, since an error raised anew may close a circle."""
     link: BaseException | None = error
-    while link is not None:
+    seen: set[int] = set()
+    while link is not None and id(link) not in seen:
         yield link
+        seen.add(id(link))
         link = link.__cause__ or link.__context__
 
 

@@ -120,3 +120,10 @@ def test_a_bad_certificate_says_what_to_do() -> None:
 def test_bugs_of_ours_pass() -> None:
     with pytest.raises(KeyError), calling("x"):
         raise KeyError
+
+
+@pytest.mark.timeout(5)
+def test_errors_that_led_to_each_other_are_told() -> None:
+    error, cause = ks.ClientException("it broke"), ValueError("no address")
+    error.__cause__, cause.__cause__ = cause, error
+    assert translated(error).message == "cannot create port a: it broke"
