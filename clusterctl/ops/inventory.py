@@ -96,7 +96,8 @@ def _offered(spec: ClusterSpec, flavor: Flavor) -> AgentResources:
 
 
 def _pin(servers: Iterable[Server], access: Access) -> None:
-    unpinned = [server for server in servers if not access.host_keys.pinned(server.id)]
+    pinned = access.host_keys.known_hosts.aliases()  # read once: the file grows with the cluster
+    unpinned = [server for server in servers if server.id not in pinned]
     with ThreadPoolExecutor(PARALLEL_READS) as pool:
         for done in [pool.submit(access.host_keys.require, server.id, server.name) for server in unpinned]:
             done.result()

@@ -1,0 +1,207 @@
+"""``clusterctl inventory`` against the inventory plugin ``openstack.cloud.openstack``, over the same API, in one run.
+
+usage: inventory.py [--rounds N] [--agents N] [--simulated N]
+
+Real: a cluster of N agents in the lab's zone ``fake``. Simulated: the answers of that cluster with its agents
+multiplied, from a local server (``simulated.py``) that pages like Nova and answers at once.
+
+The plugin is that of PyPI's ``ansible`` in an environment of its own, with its default settings and a filter for the
+cluster's servers. Both are asked through ``ansible-inventory --list`` (ours by the script ``inventory/clusterctl``), as
+a playbook would, and ours also alone, as ``clusterctl inventory``. Host keys are pinned beforehand: a fake server's
+console has none. The ways take turns. Prints Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lab"))
+
+import agents
+import labkit
+import novaclient.client
+import openstack
+from measure import Measured, load, markdown, run, say
+from simulated import Recorded, SimulatedCloud, multiplied
+
+from clusterctl.spec import load_spec
+
+ANSIBLE = "12.3.0"  # has the collection openstack.cloud and wants the ansible-core that clusterctl uses
+SDK = "4.14.0"  # the newest with which the plugin of that collection loads
+ROOT = Path(__file__).resolve().parent.parent
+BIN = ROOT / ".venv" / "bin"
+
+
+def plugin_environment() -> Path:
+    """Programs of PyPI's ``ansible`` and openstacksdk, made once."""
+    cache = Path(os.environ.get("CLUSTERCTL_CACHE", "/var/cache/clusterctl"))
+    venv = cache / f"ansible-{ANSIBLE}-openstacksdk-{SDK}"
+    if not (venv / ".whole").exists():
+        say(f"installing ansible {ANSIBLE} into {venv}")
+        subprocess.run(["/usr/bin/python3", "-m", "venv", venv], check=True, stdout=sys.stderr)
+        packages = [f"ansible=={ANSIBLE}", f"openstacksdk=={SDK}"]
+        pip = [venv / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", *packages]
+        subprocess.run(pip, check=True, stdout=sys.stderr)
+        (venv / ".whole").touch()
+    return venv / "bin"
+
+
+@dataclass
+class Way:
+    """One way to the inventory."""
+
+    name: str
+    command: list[str | Path]
+    environment: Mapping[str, str]
+    runs: list[Measured] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        """Median."""
+        return statistics.median(each.seconds for each in self.runs)
+
+
+def ways(file: Path, clouds: Path, directory: Path) -> list[Way]:
+    """The plugin's, ours through Ansible, ours alone."""
+    spec = load_spec(file)
+    config = directory / "openstack.yml"
+    config.write_text(
+        json.dumps(
+            {
+                "plugin": "openstack.cloud.openstack",
+                "only_clouds": [spec.cloud],
+                "fail_on_errors": True,
+                "server_filters": {"tags": f"clusterctl.cluster={spec.cluster}"},
+            }
+        )
+    )
+    common = {"OS_CLIENT_CONFIG_FILE": str(clouds), "XDG_CACHE_HOME": str(directory)}
+    # the plugin with Ansible's own settings, ours with ours
+    (empty := directory / "ansible.cfg").touch()
+    stock = {**common, "ANSIBLE_CONFIG": str(empty)}
+    ours = {**common, "CLUSTERCTL_FILE": str(file), "PATH": f"{BIN}:{os.environ['PATH']}"}
+    script = ROOT / "inventory" / "clusterctl"
+    plugin = plugin_environment() / "ansible-inventory"
+    return [
+        Way("plugin", [plugin, "-i", config, "--list"], stock),
+        Way("ours, through Ansible", [BIN / "ansible-inventory", "-i", script, "--list"], ours),
+        Way("ours, alone", [BIN / "clusterctl", "inventory", file], ours),
+    ]
+
+
+def pin(file: Path, server_ids: list[str], directory: Path) -> None:
+    """A known_hosts with a key for each server."""
+    spec = load_spec(file)
+    key = base64.b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes(32)).decode()
+    path = directory / "clusterctl" / spec.cloud / spec.cluster / "known_hosts"
+    path.parent.mkdir(parents=True)
+    path.write_text("".join(f"{server} ssh-ed25519 {key}\n" for server in sorted(server_ids)))
+
+
+def compare(file: Path, clouds: Path, server_ids: list[str], rounds: int, what: str) -> list[list[object]]:
+    """Rows: each way with its seconds, its memory, and how much faster than the plugin it is."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        pin(file, server_ids, directory)
+        found = ways(file, clouds, directory)
+        for way in found:  # once beforehand: byte code, page cache; and all must see the same hosts
+            hosts = json.loads(run(way.command, way.environment).output)["_meta"]["hostvars"]
+            assert len(hosts) == len(server_ids), f"{way.name} sees {len(hosts)} hosts of {len(server_ids)}"
+        for _ in range(rounds):
+            for way in found:
+                way.runs.append(run(way.command, way.environment))
+    plugin = found[0].seconds
+    return [
+        [
+            what,
+            way.name,
+            f"{way.seconds:.2f} s",
+            f"{statistics.median(each.cpu_seconds for each in way.runs):.2f} s",
+            f"{max(each.rss_mib for each in way.runs):.0f} MiB",
+            f"{plugin / way.seconds:.1f}",
+            load(),
+        ]
+        for way in found
+    ]
+
+
+@contextmanager
+def cluster(number: int) -> Iterator[Path]:
+    """A cluster of that many agents; its file."""
+    file = agents.cluster_file(number)
+    try:
+        run([labkit.PROGRAM, "create", file, "--no-wait", "--json"])
+        yield file
+    finally:
+        run([labkit.PROGRAM, "destroy", file, "--yes", "--json"])
+
+
+def record() -> Recorded:
+    """The real cloud's answers about the cluster."""
+    connection = openstack.connect(cloud=agents.CLOUD)
+    nova = novaclient.client.Client("2.90", session=connection.session)
+    network = f"{connection.network.get_endpoint()}/v2.0"
+    lists = {
+        "flavors": nova.client.get("/flavors/detail")[1]["flavors"],
+        "server_groups": nova.client.get("/os-server-groups")[1]["server_groups"],
+    }
+    for kind in ("ports", "security-groups"):
+        key, mine = kind.replace("-", "_"), f"project_id={connection.current_project_id}"
+        answer = connection.session.get(f"{network}/{kind}?{mine}&description=clusterctl.cluster%3Dbench").json()[key]
+        lists[key] = [{**each, "project_id": "0123456789abcdef0123456789abcdef"} for each in answer]
+    servers = nova.client.get("/servers/detail?tags=clusterctl.cluster%3Dbench")[1]["servers"]
+    version = connection.session.get(connection.compute.get_endpoint_data().url).json()["version"]
+    return Recorded(servers, version, lists)
+
+
+def main() -> None:
+    """See the module."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--agents", type=int, default=50)
+    parser.add_argument("--simulated", type=int, default=1000)
+    arguments = parser.parse_args()
+    labkit.use_lab()
+    plugin_environment()
+    clouds = Path(os.environ["OS_CLIENT_CONFIG_FILE"])
+    with cluster(arguments.agents) as file:
+        recorded = record()
+        ids = [server["id"] for server in recorded.servers]
+        rows = compare(file, clouds, ids, arguments.rounds, f"{arguments.agents} agents, real")
+    file = agents.cluster_file(arguments.simulated)
+    spec = load_spec(file)
+    many = multiplied(recorded.servers, {name: group.count for name, group in spec.groups.items()})
+    with (
+        SimulatedCloud(Recorded(many, recorded.version, recorded.lists)) as cloud,
+        tempfile.NamedTemporaryFile("w", suffix=".yaml") as written,
+    ):
+        written.write(cloud.clouds_yaml(spec.cloud))
+        written.flush()
+        ids = [server["id"] for server in many]
+        what = f"{arguments.simulated} agents, simulated"
+        rows += compare(file, Path(written.name), ids, arguments.rounds, what)
+    header = [
+        "inventory of",
+        "way",
+        f"median of {arguments.rounds}",
+        "its CPU",
+        "most memory",
+        "plugin's time / its",
+        "load",
+    ]
+    print(markdown(header, rows))
+
+
+if __name__ == "__main__":
+    main()
