@@ -67,10 +67,12 @@ e2e-operate: venv ## real clusters upgraded, grown, shrunk and repaired under lo
 .PHONY: e2e-operate bench faults
 faults: venv ## kills and faults at every call to the lab's APIs; writes the tables of docs/reliability.md (hours)
 	$(BIN)/python lab/prepare.py
-	. build/env.sh && $(BIN)/python -m tests.faults kills
+	. build/env.sh && for each in nodes calls kills; do $(BIN)/python -m tests.faults $$each || exit; done
 bench: venv ## measures; prints the tables of benchmarks/RESULTS.md
 	$(BIN)/python lab/prepare.py
 	. build/env.sh && $(BIN)/python benchmarks/create.py --zone container
 	. build/env.sh && $(BIN)/python benchmarks/startup.py
+	. build/env.sh && $(BIN)/python benchmarks/agents.py
+	. build/env.sh && $(BIN)/python benchmarks/inventory.py
 test: lint unit fuzz hosts molecule contract e2e ## all of it
 	@echo "make test: all passed"
