@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import testinfra
 
-from tests.testinfra.conftest import address, eventually, four_letters, get, variables
+from tests.testinfra.conftest import address, eventually, four_letters, get, main_process, variables
 
-__all__ = ["address", "alive", "eventually", "four_letters", "get", "variables"]
+__all__ = ["address", "alive", "eventually", "four_letters", "get", "main_process", "variables"]
 
 
 @pytest.fixture(scope="module")

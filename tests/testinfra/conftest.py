@@ -11,6 +11,7 @@ import json
 import shlex
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -53,6 +54,26 @@ def variables(host: Any) -> dict[str, Any]:
 def address(host: Any) -> str:
     """The address that services listen on."""
     return str(host.check_output("/usr/lib/clusterctl/primary-address"))
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process: its user's name and its command line."""
+
+    user: str
+    command: str
+
+
+@pytest.fixture
+def main_process(host: Any) -> Callable[[str], Process]:
+    """The main process of a unit. From /proc: ps fails in containers whose /proc/meminfo can't be read."""
+
+    def of(unit: str) -> Process:
+        process = f"/proc/{host.service(unit).systemd_properties['MainPID']}"
+        command = host.check_output(f"tr '\\0' ' ' < {process}/cmdline")
+        return Process(host.check_output(f"stat --format=%U {process}"), command)
+
+    return of
 
 
 @pytest.fixture

@@ -24,8 +24,9 @@ def test_it_lists_all_members(host: Any, variables: dict[str, Any]) -> None:
     assert [line for line in lines if line.startswith("server.")] == wanted
 
 
-def test_it_runs_without_privileges(host: Any) -> None:
-    (java,) = [each for each in host.process.filter(comm="java") if "QuorumPeerMain" in each.args]
+def test_it_runs_without_privileges(host: Any, main_process: Any) -> None:
+    java = main_process("zookeeper")
+    assert "QuorumPeerMain" in java.command
     assert java.user == "zookeeper"
     data = host.file("/var/lib/zookeeper")
     assert (data.user, oct(data.mode)) == ("zookeeper", "0o750")
