@@ -67,9 +67,21 @@ class BlockStorage(Service):
         return self._recovery.create([name], create, find)[name]
 
     def delete_volume(self, volume_id: str) -> None:
-        """See ``base.Cloud``."""
-        with calling(f"delete volume {volume_id}"):
-            self._required().delete_volume(volume_id, ignore_missing=True)
+        """See ``base.Cloud``. Cinder refuses to delete what it deletes already, which happens when an answer is lost."""
+        try:
+            with calling(f"delete volume {volume_id}"):
+                self._required().delete_volume(volume_id, ignore_missing=True)
+        except CloudError as error:
+            if error.status != 400 or not self._is_going(volume_id):
+                raise
+
+    def _is_going(self, volume_id: str) -> bool:
+        with calling(f"look at volume {volume_id}"):
+            response = self._required().get(f"/volumes/{volume_id}")
+            if response.status_code == 404:
+                return True
+            sdk.raise_from_response(response)
+            return bool(response.json()["volume"]["status"] == "deleting")
 
 
 def volume_of(raw: Mapping[str, Any]) -> Volume:

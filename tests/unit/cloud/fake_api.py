@@ -46,6 +46,7 @@ class FakeApi:
 
     microversion: str = "2.93"
     with_cinder: bool = True
+    volumes_linger: bool = False  # True: a deleted volume is 'deleting' for ever, as in Cinder for some seconds
     scoped: bool = True  # False: tokens are for no project
     max_limit: int = 1000
     faults: list[Fault] = field(default_factory=list)
@@ -282,8 +283,16 @@ class FakeApi:
                 "totalGigabytesUsed": 5,
             }
             return Reply(200, {"limits": {"rate": [], "absolute": absolute}})
+        one = next((item for item in self.volumes if path == f"/volumes/{item['id']}"), None)
+        if method == "DELETE" and one and self.volumes_linger:
+            if one["status"] in ("in-use", "deleting"):
+                return Reply(400, {"badRequest": {"message": "Invalid volume: Volume status must be available"}})
+            one["status"] = "deleting"
+            return Reply(202)
         if method == "DELETE":
             return self._delete(self.volumes, path)
+        if method == "GET" and path not in ("/volumes/detail", "/volumes"):
+            return Reply(200, {"volume": one}) if one else Reply(404, {"itemNotFound": {"message": "not found"}})
         if method == "POST":
             self.volumes.append(volume(**body["volume"]))
             return Reply(202, {"volume": self.volumes[-1]})

@@ -3,11 +3,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+import requests
 
 from clusterctl.cloud.openstack import OpenStackCloud
 from clusterctl.errors import CloudError
 from clusterctl.resources import KEY_CLUSTER, KEY_GROUP, Volume
-from tests.unit.cloud.fake_api import FakeApi, volume
+from tests.unit.cloud.fake_api import FakeApi, Fault, volume
 
 META = {KEY_CLUSTER: "ci", KEY_GROUP: "jenkins"}
 
@@ -41,6 +42,23 @@ def test_delete_twice(cloud: OpenStackCloud, api: FakeApi) -> None:
     cloud.delete_volume(made.id)
     cloud.delete_volume(made.id)
     assert api.volumes == []
+
+
+def test_a_deletion_whose_answer_was_lost_is_not_refused(cloud: OpenStackCloud, api: FakeApi) -> None:
+    api.volumes_linger = True
+    made = cloud.create_volume(name="ci-jenkins-1", size_gib=50, metadata=META, zone=None)
+    api.faults.append(Fault("DELETE .*/volumes/", error=requests.ConnectionError("reset"), after=True))
+    cloud.delete_volume(made.id)
+    assert len(api.sent("DELETE", made.id)) == 2
+    assert api.volumes[0]["status"] == "deleting"
+
+
+def test_a_volume_in_use_is_not_deleted(cloud: OpenStackCloud, api: FakeApi) -> None:
+    api.volumes_linger = True
+    api.volumes = [volume("ci-jenkins-1", id="v1", metadata=META, status="in-use")]
+    with pytest.raises(CloudError, match="Volume status must be available") as caught:
+        cloud.delete_volume("v1")
+    assert caught.value.status == 400
 
 
 def test_a_cloud_without_cinder(connect: Callable[[], OpenStackCloud], api: FakeApi) -> None:
