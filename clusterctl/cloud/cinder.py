@@ -67,7 +67,7 @@ class BlockStorage(Service):
         return self._recovery.create([name], create, find)[name]
 
     def delete_volume(self, volume_id: str) -> None:
-        """See ``base.Cloud``. Cinder refuses to delete what it deletes already, which happens when an answer is lost."""
+        """See ``base.Cloud``. Cinder refuses a second deletion while the first, whose answer was lost, goes on."""
         try:
             with calling(f"delete volume {volume_id}"):
                 self._required().delete_volume(volume_id, ignore_missing=True)

@@ -274,7 +274,9 @@ class FakeApi:
         group["security_group_rules"] += rules
         return Reply(201, {"security_group_rules": rules})
 
-    def _volume(self, method: str, path: str, query: dict[str, str], body: Any) -> Reply:
+    def _volume(  # noqa: PLR0911  # a dispatcher
+        self, method: str, path: str, query: dict[str, str], body: Any
+    ) -> Reply:
         if path == "/limits":
             absolute = {
                 "maxTotalVolumes": 10,
