@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
 import labkit
 import pytest
 
+from lab.faultproxy.__main__ import clouds_through
+from lab.faultproxy.faults import Fault
+from lab.faultproxy.proxy import FaultProxy
 from tests.e2e.cluster import Cluster, eventually
 from tests.e2e.conftest import as_json, run
 
 pytestmark = pytest.mark.e2e
+
+SERVICES = {"control": ("zookeeper", "mesos_master", "marathon"), "jenkins": ("mesos_agent",)}
+SERVICES["builders"] = SERVICES["jenkins"]
 
 # Appends a line a second; the pid tells whether it is still the same process
 COUNTER = {
@@ -26,7 +38,7 @@ def test_create_says_what_it_did(container_cluster: Cluster) -> None:
     assert (report["nodes"], report["created"], report["healthy"]) == (5, 5, True)
     # lock, group, rules, server group, ports, three named nodes, two pools of agents, unlock
     assert report["api_calls"]["write"] == 11
-    assert set(report["seconds"]) == {"plan", "preflight", "prepare", "boot", "verify"}
+    assert set(report["seconds"]) == {"plan", "preflight", "prepare", "boot", "build", "verify"}
 
 
 def test_a_second_create_writes_nothing(container_cluster: Cluster) -> None:
@@ -46,6 +58,89 @@ def test_first_configure_changes_nothing(container_cluster: Cluster) -> None:
     report = labkit.clusterctl("configure", container_cluster.file)
     assert report["changed"] == 0, report["changes"]
     assert len(report["nodes"]) == 5
+
+
+def plain(cluster: Cluster, program: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs a program in the project's directory with its `inventory/clusterctl`, as an operator's own Ansible would."""
+    path = f"{labkit.PROGRAM.parent}:{os.environ['PATH']}"
+    own = {"PATH": path, "CLUSTERCTL_FILE": str(cluster.file), "ANSIBLE_FORCE_COLOR": "0", **environment}
+    return subprocess.run(
+        [program, *arguments],
+        cwd=labkit.ROOT,
+        env=os.environ | own,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+
+
+def run_testinfra(cluster: Cluster, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs tests/testinfra on the nodes, by the line that docs/operations.md names."""
+    options = ("--ansible-inventory=inventory/clusterctl", "--connection=ansible", "--sudo")
+    return plain(cluster, "pytest", "-q", "-p", "no:cacheprovider", *options, *arguments)
+
+
+def test_plain_ansible_sees_the_cluster(container_cluster: Cluster) -> None:
+    done = plain(container_cluster, "ansible-inventory", "-i", "inventory/clusterctl", "--list")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    nodes = container_cluster.status()["nodes"]
+    wanted: dict[str, set[str]] = {}
+    for node in nodes:
+        for group in (f"group_{node['group']}", *SERVICES[node["group"]]):
+            wanted.setdefault(group, set()).add(node["name"])
+    groups = {name: set(group["hosts"]) for name, group in found.items() if "hosts" in group}
+    assert groups == wanted
+    variables = found["_meta"]["hostvars"]
+    assert {name: each["ansible_host"] for name, each in variables.items()} == {
+        node["name"]: node["address"] for node in nodes
+    }
+    for name, each in variables.items():
+        options = each["ansible_ssh_common_args"]
+        assert "StrictHostKeyChecking=yes" in options, name
+        pinned = re.search(r'UserKnownHostsFile="([^"]+)"', options)
+        alias = re.search(r"HostKeyAlias=(\S+)", options)
+        assert pinned, options
+        assert alias, options
+        assert any(line.startswith(f"{alias[1]} ssh-") for line in Path(pinned[1]).read_text().splitlines()), name
+    graph = plain(container_cluster, "ansible-inventory", "-i", "inventory/clusterctl", "--graph")
+    assert graph.returncode == 0, graph.stderr
+    assert "@group_builders:" in graph.stdout
+
+
+def test_plain_ansible_runs_the_playbook(container_cluster: Cluster) -> None:
+    done = plain(
+        container_cluster, "ansible-playbook", "-i", "inventory/clusterctl", "playbooks/site.yml", "--check", "--diff"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    changed = re.findall(r"^(\S+) +: ok=\d+ +changed=(\d+) ", done.stdout, re.MULTILINE)
+    assert dict(changed) == {node["name"]: "0" for node in container_cluster.status()["nodes"]}, done.stdout
+
+
+@pytest.mark.parametrize("request_pattern", ["GET */ports", "GET */servers/detail"])
+def test_an_inventory_is_never_partial(container_cluster: Cluster, request_pattern: str, tmp_path: Path) -> None:
+    clouds = json.loads(Path(os.environ["OS_CLIENT_CONFIG_FILE"]).read_text())
+    with FaultProxy(clouds["clouds"]["lab"]["auth"]["auth_url"]) as proxy:
+        path = tmp_path / "clouds.yaml"
+        path.write_text(clouds_through(clouds, "lab", proxy.auth_url, api_timeout_s=60))
+        for program, argument in (("ansible-inventory", "--list"), ("ansible-playbook", "playbooks/site.yml")):
+            proxy.reset(Fault("status", match=request_pattern, status=403, times=None))
+            arguments = ("-i", "inventory/clusterctl", argument)
+            done = plain(container_cluster, program, *arguments, OS_CLIENT_CONFIG_FILE=str(path))
+            said = done.stdout + done.stderr
+            assert done.returncode != 0, said
+            assert [entry.fault for entry in proxy.log if entry.fault], "the fault didn't strike"
+            assert "e2e-" not in done.stdout, said
+            assert "403" in said
+            assert "Traceback" not in said
+
+
+def test_testinfra(container_cluster: Cluster) -> None:
+    done = run_testinfra(container_cluster, "tests/testinfra")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
+    assert "skipped" not in done.stdout
 
 
 def test_tampering_is_found_and_mended(container_cluster: Cluster) -> None:
@@ -101,6 +196,10 @@ def test_a_cluster_that_does_not_serve_is_called_unhealthy(container_cluster: Cl
         assert done.returncode == 3
         failed = [check for check in as_json(done)["checks"] if not check["ok"]]
         assert any(node in check["detail"] for check in failed), failed
+        tested = run_testinfra(container_cluster, "tests/testinfra/zookeeper", "-k", "service_runs")
+        assert tested.returncode == 1, tested.stdout + tested.stderr
+        assert re.search(r"1 failed, 2 passed", tested.stdout), tested.stdout
+        assert f"[ansible://{node}]" in tested.stdout
     finally:
         container_cluster.on(node, "sudo systemctl start zookeeper")
     eventually("the cluster is healthy again", container_cluster.verify, lambda report: bool(report["healthy"]))
