@@ -74,5 +74,6 @@ bench: venv ## measures; prints the tables of benchmarks/RESULTS.md
 	. build/env.sh && $(BIN)/python benchmarks/startup.py
 	. build/env.sh && $(BIN)/python benchmarks/agents.py
 	. build/env.sh && $(BIN)/python benchmarks/inventory.py
+	$(BIN)/python benchmarks/configure.py
 test: lint unit fuzz hosts molecule contract e2e ## all of it
 	@echo "make test: all passed"
