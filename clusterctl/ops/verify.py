@@ -96,6 +96,7 @@ def wait_healthy(
     wait = _Wait(spec, cloud, access, watch, tuple(cloud.flavors()))
     deadline = waiter.clock() + deadline_s
     while True:
+        began = waiter.clock()
         report = wait.tick()
         if report.healthy and wait.complete:
             return report
@@ -103,7 +104,7 @@ def wait_healthy(
             note(wait.waiting_for(report))
         if waiter.clock() >= deadline:
             break
-        waiter.sleep(TICK_S)
+        waiter.rest(began, TICK_S)
     report = wait.with_silent_agents()
     raise UnhealthyError(
         f"cluster {spec.cluster} is not healthy after {deadline_s:g} s:\n"

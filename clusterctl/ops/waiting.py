@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from clusterctl.errors import ClusterctlError
 
+# Longest pause that a slow look earns, in seconds
+_LONGEST_PAUSE_S = 10.0
+
 
 @dataclass(frozen=True)
 class Waiter:
@@ -32,11 +35,22 @@ class Waiter:
     ) -> None:
         """Returns as soon as ``condition()`` is true.
 
+        It rests between two looks, see ``rest``.
+
         Raises:
             ClusterctlError: it wasn't true within ``timeout_s``; whatever the condition raises passes through.
         """
-        deadline = self.clock() + timeout_s
+        began = self.clock()
+        deadline = began + timeout_s
         while not condition():
             if self.clock() >= deadline:
                 raise ClusterctlError(f"waited {timeout_s:g} s for {what} in vain", hint=hint)
-            self.sleep(every_s)
+            self.rest(began, every_s)
+            began = self.clock()
+
+    def rest(self, began: float, at_least_s: float) -> None:
+        """Sleeps as long as the look that began at ``began`` took, within limits.
+
+        Nodes that answer slowly must not be kept busy by being asked.
+        """
+        self.sleep(max(at_least_s, min(self.clock() - began, _LONGEST_PAUSE_S)))

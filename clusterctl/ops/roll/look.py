@@ -133,6 +133,7 @@ class Cluster:
         """
         deadline = self.waiter.clock() + timeout_s
         while True:
+            began = self.waiter.clock()
             look = self.look(also)
             found = problems(look)
             if not found:
@@ -140,4 +141,4 @@ class Cluster:
             self.note(f"{what}: {found[0]}")
             if self.waiter.clock() >= deadline:
                 raise GateError(what, timeout_s, found)
-            self.waiter.sleep(TICK_S)
+            self.waiter.rest(began, TICK_S)
