@@ -7,9 +7,10 @@ from typing import Any
 testinfra_hosts = ["ansible://marathon"]
 
 
-def test_the_service_runs_and_comes_back(host: Any) -> None:
+def test_the_service_runs_and_comes_back(host: Any, eventually: Any) -> None:
     service = host.service("marathon")
-    assert service.is_running
+    # it ends itself when it loses ZooKeeper or its leadership, and systemd starts it again
+    assert eventually(lambda: service.is_running)
     assert service.is_enabled
     assert service.systemd_properties["Restart"] == "always"
     assert service.systemd_properties["User"] == "marathon"
