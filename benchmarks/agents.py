@@ -10,13 +10,14 @@ loop: N single creates by novaclient one after the other, then the same.
 clusterctl: ``clusterctl create --no-wait``, the whole program from its start, of a cluster of one control node and N
   agents: N + 1 servers, security group with rules, port, preflight and lock included.
 
-Then the calls of one ``create`` by kind and the most memory it held, for each N of ``--calls``. Prints Markdown.
+Then the calls of one ``create`` by kind and the memory it held, for each N of ``--calls``. Prints Markdown.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import sys
 import time
@@ -31,9 +32,12 @@ import novaclient.client
 import openstack
 from measure import load, markdown, run, say
 
+from clusterctl.cloud.openstack import open_cloud
+
 CLOUD = "lab-scale"
 TICK_S = 2.0
 GROUP = "bench-raw"
+PAGE = 50
 
 
 def cluster_file(agents: int) -> Path:
@@ -115,60 +119,81 @@ def compare(agents: int, rounds: int) -> str:
     assert not raw.nova.servers.list(), f"project {CLOUD} has servers"
     seconds: dict[str, list[float]] = {"raw": [], "loop": [], "clusterctl": []}
     loads = []
-    for _ in range(rounds):
-        for name, way in (("raw", raw.multi), ("loop", raw.loop)):
+
+    def ours() -> None:
+        created = run([labkit.PROGRAM, "create", file, "--no-wait", "--json"])
+        say(f"phases: {json.loads(created.output)['seconds']}")
+
+    def take_away() -> None:
+        run([labkit.PROGRAM, "destroy", file, "--yes", "--json"])
+
+    ways: list[tuple[str, Callable[[], object], Callable[[], object]]] = [
+        ("raw", lambda: raw.multi(agents), raw.empty),
+        ("loop", lambda: raw.loop(agents), raw.empty),
+        ("clusterctl", ours, take_away),
+    ]
+    for number in range(rounds):
+        # another one begins each time: a way also meets what the cloud still cleans up after the one before
+        for name, way, afterwards in ways[number % 3 :] + ways[: number % 3]:
             try:
-                seconds[name].append(timed(lambda way=way: way(agents)))  # type: ignore[misc]
+                seconds[name].append(timed(way))
             finally:
-                raw.empty()
-        try:
-            created = run([labkit.PROGRAM, "create", file, "--no-wait", "--json"])
-            seconds["clusterctl"].append(created.seconds)
-            say(f"phases: {json.loads(created.output)['seconds']}")
-        finally:
-            run([labkit.PROGRAM, "destroy", file, "--yes", "--json"])
+                afterwards()
         loads.append(load())
         say(f"{[f'{name} {each[-1]:.1f} s' for name, each in seconds.items()]}, load {loads[-1]}")
-    ratios = [ours / theirs for ours, theirs in zip(seconds["clusterctl"], seconds["raw"], strict=True)]
+    ratios = [mine / theirs for mine, theirs in zip(seconds["clusterctl"], seconds["raw"], strict=True)]
     medians = [f"{statistics.median(seconds[name]):.1f} s" for name in ("raw", "loop", "clusterctl")]
     return markdown(
-        [
-            "agents",
-            "raw multi-create",
-            "loop of single creates",
-            "`clusterctl create`",
-            "ratio to raw",
-            "rounds",
-            "load",
-        ],
+        ["agents", "raw multi-create", "loop of creates", "`clusterctl create`", "ratio to raw", "rounds", "load"],
         [[agents, *medians, f"{statistics.median(ratios):.2f}", rounds, ", ".join(loads)]],
     )
 
 
 def calls(numbers: list[int]) -> str:
-    """Calls by kind and memory of ``create``, ``status`` apart, for each number of agents."""
+    """Calls by kind of ``create``; memory of it and of ``status``; pages of a list, for each number of agents.
+
+    Raises:
+        AssertionError: the writing calls grow with the number, or a list takes more than ceil(N / page) of them.
+    """
     seen: dict[int, dict[str, Any]] = {}
-    memory = {}
+    memory: dict[str, list[str]] = {"`create`": [], "`status`": []}
+    pages = []
     for number in numbers:
         file = cluster_file(number)
         try:
             created = run([labkit.PROGRAM, "create", file, "--no-wait", "--json"])
-            memory[number] = created.rss_mib
-            seen[number] = json.loads(created.output)
-            say(f"{number} agents: {created.seconds:.1f} s, {created.rss_mib:.0f} MiB, load {load()}")
+            status = run([labkit.PROGRAM, "status", file, "--json"])
+            pages.append(lists(number + 1))
         finally:
             run([labkit.PROGRAM, "destroy", file, "--yes", "--json"])
+        for name, each in (("`create`", created), ("`status`", status)):
+            memory[name].append(f"{each.rss_mib:.0f} MiB")
+        seen[number] = json.loads(created.output)
+        say(f"{number} agents: {created.seconds:.1f} s, load {load()}")
+    writes = [seen[number]["api_calls"]["write"] for number in numbers]
+    assert len(set(writes)) == 1, f"writing calls grow: {writes}"
     kinds = sorted({kind for each in seen.values() for kind in each["api_calls"]["by_kind"]}, key=_reads_last)
     rows: list[list[object]] = [
         [f"`{kind}`", *(seen[number]["api_calls"]["by_kind"].get(kind, 0) for number in numbers)] for kind in kinds
     ]
     rows += [
-        ["**writes**", *(seen[number]["api_calls"]["write"] for number in numbers)],
-        ["**reads**", *(seen[number]["api_calls"]["read"] for number in numbers)],
-        ["most memory", *(f"{memory[number]:.0f} MiB" for number in numbers)],
+        ["**writes**", *writes],
+        ["**reads**, most of them looks at what is being built", *(seen[n]["api_calls"]["read"] for n in numbers)],
+        [f"one list of servers in pages of {PAGE}", *pages],
+        *([f"most memory of {name}", *of] for name, of in memory.items()),
         ["seconds", *(f"{sum(seen[number]['seconds'].values()):.0f}" for number in numbers)],
     ]
     return markdown(["call", *(f"{number} agents" for number in numbers)], rows)
+
+
+def lists(servers: int) -> int:
+    """List calls for the servers of the cluster, of which there are so many."""
+    cloud = open_cloud(CLOUD)
+    cloud.page_size = PAGE
+    found = cloud.servers("bench")
+    number = cloud.calls.by_kind["GET /servers/detail"]
+    assert (len(found), number) == (servers, math.ceil(servers / PAGE)), f"{len(found)} servers in {number} lists"
+    return number
 
 
 def _reads_last(kind: str) -> tuple[bool, str]:
