@@ -50,7 +50,7 @@ class Lab:
         """What the host's first boot said."""
         return parse_console((self.state / name / "console.log").read_text(errors="replace"))
 
-    def reports(self, names: Iterable[str], deadline_s: float = 240) -> dict[str, BootReport]:
+    def reports(self, names: Iterable[str], deadline_s: float = 420) -> dict[str, BootReport]:
         """The reports of the hosts, once each has said its last word."""
         deadline = time.monotonic() + deadline_s
         while True:
