@@ -151,14 +151,13 @@ def record() -> Recorded:
     """The real cloud's answers about the cluster."""
     connection = openstack.connect(cloud=agents.CLOUD)
     nova = novaclient.client.Client("2.90", session=connection.session)
-    network = f"{connection.network.get_endpoint()}/v2.0"
     lists = {
         "flavors": nova.client.get("/flavors/detail")[1]["flavors"],
         "server_groups": nova.client.get("/os-server-groups")[1]["server_groups"],
     }
     for kind in ("ports", "security-groups"):
         key, mine = kind.replace("-", "_"), f"project_id={connection.current_project_id}"
-        answer = connection.session.get(f"{network}/{kind}?{mine}&description=clusterctl.cluster%3Dbench").json()[key]
+        answer = connection.network.get(f"/{kind}?{mine}&description=clusterctl.cluster%3Dbench").json()[key]
         lists[key] = [{**each, "project_id": "0123456789abcdef0123456789abcdef"} for each in answer]
     servers = nova.client.get("/servers/detail?tags=clusterctl.cluster%3Dbench")[1]["servers"]
     version = connection.session.get(connection.compute.get_endpoint_data().url).json()["version"]
