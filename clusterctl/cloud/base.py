@@ -56,6 +56,9 @@ class Cloud(Protocol):
     def servers(self, cluster: str) -> list[Server]:
         """Servers of the cluster: one filtered, paged list call."""
 
+    def ports(self, cluster: str) -> list[Port]:
+        """Ports of the cluster's named nodes: one filtered list call."""
+
     def volumes(self, cluster: str) -> list[Volume]:
         """Volumes of the cluster: one filtered list call."""
 

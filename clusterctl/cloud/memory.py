@@ -95,21 +95,22 @@ class MemoryCloud(MemoryCompute):
             if owner_mark(cluster) in record.request.tags and record.shown.metadata.get(KEY_CLUSTER) == cluster
         ]
 
+    def ports(self, cluster: str) -> list[Port]:
+        with self.call("GET", "/ports"):
+            return [port.shown for port in self.port_records.values() if port.description == owner_mark(cluster)]
+
     def volumes(self, cluster: str) -> list[Volume]:
         with self.call("GET", "/volumes/detail"):
             return [volume for volume, meta in self.volume_records.values() if meta.get(KEY_CLUSTER) == cluster]
 
     def observe(self, cluster: str) -> Observed:
-        servers = self.servers(cluster)
-        mark = owner_mark(cluster)
-        with self.call("GET", "/ports"):
-            ports = [port.shown for port in self.port_records.values() if port.description == mark]
-        volumes = self.volumes(cluster)
+        servers, ports, volumes = self.servers(cluster), self.ports(cluster), self.volumes(cluster)
         with self.call("GET", "/os-server-groups"):
             prefix = f"clusterctl.{cluster}."
             server_groups = [group for group in self.server_group_records.values() if group.name.startswith(prefix)]
         with self.call("GET", "/security-groups"):
-            groups = [group for group, description in self.security_group_records.values() if description == mark]
+            of_groups = self.security_group_records.values()
+            groups = [group for group, description in of_groups if description == owner_mark(cluster)]
         return Observed(tuple(servers), tuple(ports), tuple(volumes), tuple(server_groups), tuple(groups))
 
     def locks(self, cluster: str) -> list[Lock]:

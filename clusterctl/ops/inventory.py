@@ -26,13 +26,24 @@ def cluster_inventory(spec: ClusterSpec, cloud: Cloud, access: Access) -> Invent
         ClusterctlError: a call failed, a control node has no port, or a host key can't be pinned. A partial inventory
             would let a playbook take the missing members for gone.
     """
-    observed, flavors = cloud.observe(spec.cluster), cloud.flavors()
+    observed, flavors = _look(spec, cloud)
     if not observed.servers:
         raise ClusterctlError(
             f"cluster {spec.cluster} has no server in cloud {spec.cloud}", hint="`clusterctl create` makes it."
         )
     _pin(observed.servers, access)
     return build_inventory(spec, observed, flavors, access)
+
+
+def _look(spec: ClusterSpec, cloud: Cloud) -> tuple[Observed, list[Flavor]]:
+    """What an inventory is made of, all lists at once: an operator waits for it before every playbook."""
+    with ThreadPoolExecutor(4) as pool:
+        servers, ports = pool.submit(cloud.servers, spec.cluster), pool.submit(cloud.ports, spec.cluster)
+        flavors = pool.submit(cloud.flavors)
+        wanted = any(group.volume for group in spec.groups.values())
+        volumes = pool.submit(cloud.volumes, spec.cluster) if wanted else None
+        found = volumes.result() if volumes else []
+        return Observed(tuple(servers.result()), tuple(ports.result()), tuple(found)), flavors.result()
 
 
 def build_inventory(spec: ClusterSpec, observed: Observed, flavors: Iterable[Flavor], access: Access) -> Inventory:
