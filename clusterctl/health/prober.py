@@ -18,7 +18,7 @@ from clusterctl.ssh.hostkeys import HostKeys
 
 # The script's own budget (probe.BUDGET_S), the start of Python on a slow VM and the connection
 TIMEOUT_S = 60.0
-_SERVICE_TIMEOUT_S = 5.0
+_SERVICE_TIMEOUT_S = 10.0
 NO_KEY = "its console shows no ssh host key yet"
 
 

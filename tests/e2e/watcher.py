@@ -1,10 +1,10 @@
 """Runs on a node during a roll: a client of each service, and how long each had to wait.
 
-    watcher.py ADDRESS,ADDRESS,...    until SIGTERM; then prints one JSON object
+    watcher.py ADDRESS,ADDRESS,... EVERY PATIENCE    (seconds) until SIGTERM; then prints one JSON object
 
-A ZooKeeper client writes ten times a second (python3-kazoo is in the lab's images); all ZooKeepers are asked ten times
-a second whether they run (a majority of them must, at any time); Marathons and masters are asked five times a second
-for their leaders' answers. A gap is the time between two good answers.
+A ZooKeeper client writes ten times a second (python3-kazoo is in the lab's images). Every EVERY seconds all ZooKeepers
+are asked whether they run (a majority of them must, at any time), and Marathons and masters for their leaders' answers;
+each has PATIENCE seconds to answer. A gap is the time between two good answers.
 """
 
 import http.client
@@ -22,6 +22,7 @@ from kazoo.exceptions import KazooException
 from kazoo.handlers.threading import KazooTimeoutError
 
 STOP = threading.Event()
+EVERY_S, PATIENCE_S = (float(word) for word in sys.argv[2:4])
 
 
 class Gauge(threading.Thread):
@@ -57,7 +58,7 @@ class Gauge(threading.Thread):
 
 
 def get(address: str, port: int, path: str) -> tuple[int, Any]:
-    connection = http.client.HTTPConnection(address, port, timeout=2)
+    connection = http.client.HTTPConnection(address, port, timeout=PATIENCE_S)
     try:
         connection.request("GET", path, headers={"Accept": "application/json"})
         answer = connection.getresponse()
@@ -69,7 +70,7 @@ def get(address: str, port: int, path: str) -> tuple[int, Any]:
 
 def word(address: str, text: bytes) -> bytes:
     """A ZooKeeper's answer to a four-letter word."""
-    with socket.create_connection((address, 2181), timeout=2) as connection:
+    with socket.create_connection((address, 2181), timeout=PATIENCE_S) as connection:
         connection.sendall(text)
         answer = b""
         while part := connection.recv(4096):
@@ -126,9 +127,9 @@ def main() -> None:
 
     gauges = {
         "zookeeper_writes": Gauge(write, 0.1),
-        "zookeeper_majority": Gauge(majority, 0.1),
-        "marathon_api": Gauge(lambda: any_of(addresses, marathon), 0.2),
-        "mesos_leader": Gauge(lambda: any_of(addresses, master), 0.2),
+        "zookeeper_majority": Gauge(majority, EVERY_S),
+        "marathon_api": Gauge(lambda: any_of(addresses, marathon), EVERY_S),
+        "mesos_leader": Gauge(lambda: any_of(addresses, master), EVERY_S),
     }
     signal.signal(signal.SIGTERM, lambda *_: STOP.set())
     for gauge in gauges.values():

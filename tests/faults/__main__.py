@@ -45,11 +45,14 @@ def run_kills(arguments: argparse.Namespace) -> int:
         print(f"calls: {counts}", flush=True)
         done = {(each.stage, each.call, each.when) for each in kills.read(results)}
         todo = {
-            name: [
-                point
-                for point in points(count)[arguments.offset :: arguments.every]
-                if (name, point.call, point.when) not in done
-            ]
+            name: kills.writing_first(
+                (
+                    point
+                    for point in points(count)[arguments.offset :: arguments.every]
+                    if (name, point.call, point.when) not in done
+                ),
+                seen[name].log,
+            )
             for name, count in counts.items()
         }
         for outcome in kills.sweep(killer, todo, chain, seen):

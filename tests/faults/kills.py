@@ -149,6 +149,12 @@ def points(calls: int) -> list[Point]:
     return [Point(call, when) for call in range(1, calls + 1) for when in ("before", "after")]
 
 
+def writing_first(todo: Iterable[Point], log: Iterable[Entry]) -> list[Point]:
+    """The points at calls that change something before those at reads: where a sweep is stopped, these are done."""
+    writing = {entry.number for entry in log if not entry.request.startswith(("GET ", "HEAD "))}
+    return sorted(todo, key=lambda point: point.call not in writing)
+
+
 def sweep(
     killer: Killer, todo: dict[str, list[Point]], chain: Sequence[Stage], seen: dict[str, Undisturbed]
 ) -> Iterator[Outcome]:

@@ -18,7 +18,7 @@ from clusterctl.ops.roll.report import Journal
 from clusterctl.spec.model import Service
 
 TIMEOUT_S = 180.0  # for one gate of a control service: an election, a sync, a registration
-SETTLE_S = 15.0  # before the first step; a cluster that is not healthy by then is refused
+SETTLE_S = 60.0  # before the first step; a cluster that is not healthy by then is refused
 BACK_S = 60.0  # for a node that was put back
 
 
