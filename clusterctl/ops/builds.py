@@ -70,7 +70,7 @@ class Builds:
         seen = self._built()
         if second := [server for server in seen if failed_build(server)]:
             raise NodeError(
-                f"the cloud can't build {len(second)} servers; each was tried twice: {self._told(second)}",
+                f"of {len(seen)} servers the cloud can't build {len(second)}, tried twice: {self._told(second)}",
                 hint=f"The first time it said: {reasons}.",
             )
         self._trim(seen, batches)

@@ -85,7 +85,7 @@ def test_after_the_second_failure_the_servers_are_named_with_both_reasons() -> N
     with pytest.raises(NodeError) as caught:
         create_in(cloud, demo_spec())
     assert caught.value.message == (
-        "the cloud can't build 1 servers; each was tried twice: demo-control-2 (no valid host 2)"
+        "of 5 servers the cloud can't build 1, tried twice: demo-control-2 (no valid host 2)"
     )
     assert "The first time it said: demo-control-2 (no valid host 1)." in (caught.value.hint or "")
     assert "`clusterctl create demo.yml` goes on from here" in (caught.value.hint or "")
@@ -107,7 +107,7 @@ def test_a_reason_that_the_list_does_not_tell_is_asked_for() -> None:
 def test_a_message_over_many_failures_is_bounded() -> None:
     cloud = demo_cloud()
     cloud.fail_build = lambda name: "full" if name.startswith("demo-builders") else None
-    with pytest.raises(NodeError, match=r"can't build 20 servers; .* and 12 more$"):
+    with pytest.raises(NodeError, match=r"of 24 servers .* can't build 20, .* and 12 more$"):
         create_in(cloud, many_builders())
 
 
