@@ -3,8 +3,9 @@
     watcher.py ADDRESS,ADDRESS,... EVERY PATIENCE    (seconds) until SIGTERM; then prints one JSON object
 
 A ZooKeeper client writes ten times a second (python3-kazoo is in the lab's images). Every EVERY seconds all ZooKeepers
-are asked whether they run (a majority of them must, at any time), and Marathons and masters for their leaders' answers;
-each has PATIENCE seconds to answer. A gap is the time between two good answers.
+are asked whether they run, and Marathons and masters for their leaders' answers; each has PATIENCE seconds to answer. A
+gap is the time between two good answers. A ZooKeeper that refuses the connection is down; one that takes it and says
+nothing in time is silent, as it can be on a busy machine: not a good answer, but not a member that is gone either.
 """
 
 import http.client
@@ -78,11 +79,14 @@ def word(address: str, text: bytes) -> bytes:
         return answer
 
 
-def runs(address: str) -> bool:
+def state(address: str) -> str:
+    """Of a ZooKeeper: running, silent or down."""
     try:
-        return word(address, b"ruok") == b"imok"
+        return "running" if word(address, b"ruok") == b"imok" else "down"
+    except TimeoutError:
+        return "silent"
     except OSError:
-        return False
+        return "down"
 
 
 def any_of(addresses: list[str], ask: Callable[[str], bool]) -> bool:
@@ -110,13 +114,14 @@ def main() -> None:
         written += 1
         return True
 
-    least = len(addresses)
+    most_down = silent = 0
 
     def majority() -> bool:
-        nonlocal least
-        running = sum(runs(address) for address in addresses)
-        least = min(least, running)
-        return running > len(addresses) // 2
+        nonlocal most_down, silent
+        states = [state(address) for address in addresses]
+        most_down = max(most_down, states.count("down"))
+        silent += states.count("silent")
+        return states.count("running") > len(addresses) // 2
 
     def marathon(address: str) -> bool:
         return get(address, 8080, "/v2/apps")[0] == 200
@@ -141,7 +146,7 @@ def main() -> None:
     found = {name: gauge.report() for name, gauge in gauges.items()}
     data, _ = client.get("/watcher")
     found["zookeeper_writes"]["acknowledged_and_kept"] = int(data) >= written - 1
-    found["zookeeper_majority"]["fewest_running"] = least
+    found["zookeeper_majority"] |= {"most_down": most_down, "silent": silent}
     print(json.dumps(found), flush=True)
 
 
