@@ -23,7 +23,7 @@ from clusterctl.cloud.base import Cloud  # noqa: E402
 from clusterctl.errors import ClusterctlError  # noqa: E402
 from clusterctl.ops.progress import Progress  # noqa: E402
 from clusterctl.ops.rolling import Ground, upgrade_service  # noqa: E402
-from clusterctl.resources import Flavor, Image, Observed, Port, Server  # noqa: E402
+from clusterctl.resources import Flavor, Image, Port, Server  # noqa: E402
 
 
 class HostsCloud:
@@ -51,10 +51,8 @@ class HostsCloud:
             for node in self._cluster.nodes
         ]
 
-    def observe(self, name: str) -> Observed:
-        servers = self.servers(name)
-        ports = tuple(Port(s.id, s.name, s.address or "", s.id) for s in servers if s.node is not None)
-        return Observed(servers=tuple(servers), ports=ports)
+    def ports(self, name: str) -> list[Port]:
+        return [Port(s.id, s.name, s.address or "", s.id) for s in self.servers(name) if s.node is not None]
 
     def flavors(self) -> list[Flavor]:
         return [Flavor("none", "none", **FLAVOR)]
