@@ -45,7 +45,7 @@ def bare_boot(spec: ClusterSpec, cloud: Cloud) -> float:
             cloud.create_servers(
                 r.ServerRequest(
                     name=f"{BARE}-{name}",
-                    image_id=ground.image.id,
+                    image_id=ground.images[0].id,
                     flavor_id=ground.flavors[each.flavor].id,
                     user_data=b"#cloud-config\n",
                     metadata={r.KEY_CLUSTER: BARE, r.KEY_GROUP: name, r.KEY_SERVICES: ""},

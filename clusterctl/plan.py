@@ -74,6 +74,11 @@ class Plan:
         """Number of servers that will be made."""
         return len(self.boot) + sum(pool.count for pool in self.pools)
 
+    @property
+    def groups_of_new_servers(self) -> list[str]:
+        """Groups that will get servers."""
+        return list(dict.fromkeys([*(node.group for node in self.boot), *(pool.group for pool in self.pools)]))
+
     def limited(self, *, nodes: Collection[str] = (), groups: Collection[str] = ()) -> Plan:
         """The part that makes these named nodes, and the agents and server groups of these groups."""
         return Plan(

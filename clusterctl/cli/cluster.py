@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clusterctl.cli.output import print_json, print_line, print_rich
-from clusterctl.cli.session import CloudName, File, Json, StealLock, Timeout, session
+from clusterctl.cli.session import AnyImage, CloudName, File, Json, StealLock, Timeout, session
 from clusterctl.errors import CancelledError, InputError
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def create(
         bool,
         typer.Option("--no-wait", help="End when the servers are ACTIVE; whether nodes boot and serve stays unknown."),
     ] = False,
+    image: AnyImage = None,
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
@@ -40,7 +41,8 @@ def create(
     from clusterctl.ops.create import create as create_cluster  # noqa: PLC0415
     from clusterctl.ops.verify import wait_healthy  # noqa: PLC0415
 
-    with session(file, cloud, go_on=f"clusterctl create {file}{' --no-wait' if no_wait else ''}") as at:
+    options = (" --no-wait" if no_wait else "") + (f" --image {image}" if image else "")
+    with session(file, cloud, go_on=f"clusterctl create {file}{options}") as at:
         access = open_access(at.spec, at.cloud)
 
         def wait(spec: ClusterSpec, fresh: bool) -> VerifyReport:
@@ -56,6 +58,7 @@ def create(
             guard=at.guard("create", steal=steal_lock),
             file=str(file),
             build_timeout_s=timeout,
+            image=image,
         )
     if as_json:
         print_json(report.to_json())

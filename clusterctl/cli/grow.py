@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clusterctl.cli.output import print_json, print_line
-from clusterctl.cli.session import CloudName, File, Json, Session, StealLock, Timeout, session
+from clusterctl.cli.session import AnyImage, CloudName, File, Json, Session, StealLock, Timeout, session
 from clusterctl.errors import CancelledError
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def scale(
     force: Force = False,
     volumes: Annotated[bool, typer.Option("--volumes", help="Delete the data volumes of nodes that go.")] = False,
     write: Annotated[bool, typer.Option("--write", help="Change the counts in the cluster file, too.")] = False,
+    image: AnyImage = None,
     timeout: Timeout = 1200,
     yes: Yes = False,
     steal_lock: StealLock = False,
@@ -64,13 +65,13 @@ def scale(
     names = tuple(name for name in (remove or "").split(",") if name)
     options = [f"--remove {','.join(names)}"] if names else []
     options += [word for word, on in (("--force", force), ("--volumes", volumes), ("--write", write)) if on]
-    go_on = " ".join(["clusterctl scale", str(file), *counts, *options])
+    go_on = " ".join(["clusterctl scale", str(file), *counts, *options]) + _image_option(image)
     with session(file, cloud, go_on=go_on) as at:
         wanted = parse_counts(counts, at.spec)
         text, lines = _new_text(file, wanted, must=write)
         access = open_access(at.spec, at.cloud)
         report = scale_cluster(
-            _operation(at, access, "scale", go_on, timeout, steal=steal_lock),
+            _operation(at, access, "scale", go_on, timeout, image, steal=steal_lock),
             wanted,
             RollingWork(at.cloud, access, paths.data_root(), at.progress, go_on),
             lambda told: None if yes else _confirm_lines(told),
@@ -98,6 +99,7 @@ def replace(
     cloud: CloudName = None,
     deadline: Deadline = 600,
     force: Force = False,
+    image: AnyImage = None,
     timeout: Timeout = 1200,
     yes: Yes = False,
     steal_lock: StealLock = False,
@@ -107,10 +109,10 @@ def replace(
     from clusterctl.ops.access import open_access  # noqa: PLC0415
     from clusterctl.ops.replace import replace as replace_node  # noqa: PLC0415
 
-    go_on = f"clusterctl replace {file} {node}{' --force' if force else ''}"
+    go_on = f"clusterctl replace {file} {node}{' --force' if force else ''}{_image_option(image)}"
     with session(file, cloud, go_on=go_on) as at:
         report = replace_node(
-            _operation(at, open_access(at.spec, at.cloud), "replace", go_on, timeout, steal=steal_lock),
+            _operation(at, open_access(at.spec, at.cloud), "replace", go_on, timeout, image, steal=steal_lock),
             node,
             lambda told: None if yes else _confirm_lines(told),
             deadline_s=deadline,
@@ -127,6 +129,7 @@ def replace(
 def repair(
     file: File,
     cloud: CloudName = None,
+    image: AnyImage = None,
     timeout: Timeout = 1200,
     yes: Annotated[bool, typer.Option("--yes", help="Do what is needed, instead of only telling.")] = False,
     steal_lock: StealLock = False,
@@ -137,9 +140,9 @@ def repair(
     from clusterctl.ops.diagnosis import Remedy  # noqa: PLC0415
     from clusterctl.ops.repair import repair as repair_cluster  # noqa: PLC0415
 
-    go_on = f"clusterctl repair {file} --yes"
+    go_on = f"clusterctl repair {file} --yes{_image_option(image)}"
     with session(file, cloud, go_on=go_on) as at:
-        operation = _operation(at, open_access(at.spec, at.cloud), "repair", go_on, timeout, steal=steal_lock)
+        operation = _operation(at, open_access(at.spec, at.cloud), "repair", go_on, timeout, image, steal=steal_lock)
         report = repair_cluster(operation, mend=yes)
     if as_json:
         print_json(report.to_json())
@@ -190,7 +193,13 @@ def _confirm_lines(lines: Sequence[str]) -> None:
     confirm("Do it?")
 
 
-def _operation(at: Session, access: Access, command: str, go_on: str, timeout: int, *, steal: bool) -> Operation:
+def _image_option(image: str | None) -> str:
+    return f" --image {image}" if image else ""
+
+
+def _operation(
+    at: Session, access: Access, command: str, go_on: str, timeout: int, image: str | None, *, steal: bool
+) -> Operation:
     """What the operations of this module work with."""
     from clusterctl.ops.drain import open_drains  # noqa: PLC0415
     from clusterctl.ops.operation import Operation  # noqa: PLC0415
@@ -210,6 +219,7 @@ def _operation(at: Session, access: Access, command: str, go_on: str, timeout: i
         guard=at.guard(command, steal=steal),
         go_on=go_on,
         build_timeout_s=timeout,
+        image=image,
     )
 
 

@@ -58,7 +58,8 @@ def list_images(
 ) -> None:
     """List the images of a family, newest first, with the versions inside."""
     from clusterctl.cloud import open_cloud  # noqa: PLC0415
-    from clusterctl.ops.image import BUILT, VERSION  # noqa: PLC0415
+    from clusterctl.ops.image import BUILT  # noqa: PLC0415
+    from clusterctl.releases import IMAGE_VERSION  # noqa: PLC0415
 
     images = open_cloud(cloud).images(family=family)
     if as_json:
@@ -66,7 +67,7 @@ def list_images(
         print_json({"images": rows})
         return
     for image in images:
-        versions = [f"{name} {image.properties.get(VERSION.format(name), '?')}" for name in ("mesos", "marathon")]
+        versions = [f"{name} {image.properties.get(IMAGE_VERSION.format(name), '?')}" for name in ("mesos", "marathon")]
         print_line(f"{image.name}  {image.id}  built {image.properties.get(BUILT, '?')}  {', '.join(versions)}")
     if not images:
         print_line(f"no image of family {family}; `clusterctl image build` makes one")

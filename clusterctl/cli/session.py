@@ -23,7 +23,10 @@ CloudName = Annotated[
 ]
 Timeout = Annotated[int, typer.Option("--timeout", min=10, help="Seconds to wait for the cluster to be healthy.")]
 
-
+AnyImage = Annotated[
+    str | None,
+    typer.Option("--image", help="Make new nodes from this image, whatever versions are in it.", show_default=False),
+]
 StealLock = Annotated[
     bool, typer.Option("--steal-lock", help="Go on although another command holds the cluster's lock.")
 ]

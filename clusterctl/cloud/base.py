@@ -118,6 +118,9 @@ class Cloud(Protocol):
     def stop_server(self, server_id: str) -> None:
         """Orderly power-off."""
 
+    def note(self, server_id: str, metadata: Mapping[str, str]) -> None:
+        """Adds to a server's metadata; keys that are there get the new values, others stay."""
+
     def create_snapshot(self, server_id: str, name: str, properties: Mapping[str, str]) -> str:
         """Starts a snapshot of the server into an image; returns the image's id."""
 

@@ -224,6 +224,11 @@ class MemoryCloud(MemoryCompute):
                 raise CloudError(f"Cannot 'stop' instance {server_id} while it is {record.shown.status}", status=409)
             record.shown = replace(record.shown, status="SHUTOFF")
 
+    def note(self, server_id: str, metadata: Mapping[str, str]) -> None:
+        with self.call("POST", "/servers/{id}/metadata"):
+            record = self.server(server_id)
+            record.shown = replace(record.shown, metadata={**record.shown.metadata, **metadata})
+
     def create_snapshot(self, server_id: str, name: str, properties: Mapping[str, str]) -> str:
         with self.call("POST", "/servers/{id}/action"):
             disk = self.server(server_id).flavor.disk_gib

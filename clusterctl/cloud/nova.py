@@ -163,6 +163,15 @@ class Compute(Service):
         """See ``base.Cloud``. One that runs or starts is no error, so an uncertain answer is tried again."""
         self._power("start", server_id, ("vm_state active", "powering-on"))
 
+    def note(self, server_id: str, metadata: Mapping[str, str]) -> None:
+        """See ``base.Cloud``. Twice is as good as once, so an uncertain answer is tried again."""
+
+        def act() -> None:
+            with calling(f"write metadata of server {server_id}"):
+                self._clients.nova.servers.set_meta(server_id, dict(metadata))
+
+        self._recovery.repeat(act)
+
     def _power(self, action: str, server_id: str, done: Sequence[str]) -> None:
         """``done``: what Nova's refusal (409) says of a server to which it was done already."""
 

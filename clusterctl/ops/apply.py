@@ -10,10 +10,11 @@ import secrets
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from clusterctl import releases
 from clusterctl import resources as r
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import CloudError
-from clusterctl.ops.preflight import Ground
+from clusterctl.ops.preflight import Ground, image_for
 from clusterctl.ops.progress import Progress
 from clusterctl.ops.removal import delete_servers
 from clusterctl.ops.waiting import Waiter
@@ -72,6 +73,7 @@ def apply_plan(
     if not (plan.boot or plan.pools):
         return frozenset()
     world = Observed(
+        servers=observed.servers,
         ports=observed.ports + tuple(new_ports),
         volumes=observed.volumes + tuple(new_volumes),
         server_groups=observed.server_groups + tuple(new_groups),
@@ -195,16 +197,18 @@ def _request(
 ) -> ServerRequest:
     server_groups = {g.name: g.id for g in world.server_groups}
     affinity = spec.groups[group].anti_affinity != "off"
+    image = image_for(spec, ground, group, world.servers)
     return ServerRequest(
         name=name,
-        image_id=ground.image.id,
+        image_id=image.id,
         flavor_id=ground.flavors[spec.groups[group].flavor].id,
         user_data=user_data,
         metadata={
             r.KEY_CLUSTER: spec.cluster,
             r.KEY_GROUP: group,
             r.KEY_SERVICES: ",".join(spec.groups[group].services),
-            r.KEY_IMAGE: ground.image.name,
+            r.KEY_IMAGE: image.name,
+            **releases.marks(releases.of_image(image)),
             **metadata,
         },
         tags=(r.owner_mark(spec.cluster),),

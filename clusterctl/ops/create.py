@@ -59,13 +59,16 @@ class CreateReport:
         }
 
 
-def plan_cluster(spec: ClusterSpec, cloud: Cloud) -> tuple[Ground, Observed, Plan]:
+def plan_cluster(spec: ClusterSpec, cloud: Cloud, image: str | None = None) -> tuple[Ground, Observed, Plan]:
     """Looks names up, observes, plans: reads only.
+
+    Args:
+        image: as of ``look_up``.
 
     Raises:
         InputError: the file names what the cloud doesn't have.
     """
-    ground = look_up(spec, cloud)
+    ground = look_up(spec, cloud, image)
     observed = cloud.observe(spec.cluster)
     return ground, observed, make_plan(spec, observed)
 
@@ -80,6 +83,7 @@ def create(
     guard: Guard | None = None,
     file: str = "FILE",
     build_timeout_s: float = BUILD_TIMEOUT_S,
+    image: str | None = None,
 ) -> CreateReport:
     """Brings the cluster of ``spec`` up, or finishes it; does nothing to one that is whole.
 
@@ -87,6 +91,7 @@ def create(
         wait_healthy: None to end when the servers are ACTIVE: nothing is known of their boot and of the services then.
         guard: locks the cluster, but only if there is something to write.
         file: path of the cluster file, for the commands named in messages.
+        image: for new servers, instead of the file's, whatever is in it.
 
     Raises:
         InputError: see ``plan_cluster``.
@@ -94,7 +99,7 @@ def create(
         ClusterctlError: a step failed; nothing is rolled back, and the message says what exists and how to go on.
     """
     with progress.phase("plan"):
-        ground, observed, plan = plan_cluster(spec, cloud)
+        ground, observed, plan = plan_cluster(spec, cloud, image)
     with progress.phase("preflight"):
         preflight(spec, plan, ground, observed, cloud)
     guard = guard or Guard("create", file)

@@ -20,10 +20,11 @@ from clusterctl.cloud.base import Cloud
 from clusterctl.errors import CloudError, ClusterctlError, InputError, NodeError
 from clusterctl.ops.artifacts import file_digest, local_artifact
 from clusterctl.ops.destroy import destroy
-from clusterctl.ops.preflight import newest_image
+from clusterctl.ops.preflight import named_images
 from clusterctl.ops.progress import Progress
 from clusterctl.ops.waiting import Waiter
 from clusterctl.plan import SSH_PORT
+from clusterctl.releases import IMAGE_SHA256, IMAGE_VERSION
 from clusterctl.resources import Flavor, Image, Network, Rule, Server, ServerRequest
 from clusterctl.spec.artifacts import ImageSpec
 from clusterctl.ssh.client import Failure, Ssh, SshError
@@ -35,8 +36,6 @@ FAMILY = "clusterctl_family"
 INPUTS = "clusterctl_inputs"
 BUILT = "clusterctl_built"
 SOURCE = "clusterctl_source"
-VERSION = "clusterctl_version_{}"
-DIGEST = "clusterctl_sha256_{}"
 
 # Prints the host keys in our own form: trimmed images leave out cloud-init's module that does it.
 _BUILDER_DATA = b"""#cloud-config
@@ -150,7 +149,7 @@ def _inputs(spec: ImageSpec, base: Path, cloud: Cloud, data: Path, cache: Path) 
     named = {"mesos": spec.artifacts.mesos, "marathon": spec.artifacts.marathon}
     files = {name: local_artifact(name, artifact, base, cache) for name, artifact in named.items()}
     problems: list[str] = []
-    source = newest_image(cloud, spec.source_image)
+    source = next(iter(named_images(cloud, spec.source_image)), None)
     if source is None:
         problems.append(f"source_image: found {spec.source_image!r}, and the cloud has no image of that name or id")
     network = cloud.network(spec.build.network)
@@ -298,7 +297,7 @@ def _snapshot(
         SOURCE: inputs.source.name,
     }
     for name, artifact in named.items():
-        properties |= {VERSION.format(name): artifact.version, DIGEST.format(name): artifact.sha256}
+        properties |= {IMAGE_VERSION.format(name): artifact.version, IMAGE_SHA256.format(name): artifact.sha256}
     progress.note("taking the snapshot")
     image_id = cloud.create_snapshot(server.id, f"{spec.family}-{built:%Y%m%d-%H%M%S}", properties)
     found: list[Image | None] = [None]

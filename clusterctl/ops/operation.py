@@ -14,7 +14,7 @@ from clusterctl.ops.builds import BUILD_TIMEOUT_S, Builds
 from clusterctl.ops.create import WaitHealthy
 from clusterctl.ops.drain import Drains
 from clusterctl.ops.lock import Guard
-from clusterctl.ops.preflight import look_up, preflight
+from clusterctl.ops.preflight import image_for, look_up, preflight
 from clusterctl.ops.progress import Progress
 from clusterctl.ops.removal import DELETABLE, delete_each, delete_servers
 from clusterctl.ops.roll.look import Cluster, Look
@@ -32,6 +32,7 @@ class Operation:
         wait_healthy: as of ``create``.
         drains: the drains of a cluster with these servers.
         go_on: the command that goes on after a failure.
+        image: for new servers, instead of the file's, whatever is in it.
     """
 
     spec: ClusterSpec
@@ -44,6 +45,7 @@ class Operation:
     go_on: str
     waiter: Waiter = field(default_factory=Waiter)
     build_timeout_s: float = BUILD_TIMEOUT_S
+    image: str | None = None
 
     def observe(self) -> Observed:
         """All that the cluster has now.
@@ -63,6 +65,18 @@ class Operation:
         """Asks the control nodes once."""
         return Cluster(spec, self.cloud, self.prober, self.waiter).look()
 
+    def can_make(self, groups: Collection[str]) -> None:
+        """Checks that new servers of these groups could be made: before anything is taken away for them.
+
+        Raises:
+            InputError: a name of the file is unknown to the cloud.
+            ClusterctlError: there is no image for them (``preflight.image_for``).
+        """
+        if groups:
+            ground, servers = look_up(self.spec, self.cloud, self.image), self.cloud.servers(self.spec.cluster)
+            for group in groups:
+                image_for(self.spec, ground, group, servers)
+
     def make(
         self,
         spec: ClusterSpec,
@@ -80,7 +94,7 @@ class Operation:
             ClusterctlError: see ``preflight``, ``apply_plan`` and ``Builds.finish``.
         """
         with self.progress.phase("plan"):
-            ground, observed = look_up(spec, self.cloud), self.observe()
+            ground, observed = look_up(spec, self.cloud, self.image), self.observe()
             plan = make_plan(spec, observed)
             if not everything:
                 plan = plan.limited(nodes=nodes, groups=groups)

@@ -3,35 +3,46 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from clusterctl import releases
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError, InputError
-from clusterctl.plan import Plan
-from clusterctl.resources import Flavor, Image, Limits, Network, Observed, server_group_name
+from clusterctl.plan import Plan, failed_build
+from clusterctl.resources import Flavor, Image, Limits, Network, Observed, Server, server_group_name
 from clusterctl.spec.model import ClusterSpec
 
 
 @dataclass(frozen=True)
 class Ground:
-    """The names of the cluster file, looked up in the cloud."""
+    """The names of the cluster file, looked up in the cloud.
 
-    image: Image
+    Attributes:
+        images: of the family, newest first; or the one of that exact name or id.
+        any_release: takes the first of them whatever is in it: the operator said so.
+    """
+
+    images: tuple[Image, ...]
     network: Network
     flavors: dict[str, Flavor]  # by the name or id that the file uses
+    any_release: bool = False
 
 
-def look_up(spec: ClusterSpec, cloud: Cloud) -> Ground:
+def look_up(spec: ClusterSpec, cloud: Cloud, image: str | None = None) -> Ground:
     """Resolves image, network, flavors, keypair and zones.
+
+    Args:
+        image: to be used instead of the file's, whatever is in it.
 
     Raises:
         InputError: a name of the file is unknown to the cloud; every unknown name is in the message.
     """
     problems: list[str] = []
-    image = newest_image(cloud, spec.image)
-    if image is None:
-        problems.append(f"image: found {spec.image!r}, and the cloud has no image of that family, name or id")
+    images = named_images(cloud, image or spec.image)
+    if not images:
+        key, name = ("--image", image) if image else ("image", spec.image)
+        problems.append(f"{key}: found {name!r}, and the cloud has no image of that family, name or id")
     network = cloud.network(spec.network, with_free_addresses=True)
     if network is None:
         problems.append(f"network: found {spec.network!r}, and the cloud has no network of that name or id")
@@ -43,19 +54,46 @@ def look_up(spec: ClusterSpec, cloud: Cloud) -> Ground:
     if not cloud.has_keypair(spec.keypair):
         problems.append(f"keypair: found {spec.keypair!r}, and your user has no keypair of that name")
     problems += _unknown_zones(spec, cloud)
-    if problems or image is None or network is None:
+    if problems or network is None:
         raise InputError(
             "\n".join(problems),
             hint="Correct the cluster file, or make what is missing. `clusterctl image build` makes the base image.",
         )
     used = {group.flavor for group in spec.groups.values()}
-    return Ground(image=image, network=network, flavors={name: known[name] for name in used})
+    flavors = {name: known[name] for name in used}
+    return Ground(tuple(images), network, flavors, any_release=image is not None)
 
 
-def newest_image(cloud: Cloud, wanted: str) -> Image | None:
-    """The newest image of the family ``wanted``, else the one of that exact name or id."""
-    found = cloud.images(family=wanted) or cloud.images(name_or_id=wanted)
-    return found[0] if found else None
+def named_images(cloud: Cloud, wanted: str) -> list[Image]:
+    """The images of the family ``wanted``, else those of that exact name or id; newest first."""
+    return cloud.images(family=wanted) or cloud.images(name_or_id=wanted)
+
+
+def image_for(spec: ClusterSpec, ground: Ground, group: str, servers: Sequence[Server]) -> Image:
+    """The newest image that gives new nodes of a group the artifacts that the cluster runs.
+
+    Args:
+        servers: of the cluster.
+
+    Raises:
+        ClusterctlError: there is none: a new node would bring another version into the cluster than its peers run.
+    """
+    there = [server for server in servers if not failed_build(server) and server.status != "DELETED"]
+    wanted = releases.running(there, spec.groups[group].services)
+    found = ground.images[0] if ground.any_release else releases.choose(ground.images, wanted)
+    if found is None:
+        needed = " and ".join(" or ".join(map(str, sorted(each))) for each in wanted.values())
+        has = "; ".join(f"{image.name} has {_contents(image)}" for image in ground.images)
+        raise ClusterctlError(
+            f"group {group}: new nodes need an image with {needed}, as the others run it; {has}",
+            hint="`clusterctl image build` with the artifacts file of the last upgrade makes one. `--image NAME` takes "
+            "an image whatever is in it; `clusterctl upgrade` then brings its nodes to the others' versions.",
+        )
+    return found
+
+
+def _contents(image: Image) -> str:
+    return " and ".join(str(each) for each in releases.of_image(image).values()) or "no versions recorded"
 
 
 def _unknown_zones(spec: ClusterSpec, cloud: Cloud) -> Iterator[str]:
@@ -77,11 +115,12 @@ def preflight(spec: ClusterSpec, plan: Plan, ground: Ground, observed: Observed,
     """Checks that ``plan`` fits quotas, addresses and flavors; no call for an empty plan.
 
     Raises:
-        ClusterctlError: it doesn't fit; every shortfall is in the message.
+        ClusterctlError: it doesn't fit, every shortfall is in the message; or there is no image (``image_for``).
     """
     if plan.empty:
         return
-    shortfalls = [*_flavor_fit(spec, ground), *_quota(spec, plan, ground, observed, cloud.limits())]
+    images = {group: image_for(spec, ground, group, observed.servers) for group in plan.groups_of_new_servers}
+    shortfalls = [*_flavor_fit(spec, ground, images), *_quota(spec, plan, ground, observed, cloud.limits())]
     addresses = len(plan.ports) + sum(pool.count for pool in plan.pools)
     free = ground.network.free_addresses
     if free is not None and addresses > free:
@@ -93,9 +132,8 @@ def preflight(spec: ClusterSpec, plan: Plan, ground: Ground, observed: Observed,
         )
 
 
-def _flavor_fit(spec: ClusterSpec, ground: Ground) -> Iterator[str]:
-    image = ground.image
-    for name in {group.flavor: name for name, group in spec.groups.items()}.values():
+def _flavor_fit(spec: ClusterSpec, ground: Ground, images: Mapping[str, Image]) -> Iterator[str]:
+    for name, image in images.items():
         flavor = ground.flavors[spec.groups[name].flavor]
         # disk 0 means 'as large as the image' (Nova flavors)
         if flavor.disk_gib and flavor.disk_gib < image.min_disk_gib:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ from clusterctl.ops.drain import Agent
 from clusterctl.ops.majority import loss, node_serves
 from clusterctl.ops.operation import Operation
 from clusterctl.ops.removal import delete_each
+from clusterctl.plan import make_plan
 from clusterctl.resources import Observed
 from clusterctl.spec.model import Service
 from clusterctl.topology import topology
@@ -54,6 +56,7 @@ def repair(op: Operation, *, mend: bool) -> RepairReport:
         with op.going_on(), op.guard.hold(op.spec.cluster, op.cloud):
             # as things are now that nobody else changes them
             report.findings = _diagnose(op)
+            op.can_make(_renewed(op, report.findings))
             _Mending(op, report).run()
             with op.progress.phase("verify"):
                 op.wait_healthy(op.spec, True)
@@ -69,6 +72,14 @@ def repair(op: Operation, *, mend: bool) -> RepairReport:
 def _diagnose(op: Operation) -> list[Finding]:
     observed = op.observe()
     return diagnose(op.spec, observed, op.look(op.spec), _registered(op, observed))
+
+
+def _renewed(op: Operation, findings: Sequence[Finding]) -> set[str]:
+    """Groups that will get servers."""
+    observed = op.observe()
+    broken = {finding.id for finding in findings if finding.remedy is Remedy.REPLACE}
+    missing = make_plan(op.spec, observed).groups_of_new_servers
+    return {*missing, *(server.group for server in observed.servers if server.id in broken)}
 
 
 def _registered(op: Operation, observed: Observed) -> dict[str, Agent] | None:

@@ -74,6 +74,7 @@ def replace(op: Operation, name: str, confirm: Confirm, *, deadline_s: float, fo
         going = victims(op, subject.old) if is_agent and subject.old else []
         if not is_agent:
             _bear(op, subject)
+        op.can_make([subject.group])
     if subject.old:
         confirm([each.line for each in going] or _lines(subject))
     report = ReplaceReport(op.spec.cluster, name)

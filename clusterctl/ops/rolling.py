@@ -8,15 +8,14 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
 
-from clusterctl import paths
+from clusterctl import paths, releases
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import InputError
 from clusterctl.ops.access import Access, open_access
 from clusterctl.ops.backup import back_up
 from clusterctl.ops.drain import Drainer, open_drains
-from clusterctl.ops.image import VERSION
 from clusterctl.ops.inventory import cluster_inventory
-from clusterctl.ops.preflight import newest_image
+from clusterctl.ops.preflight import named_images
 from clusterctl.ops.progress import Progress
 from clusterctl.ops.reconfigure import Reconfigure, Renewal, classified, consented
 from clusterctl.ops.restart import Restart
@@ -28,7 +27,7 @@ from clusterctl.ops.roll.nodestate import COMPONENTS, NodeState, Wanted
 from clusterctl.ops.roll.order import SERVICES, batch_size, chosen
 from clusterctl.ops.roll.report import Journal
 from clusterctl.ops.roll.steps import Roll, Work
-from clusterctl.ops.upgrade import Upgrade, look_at_nodes, unfinished
+from clusterctl.ops.upgrade import Ledger, Upgrade, look_at_nodes, unfinished
 from clusterctl.ops.upgrade_artifacts import Previous, kept_artifact, wanted_artifacts
 from clusterctl.ops.upgrade_marathon import MarathonUpgrade
 from clusterctl.spec.artifacts import Artifacts, ImageSpec
@@ -160,10 +159,12 @@ def upgrade_service(
     journal.facts["versions"] = {name: each.version for name, each in wanted.items()}
     journal.skipped += [(each, name) for each, all_ in targets.items() for name in all_ if name not in left[each]]
     _plan(journal, left)
+    ledger = Ledger(ground.cloud, ground.spec.cluster)
+    ledger.enter({name: state.releases for name, state in states.items()})  # a killed run may have come no further
     _tell_image(ground, journal, wanted, artifacts)
     find = kept_artifact(cache, older, older_base)
     _tell_no_way_back(ground, left, states, find)
-    work = Upgrade(ground.hosts, wanted, states, find)
+    work = Upgrade(ground.hosts, ledger, wanted, states, find)
     roll = ground.roll(work, journal)
     for each, todo in left.items():
         if each is Service.MARATHON:
@@ -243,27 +244,30 @@ def _plan(journal: Journal, targets: Targets) -> None:
 
 
 def _tell_image(ground: Ground, journal: Journal, wanted: Mapping[str, Wanted], artifacts: Path | None) -> None:
-    """Nodes that are added later come from the newest image: says whether that has the new versions.
+    """Nodes that are added later get what the others run then: says from which image, or that there is none yet.
 
     A roll without one is not refused: the image may as well be built once the roll has shown that the version is good.
     """
-    image = newest_image(ground.cloud, ground.spec.image)
-    properties = image.properties if image else {}
-    missing = [
-        f"{name} {each.version}"
-        for name, each in wanted.items()
-        if each.path is not None and properties.get(VERSION.format(name)) != each.version
-    ]
-    journal.facts["image"] = None if missing or image is None else image.name
-    if missing:
-        text = (
-            f"no newest image {ground.spec.image} with {' and '.join(missing)}: nodes added later would come up with "
-            f"the old version until `clusterctl image build {artifacts}`"
-        )
-        ground.warn(text)
-        journal.advice.append(text)
-    elif image is not None and any(each.path for each in wanted.values()):
-        journal.advice.append(f"nodes added later get the same versions, from image {image.name}")
+    new = {name: release for name, each in wanted.items() if (release := each.release)}
+    if new:
+        spec, images = ground.spec, named_images(ground.cloud, ground.spec.image)
+        servers = releases.after_upgrade(ground.cloud.servers(spec.cluster), new)
+        found = {
+            group: releases.choose(images, releases.running(servers, each.services))
+            for group, each in spec.groups.items()
+        }
+        names = sorted({image.name for image in found.values() if image})
+        without = [group for group, image in found.items() if image is None]
+        journal.facts["image"] = None if without else ", ".join(names)
+        if without:
+            text = (
+                f"no image of {spec.image} has {' and '.join(map(str, new.values()))} beside what else runs: new nodes "
+                f"of {', '.join(without)} can't be made until `clusterctl image build {artifacts}`"
+            )
+            ground.warn(text)
+            journal.advice.append(text)
+        else:
+            journal.advice.append(f"nodes added later get the same versions, from image {', '.join(names)}")
     if "zookeeper" in wanted:
         journal.advice.append("`clusterctl image build --force` brings the same ZooKeeper to nodes added later")
 

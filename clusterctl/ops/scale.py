@@ -77,6 +77,7 @@ def scale(op: Operation, counts: Counts, work: NodeWork, confirm: Confirm, optio
         found = changes(observed, wanted, counts)
         refuse(op.spec, wanted, observed, found, options)
         going = leaving(op, wanted, observed, found, options)
+        op.can_make([change.group for change in found if change.target > change.have])
     lines = [change.line for change in found if change.have != change.target]
     lines += [each.line for each in going] + leaving_lines(wanted, found, options)
     if any(change.target < change.have for change in found):

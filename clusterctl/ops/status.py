@@ -13,6 +13,7 @@ from clusterctl.health.judge import BOOTED, boot_text, node_ready
 from clusterctl.health.marathon import leading_marathon
 from clusterctl.health.mesos import leading_master
 from clusterctl.health.prober import Prober
+from clusterctl.releases import of_server
 from clusterctl.resources import KEY_IMAGE, Server
 from clusterctl.spec.model import CONTROL_SERVICES, ClusterSpec, Service
 
@@ -29,6 +30,7 @@ class NodeStatus:
         roles: service -> what it does there: leader, follower, standby, registered; or why that is not known.
         versions: service -> version, where the service told it.
         image: version (name) of the image that the server was made from.
+        artifacts: component -> version of the artifact that is recorded as installed, which its service may not tell.
         tasks: running Mesos tasks; None for other nodes than registered agents.
     """
 
@@ -40,6 +42,7 @@ class NodeStatus:
     roles: Mapping[str, str]
     versions: Mapping[str, str]
     image: str
+    artifacts: Mapping[str, str]
     tasks: int | None = None
     detail: str = ""
 
@@ -54,6 +57,7 @@ class NodeStatus:
             "roles": dict(self.roles),
             "versions": dict(self.versions),
             "image": self.image,
+            "artifacts": dict(self.artifacts),
             "tasks": self.tasks,
             "detail": self.detail,
         }
@@ -153,6 +157,7 @@ def _node(
         roles={},
         versions={},
         image=server.metadata.get(KEY_IMAGE, ""),
+        artifacts={name: each.version for name, each in of_server(server).items()},
         detail=server.fault or "",
     )
     if node is None or server.status != "ACTIVE":

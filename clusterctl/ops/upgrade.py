@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from clusterctl.ansible.playbook import PlaybookError
+from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError, InputError
 from clusterctl.health.expect import UNITS
 from clusterctl.ops.restart import set_unit
@@ -27,6 +28,7 @@ from clusterctl.ops.roll.nodestate import (
 )
 from clusterctl.ops.roll.order import SERVICES
 from clusterctl.ops.upgrade_artifacts import Previous
+from clusterctl.releases import Releases, marks
 from clusterctl.spec.model import Service
 
 
@@ -112,6 +114,25 @@ def unfinished(
 
 
 @dataclass(frozen=True)
+class Ledger:
+    """What each node has, in its server's metadata: nodes that are made later get the same (``releases``)."""
+
+    cloud: Cloud
+    cluster: str
+
+    def enter(self, found: Mapping[str, Releases]) -> None:
+        """Writes what nodes have, by name; only where something else is written yet.
+
+        Raises:
+            CloudError: a call failed; the next upgrade enters it, whatever else it finds to do.
+        """
+        for server in self.cloud.servers(self.cluster):
+            wanted = marks(found.get(server.node or server.name, {}))
+            if not wanted.items() <= server.metadata.items():
+                self.cloud.note(server.id, wanted)
+
+
+@dataclass(frozen=True)
 class Upgrade:
     """The work of an upgrade (``roll.steps.Work``).
 
@@ -121,6 +142,7 @@ class Upgrade:
     """
 
     hosts: Hosts
+    ledger: Ledger
     wanted: Mapping[str, Wanted]
     states: Mapping[str, NodeState]
     previous: Previous
@@ -128,7 +150,10 @@ class Upgrade:
 
     def apply(self, service: Service, names: Sequence[str]) -> None:
         """See ``Work``."""
-        self._install(service, names, self.wanted[COMPONENTS[service]])
+        want = self.wanted[COMPONENTS[service]]
+        self._install(service, names, want)
+        if want.release:
+            self.ledger.enter({name: {want.component: want.release} for name in names})
 
     def put_back(self, service: Service, name: str) -> str:
         """See ``Work``: the old version, if the step has touched it and a copy is at hand."""
@@ -139,6 +164,13 @@ class Upgrade:
         if now.version(component) == old and before.packages.get(package) == now.packages.get(package):
             set_unit(self.hosts, service, [name], "started")
             return ""
+        note = self._go_back(service, name, old, now)
+        self.ledger.enter({name: self.state(name).releases})
+        return note
+
+    def _go_back(self, service: Service, name: str, old: str, now: NodeState) -> str:
+        """See ``put_back``."""
+        component = COMPONENTS[service]
         try:
             if not self._reinstall(service, name, old):
                 set_unit(self.hosts, service, [name], "restarted")
@@ -160,6 +192,7 @@ class Upgrade:
         """Makes the Marathon that a node had before the roll the current one again. Raises PlaybookError."""
         record = self.states[name].records["marathon"]
         self.hosts.run("marathon-back", [name], {"roll_version": record.version, "roll_sha256": record.sha256})
+        self.ledger.enter({name: self.states[name].releases})
 
     def _reinstall(self, service: Service, name: str, old: str) -> bool:
         """Whether the old version could be had."""

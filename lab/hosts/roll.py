@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,11 +28,12 @@ from clusterctl.resources import Flavor, Image, Port, Server  # noqa: E402
 
 
 class HostsCloud:
-    """What a roll asks of a cloud: its reads."""
+    """What a roll asks of a cloud: its reads, and notes on servers."""
 
     def __init__(self, of: Cluster, host_key: str) -> None:
         self._cluster = of
         self._host_key = host_key
+        self._notes: dict[str, dict[str, str]] = {}
 
     def servers(self, _cluster: str) -> list[Server]:
         named = {name for name, group in self._cluster.spec.groups.items() if group.named}
@@ -47,6 +49,7 @@ class HostsCloud:
                 flavor="none",
                 services=tuple(node.services),
                 created="2000-01-01T00:00:00Z",
+                metadata=self._notes.get(node.name, {}),
             )
             for node in self._cluster.nodes
         ]
@@ -56,6 +59,9 @@ class HostsCloud:
 
     def flavors(self) -> list[Flavor]:
         return [Flavor("none", "none", **FLAVOR)]
+
+    def note(self, server_id: str, metadata: Mapping[str, str]) -> None:
+        self._notes.setdefault(server_id, {}).update(metadata)
 
     def images(self, **_: Any) -> list[Image]:
         return []

@@ -234,6 +234,24 @@ def test_upgrade_under_load(cluster: Cluster, old: Path, new: Path, task: dict[s
     assert (again["done"], len(again["skipped"])) == ([], 10 + BUILDERS)
 
 
+def test_nodes_added_later_come_with_what_the_others_run(cluster: Cluster, new: Path) -> None:
+    more = f"builders={BUILDERS + 1}"
+    before = {node["name"] for node in cluster.status()["nodes"]}
+    done = run("scale", cluster.file, more)
+    assert (done.returncode, "need an image with mesos 1.11.0-2, as the others run it" in done.stderr) == (1, True)
+    assert {node["name"] for node in cluster.status()["nodes"]} == before
+
+    image = labkit.clusterctl("image", "build", new)
+    try:
+        labkit.clusterctl("scale", cluster.file, more)
+        (added,) = (node for node in cluster.status()["nodes"] if node["name"] not in before)
+        assert (added["image"], added["artifacts"]) == (image["name"], {"mesos": "1.11.0-2"})
+        assert cluster.on(added["name"], "dpkg-query -W -f '${Version}' mesos") == "1.11.0-2"
+        labkit.clusterctl("scale", cluster.file, f"builders={BUILDERS}", "--remove", added["name"], "--yes")
+    finally:  # it is the newest: other tests would start from it
+        openstack.connect(cloud="lab").image.delete_image(image["id"])
+
+
 def test_a_node_killed_in_the_middle_stops_the_roll(cluster: Cluster, task: dict[str, Any]) -> None:
     before = starts(cluster)
     leader = cluster.status()["leaders"]["zookeeper"]

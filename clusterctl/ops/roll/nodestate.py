@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,15 +12,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from clusterctl.errors import ClusterctlError
 from clusterctl.health.expect import UNITS
 from clusterctl.ops.roll.versions import forbidden
+from clusterctl.releases import ARTIFACTS, Release, Releases
 from clusterctl.spec.model import Service
 
 ZOOKEEPER_PACKAGE = "libzookeeper-java"
-COMPONENTS = {
-    Service.ZOOKEEPER: "zookeeper",
-    Service.MESOS_MASTER: "mesos",
-    Service.MESOS_AGENT: "mesos",
-    Service.MARATHON: "marathon",
-}
+COMPONENTS: Mapping[str, str] = {Service.ZOOKEEPER: "zookeeper", **ARTIFACTS}
 _MARGIN_MIB = 64  # for dpkg's own files, and for the service to go on meanwhile
 
 
@@ -64,6 +60,11 @@ class NodeState(_Facts):
     marathon: str = ""
     units: dict[str, UnitFacts] = {}
 
+    @property
+    def releases(self) -> Releases:
+        """The artifacts that it has."""
+        return {name: Release(name, each.version, each.sha256) for name, each in self.records.items()}
+
     def version(self, component: str) -> str:
         """What is installed; empty if nothing is."""
         if component == "zookeeper":
@@ -89,6 +90,11 @@ class Wanted:
     path: Path | None = None
     package: str = ""
     room_bytes: int = 0
+
+    @property
+    def release(self) -> Release | None:
+        """None for what is no artifact."""
+        return Release(self.component, self.version, self.sha256) if self.path is not None else None
 
     def variables(self) -> dict[str, object]:
         """For ``playbooks/upgrade.yml``."""

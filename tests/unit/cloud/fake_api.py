@@ -180,6 +180,9 @@ class FakeApi:
             return self._delete(kept, path)
         if path.endswith("/action"):
             return self._action(path, body)
+        if path.endswith("/metadata") and (found := [s for s in self.servers if s["id"] == path.split("/")[2]]):
+            found[0]["metadata"] = {**found[0]["metadata"], **body["metadata"]}
+            return Reply(200, {"metadata": found[0]["metadata"]})
         fixed: dict[str, Body] = {
             "/flavors/detail": {
                 "flavors": [{"id": "f1", "name": "m1.small", "vcpus": 1, "ram": 2048, "disk": 10, "links": []}]

@@ -317,6 +317,17 @@ def test_stop_and_start_are_idempotent(cloud: OpenStackCloud, api: FakeApi) -> N
     assert caught.value.status == 404
 
 
+def test_metadata_is_added_to(cloud: OpenStackCloud, api: FakeApi) -> None:
+    api.servers = [ours("ci-a")]
+    before = dict(api.servers[0]["metadata"])
+    api.faults.append(Fault("POST .*/metadata", error=TIMEOUT))
+    cloud.note(api.servers[0]["id"], {"clusterctl.artifact.mesos": "2 b"})
+    assert cloud.servers("ci")[0].metadata == before | {"clusterctl.artifact.mesos": "2 b"}
+    with pytest.raises(CloudError) as caught:
+        cloud.note("none", {"a": "b"})
+    assert caught.value.status == 404
+
+
 def test_single_server_keeps_its_name(cloud: OpenStackCloud, api: FakeApi) -> None:
     cloud.create_servers(replace(AGENTS, count=1, name="ci-builders-x2-1"))
     assert [found["name"] for found in api.servers] == ["ci-builders-x2-1"]

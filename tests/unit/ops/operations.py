@@ -14,9 +14,9 @@ from clusterctl.ops.drain import Drains
 from clusterctl.ops.operation import Operation
 from clusterctl.ops.progress import Progress
 from clusterctl.ops.verify import VerifyReport
-from clusterctl.resources import Server
+from clusterctl.resources import Image, Server
 from clusterctl.spec.model import ClusterSpec
-from tests.unit.ops.clouds import Clock, create_in, demo_cloud, guard
+from tests.unit.ops.clouds import IMAGE, Clock, create_in, demo_cloud, guard
 from tests.unit.ops.mesos import MemoryMasters
 from tests.unit.specs import demo_spec
 
@@ -53,11 +53,12 @@ class Nodes:
 
 
 class Running:
-    """The demo cluster, created; with a leading master that knows its agents."""
+    """The demo cluster, created (from the newest of ``images``); with a leading master that knows its agents."""
 
-    def __init__(self, spec: ClusterSpec | None = None) -> None:
+    def __init__(self, spec: ClusterSpec | None = None, images: Sequence[Image] = (IMAGE,)) -> None:
         self.spec = spec or demo_spec()
         self.cloud = demo_cloud()
+        self.cloud.image_list = list(images)
         self.clock = Clock()
         self.nodes = Nodes()
         create_in(self.cloud, self.spec)
@@ -89,7 +90,9 @@ class Running:
         self.clock.waiter().until(good, what=f"servers (fresh: {fresh})", timeout_s=60)
         return VerifyReport(checks=())
 
-    def operation(self, wait_healthy: WaitHealthy | None = None, spec: ClusterSpec | None = None) -> Operation:
+    def operation(
+        self, wait_healthy: WaitHealthy | None = None, spec: ClusterSpec | None = None, image: str | None = None
+    ) -> Operation:
         waiter = self.clock.waiter()
         return Operation(
             spec=spec or self.spec,
@@ -101,6 +104,7 @@ class Running:
             guard=replace(guard(), waiter=waiter),
             go_on="clusterctl scale demo.yml",
             waiter=waiter,
+            image=image,
         )
 
     def servers(self, group: str) -> list[str]:

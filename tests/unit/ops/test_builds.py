@@ -33,9 +33,16 @@ def failing(name: str, times: int, fault: str = "no valid host") -> Callable[[st
     return fail
 
 
-def without_waiting(cloud: MemoryCloud, spec: ClusterSpec, **more: float) -> CreateReport:
+def without_waiting(cloud: MemoryCloud, spec: ClusterSpec, build_timeout_s: float = 1200) -> CreateReport:
     return create(
-        spec, cloud, progress=Progress(), wait_healthy=None, waiter=Clock().waiter(), guard=guard(), file="f", **more
+        spec,
+        cloud,
+        progress=Progress(),
+        wait_healthy=None,
+        waiter=Clock().waiter(),
+        guard=guard(),
+        file="f",
+        build_timeout_s=build_timeout_s,
     )
 
 

@@ -18,7 +18,7 @@ from clusterctl.ops.rolling import Ground, no_new_identity, restart_service, upg
 from clusterctl.resources import Image
 from clusterctl.spec.model import ClusterSpec
 from tests.unit.ops.roll.packages import deb, tarball
-from tests.unit.ops.roll.world import MASTER, NEW_ZOOKEEPER, ONE, THREE, TWO, World
+from tests.unit.ops.roll.world import MASTER, NEW_ZOOKEEPER, OLD_MARATHON, ONE, THREE, TWO, World
 
 NO_SSH: dict[str, Any] = {"ssh": None, "host_keys": None}
 
@@ -131,18 +131,53 @@ def test_without_an_image_of_the_version_a_warning_comes_first(
     ground: Ground, world: Recorded, artifacts: Path, warned: list[str]
 ) -> None:
     journal = upgrade(ground, "mesos", artifacts)
-    assert "no newest image clusterctl-base with mesos 1.11.0-2: nodes added later would come up" in warned[0]
-    assert f"`clusterctl image build {artifacts}`" in warned[0]
+    assert warned[0] == (
+        "no image of clusterctl-base has mesos 1.11.0-2 beside what else runs: new nodes of control, jenkins, builders "
+        f"can't be made until `clusterctl image build {artifacts}`"
+    )
     assert journal.to_json()["image"] is None
     assert "no copy of mesos 1.11.0-1" in warned[1]
 
 
 def test_an_image_of_the_version_is_named(ground: Ground, world: Recorded, artifacts: Path, warned: list[str]) -> None:
-    properties = {"clusterctl_family": "clusterctl-base", "clusterctl_version_mesos": "1.11.0-2"}
+    named = json.loads(artifacts.read_text())["artifacts"]["mesos"]
+    properties = {
+        "clusterctl_family": "clusterctl-base",
+        "clusterctl_version_mesos": named["version"],
+        "clusterctl_sha256_mesos": named["sha256"],
+        "clusterctl_version_marathon": OLD_MARATHON[1],
+        "clusterctl_sha256_marathon": OLD_MARATHON[0],
+    }
     world.cloud.image_list = [Image("i", "base-9", "active", "2026-02-01T00:00:00Z", 1, 0, 1, properties)]
     journal = upgrade(ground, "mesos", artifacts, previous=artifacts)
     assert journal.to_json()["image"] == "base-9"
     assert journal.advice == ["nodes added later get the same versions, from image base-9"]
+
+
+def test_an_image_that_has_only_one_of_two_is_none(
+    ground: Ground, world: Recorded, artifacts: Path, warned: list[str]
+) -> None:
+    """Marathon was not upgraded: a control node from this image would bring another."""
+    named = json.loads(artifacts.read_text())["artifacts"]
+    properties = {"clusterctl_family": "clusterctl-base"}
+    for name, each in named.items():
+        properties |= {f"clusterctl_{key}_{name}": each[key] for key in ("version", "sha256")}
+    world.cloud.image_list = [Image("i", "base-9", "active", "2026-02-01T00:00:00Z", 1, 0, 1, properties)]
+    upgrade(ground, "mesos", artifacts)
+    assert "new nodes of control can't be made" in warned[0]
+
+
+def test_what_nodes_have_is_recorded_even_if_nothing_is_left_to_do(
+    ground: Ground, world: Recorded, artifacts: Path
+) -> None:
+    upgrade(ground, "all", artifacts)
+    recorded = world.cloud.recorded("mesos")
+    assert (len(recorded), {value.split()[0] for value in recorded.values()}) == (6, {"1.11.0-2"})
+    assert {value.split()[0] for value in world.cloud.recorded("marathon").values()} == {"1.11.25"}
+    # killed after the last node was installed, before it was recorded
+    world.cloud.note(world.cloud.listed[0].id, {"clusterctl.artifact.mesos": "1.11.0-1 " + "a" * 64})
+    assert upgrade(ground, "all", artifacts).done == []
+    assert world.cloud.recorded("mesos") == recorded
 
 
 def test_marathon_is_not_upgraded_in_part(ground: Ground, world: Recorded, artifacts: Path) -> None:

@@ -54,6 +54,7 @@ def test_json() -> None:
         "roles": {"mesos_agent": "registered"},
         "versions": {"mesos_agent": "1.11.0"},
         "image": "base-1",
+        "artifacts": {},
         "tasks": 1,
         "detail": "",
     }

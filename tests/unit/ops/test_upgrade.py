@@ -14,7 +14,7 @@ from clusterctl.ops.roll.look import Look
 from clusterctl.ops.roll.nodestate import NodeState, Wanted, obstacles
 from clusterctl.ops.roll.order import SERVICES, chosen
 from clusterctl.ops.roll.report import Journal, RollError
-from clusterctl.ops.upgrade import Upgrade, look_at_nodes, unfinished
+from clusterctl.ops.upgrade import Ledger, Upgrade, look_at_nodes, unfinished
 from clusterctl.ops.upgrade_marathon import MarathonUpgrade
 from clusterctl.spec.model import Service
 from tests.unit.ops.roll.world import (
@@ -55,7 +55,7 @@ def upgrade(
     targets = chosen(world.cluster.look().expect, SERVICES[service], only)
     states, want = look_at_nodes(world, targets, WANTED | wanted, to)
     left = unfinished(targets, states, want)
-    work = Upgrade(world, want, states, previous)
+    work = Upgrade(world, Ledger(world.cloud, "demo"), want, states, previous)
     roll = world.roll(work, f"upgrade {service}")
     for each, names in left.items():
         roll.journal.plan(each, names)
@@ -136,6 +136,8 @@ def test_a_failed_upgrade_gets_its_old_version_back(world: World) -> None:
     assert world.mesos == dict.fromkeys(world.mesos, OLD_MESOS) | {TWO: NEW_MESOS}
     assert ONE in journal.unfinished
     assert THREE in journal.unfinished
+    new, old = (f"{version} {sha256}" for sha256, version in (NEW_MESOS, OLD_MESOS))
+    assert world.cloud.recorded("mesos") == {TWO: new, THREE: old}, "what new nodes would get, as far as was touched"
 
 
 def test_without_a_copy_the_old_version_is_said_to_be_missing(world: World) -> None:
@@ -253,7 +255,7 @@ def test_the_old_marathon_stops_only_when_the_new_one_waits_behind_it(world: Wor
 def test_a_failed_backup_stops_the_upgrade_before_anything_is_touched(world: World) -> None:
     targets = chosen(world.cluster.look().expect, (MARATHON,), ())
     states, want = look_at_nodes(world, targets, WANTED, None)
-    work = Upgrade(world, want, states, lambda *_: None)
+    work = Upgrade(world, Ledger(world.cloud, "demo"), want, states, lambda *_: None)
     roll = world.roll(work)
 
     def broken(_: Look) -> Path:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from clusterctl.ansible.playbook import PlaybookError, PlaybookResult
@@ -18,6 +18,7 @@ from clusterctl.ops.progress import Progress
 from clusterctl.ops.roll.look import Cluster
 from clusterctl.ops.roll.report import Journal
 from clusterctl.ops.roll.steps import Roll, Work
+from clusterctl.releases import KEY_ARTIFACT
 from clusterctl.resources import Flavor, Server
 from clusterctl.spec.model import ClusterSpec, Service
 from tests.unit.health.clusters import CONTROL, FLAVORS, FRAMEWORK, server
@@ -49,6 +50,17 @@ class Listing(MemoryCloud):
 
     def flavors(self) -> list[Flavor]:
         return list(FLAVORS)
+
+    def note(self, server_id: str, metadata: Mapping[str, str]) -> None:
+        self.listed = [
+            replace(server, metadata={**server.metadata, **metadata}) if server.id == server_id else server
+            for server in self.listed
+        ]
+
+    def recorded(self, component: str) -> dict[str, str]:
+        """Node -> what its server's metadata say of a component."""
+        key = KEY_ARTIFACT.format(component)
+        return {server.name: server.metadata[key] for server in self.listed if key in server.metadata}
 
 
 @dataclass
