@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,7 +23,7 @@ VARIABLES = {
 
 @pytest.fixture(scope="module")
 def plugin() -> ModuleType:
-    path = playbooks_dir() / "lookup_plugins" / "node_state.py"
+    path = playbooks_dir() / "action_plugins" / "node_state.py"
     spec = importlib.util.spec_from_file_location("node_state", path)
     assert spec is not None
     assert spec.loader is not None
@@ -32,29 +32,65 @@ def plugin() -> ModuleType:
     return module
 
 
-def look(plugin: ModuleType, **changes: Any) -> dict[str, Any]:
-    (state,) = plugin.LookupModule().run([], variables={**VARIABLES, **changes})
-    assert isinstance(state, dict)
-    return state
+def run(plugin: ModuleType, printed: list[str], rc: int = 0) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """The result of the action where the node prints that, and what was executed there with which shell."""
+    executed = []
+
+    class Action(plugin.ActionModule):  # type: ignore[misc,name-defined]
+        def _low_level_execute_command(self, command: str, executable: str) -> dict[str, Any]:
+            executed.append((command, executable))
+            text = "\n".join(printed)
+            return {"rc": rc, "stdout": text, "stdout_lines": printed, "stderr": "sudo: a password is required"}
+
+    task = SimpleNamespace(args={"group": "differing"}, async_val=0, check_mode=True, environment=None)
+    connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None))
+    action = Action(task, connection, SimpleNamespace(), None, None, None)
+    return action.run(task_vars=VARIABLES), executed
 
 
 def test_every_file_and_unit_is_expected(plugin: ModuleType) -> None:
-    state = look(plugin)
+    command, expected = plugin.node_state(VARIABLES)
     files = render_files(roles_dir(), roles_of(["mesos_agent"]), VARIABLES)
-    assert set(state["expected"]) == {
+    assert set(expected) == {
         "enabled active mesos-agent.service",
         *(f"{file.mode} {file.owner}:{file.group} {file.path}" for file in files),
         *(f"{hashlib.sha256(file.content.encode()).hexdigest()}  {file.path}" for file in files),
     }
-    status, digests, *_ = state["command"].splitlines()
+    status, digests, *_ = command.splitlines()
     for file in files:
         assert file.path in status.split()
         assert file.path in digests.split()
 
 
 def test_another_value_is_another_expectation(plugin: ModuleType) -> None:
-    changed = set(look(plugin, mesos_agent_attributes="pool:a")["expected"]) ^ set(look(plugin)["expected"])
-    assert {line.split()[-1] for line in changed} == {"/etc/default/mesos-agent"}
+    expected = [set(plugin.node_state({**VARIABLES, **more})[1]) for more in ({}, {"mesos_agent_attributes": "pool:a"})]
+    assert {line.split()[-1] for line in expected[0] ^ expected[1]} == {"/etc/default/mesos-agent"}
+
+
+def test_a_node_as_it_should_be_is_left_alone(plugin: ModuleType) -> None:
+    command, expected = plugin.node_state(VARIABLES)
+    result, executed = run(plugin, ["something else", *reversed(expected)])
+    assert result == {"changed": False, "msg": ""}
+    assert executed == [(command, "/bin/sh")]
+
+
+def test_where_a_restart_is_due_is_told(plugin: ModuleType) -> None:
+    _, expected = plugin.node_state(VARIABLES)
+    result, _ = run(plugin, [*expected, "pending mesos-agent.service", "pending x.service"])
+    assert result["msg"].startswith("restart pending: mesos-agent.service, x.service (")
+    assert "add_group" not in result
+
+
+def test_a_node_that_differs_anywhere_is_put_apart(plugin: ModuleType) -> None:
+    _, expected = plugin.node_state(VARIABLES)
+    for line in expected:
+        result, _ = run(plugin, [each for each in expected if each != line])
+        assert (result["changed"], result["add_group"]) == (False, "differing")
+
+
+def test_a_node_that_can_not_be_looked_at_has_failed(plugin: ModuleType) -> None:
+    with pytest.raises(AnsibleError, match="can't be looked at: sudo: a password is required"):
+        run(plugin, [], rc=1)
 
 
 @pytest.mark.parametrize(
@@ -70,4 +106,4 @@ def test_another_value_is_another_expectation(plugin: ModuleType) -> None:
 )
 def test_what_is_wrong_is_said(plugin: ModuleType, changes: dict[str, Any], expected: str) -> None:
     with pytest.raises(AnsibleError, match=expected):
-        look(plugin, **changes)
+        plugin.node_state({**VARIABLES, **changes})
