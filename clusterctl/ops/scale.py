@@ -77,7 +77,8 @@ def scale(op: Operation, counts: Counts, work: NodeWork, confirm: Confirm, optio
         found = changes(observed, wanted, counts)
         refuse(op.spec, wanted, observed, found, options)
         going = leaving(op, wanted, observed, found, options)
-        op.can_make([change.group for change in found if change.target > change.have])
+        # of other groups new nodes are made before anything else is touched
+        op.can_make([c.group for c in found if c.target > c.have and is_ensemble(wanted, c.group)])
     lines = [change.line for change in found if change.have != change.target]
     lines += [each.line for each in going] + leaving_lines(wanted, found, options)
     if any(change.target < change.have for change in found):
