@@ -261,7 +261,7 @@ def _tell_image(ground: Ground, journal: Journal, wanted: Mapping[str, Wanted], 
         journal.facts["image"] = None if without else ", ".join(names)
         if without:
             text = (
-                f"no image of {spec.image} has {' and '.join(map(str, new.values()))} beside what else runs: new nodes "
+                f"no image {spec.image} has {' and '.join(map(str, new.values()))} beside what else runs: new nodes "
                 f"of {', '.join(without)} can't be made until `clusterctl image build {artifacts}`"
             )
             ground.warn(text)

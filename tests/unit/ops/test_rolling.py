@@ -132,7 +132,7 @@ def test_without_an_image_of_the_version_a_warning_comes_first(
 ) -> None:
     journal = upgrade(ground, "mesos", artifacts)
     assert warned[0] == (
-        "no image of clusterctl-base has mesos 1.11.0-2 beside what else runs: new nodes of control, jenkins, builders "
+        "no image clusterctl-base has mesos 1.11.0-2 beside what else runs: new nodes of control, jenkins, builders "
         f"can't be made until `clusterctl image build {artifacts}`"
     )
     assert journal.to_json()["image"] is None
