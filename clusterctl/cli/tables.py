@@ -12,7 +12,7 @@ from clusterctl.ops.verify import VerifyReport
 
 def render_status(report: StatusReport) -> RenderableType:
     """Nodes, then the agents' groups and their resources, then the leaders."""
-    nodes = _table("node", "group", "address", "state", "services", "artifacts", "image")
+    nodes = _table("node", "group", "address", "state", "services", "runs")
     for node in report.nodes:
         services = ", ".join(f"{name} {node.roles.get(name, '')}".strip() for name in node.services)
         if node.tasks is not None:
@@ -20,8 +20,9 @@ def render_status(report: StatusReport) -> RenderableType:
         if node.detail:
             services += f"\n{node.detail}"
         state = Text(node.state, style="green" if node.state == READY else "red")
-        artifacts = Text(", ".join(f"{name} {version}" for name, version in node.artifacts.items()))
-        nodes.add_row(node.name, node.group, node.address or "-", state, Text(services), artifacts, Text(node.image))
+        # the image tells what runs only as long as nothing was upgraded
+        runs = Text(", ".join(f"{name} {version}" for name, version in node.artifacts.items()) or node.image)
+        nodes.add_row(node.name, node.group, node.address or "-", state, Text(services), runs)
     groups = _table("agents", "registered", "tasks", "cpus used", "memory used (MiB)")
     for group in report.groups:
         groups.add_row(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 from rich.console import Console, RenderableType
 
@@ -34,6 +35,19 @@ def test_status() -> None:
     assert "jenkins 1 of 1 1 0.5 of 2 128 of 1856" in lines
     leaders = "zookeeper demo-control-3, mesos_master demo-control-1, marathon none"
     assert lines[-1] == f"cluster demo: 3 of 5 nodes ready; leaders: {leaders}"
+
+
+def test_what_is_recorded_is_shown_instead_of_the_image() -> None:
+    recorded = {
+        "clusterctl.artifact.mesos": f"1.11.0-2 {'a' * 64}",
+        "clusterctl.artifact.marathon": f"1.11.25 {'b' * 64}",
+    }
+    listed = [replace(server, metadata=recorded) for server in servers()]
+    report = make_status(SPEC, listed, expect(of=listed), all_facts())
+    lines = shown(render_status(report))
+    assert lines[1].endswith("marathon standby mesos 1.11.0-2, marathon 1.11.25")
+    assert lines[4].endswith("1 tasks mesos 1.11.0-2")
+    assert report.to_json()["nodes"][0]["artifacts"] == {"mesos": "1.11.0-2", "marathon": "1.11.25"}
 
 
 def test_verify() -> None:
