@@ -7,12 +7,14 @@ then every node of the roll by ``playbooks/upgrade-check.yml``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from clusterctl.ansible.playbook import PlaybookError
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError, InputError
 from clusterctl.health.expect import UNITS
+from clusterctl.ops.apply import PARALLEL_WRITES
 from clusterctl.ops.restart import set_unit
 from clusterctl.ops.roll.hosts import Hosts, reasons
 from clusterctl.ops.roll.nodestate import (
@@ -126,10 +128,12 @@ class Ledger:
         Raises:
             CloudError: a call failed; the next upgrade enters it, whatever else it finds to do.
         """
-        for server in self.cloud.servers(self.cluster):
-            wanted = marks(found.get(server.node or server.name, {}))
-            if not wanted.items() <= server.metadata.items():
-                self.cloud.note(server.id, wanted)
+        servers = self.cloud.servers(self.cluster)
+        wanted = [(server, marks(found.get(server.node or server.name, {}))) for server in servers]
+        todo = [(server.id, each) for server, each in wanted if not each.items() <= server.metadata.items()]
+        with ThreadPoolExecutor(PARALLEL_WRITES) as pool:
+            for done in [pool.submit(self.cloud.note, server, each) for server, each in todo]:
+                done.result()
 
 
 @dataclass(frozen=True)

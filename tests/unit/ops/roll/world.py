@@ -52,10 +52,8 @@ class Listing(MemoryCloud):
         return list(FLAVORS)
 
     def note(self, server_id: str, metadata: Mapping[str, str]) -> None:
-        self.listed = [
-            replace(server, metadata={**server.metadata, **metadata}) if server.id == server_id else server
-            for server in self.listed
-        ]
+        (at,) = (number for number, server in enumerate(self.listed) if server.id == server_id)
+        self.listed[at] = replace(self.listed[at], metadata={**self.listed[at].metadata, **metadata})
 
     def recorded(self, component: str) -> dict[str, str]:
         """Node -> what its server's metadata say of a component."""
