@@ -4,7 +4,9 @@ The files are rendered by the renderer that also makes the user-data of first bo
 shell: a node that is as it should be costs one connection, and neither a Python of its own nor a second task. Used as::
 
     - node_state: {group: differing}
+      changed_when: false
 
+Without ``changed_when`` Ansible counts it as a change that a host comes into a group, as it does for group_by.
 The result's ``msg`` tells where a restart is due on a node that doesn't differ; later plays look for it on the others.
 """
 
