@@ -27,7 +27,7 @@ from clusterctl.ops.roll.nodestate import COMPONENTS, NodeState, Wanted
 from clusterctl.ops.roll.order import SERVICES, batch_size, chosen
 from clusterctl.ops.roll.report import Journal
 from clusterctl.ops.roll.steps import Roll, Work
-from clusterctl.ops.upgrade import Ledger, Upgrade, look_at_nodes, unfinished
+from clusterctl.ops.upgrade import Ledger, Upgrade, look_at_nodes, stage, unfinished
 from clusterctl.ops.upgrade_artifacts import Previous, kept_artifact, wanted_artifacts
 from clusterctl.ops.upgrade_marathon import MarathonUpgrade
 from clusterctl.spec.artifacts import Artifacts, ImageSpec
@@ -164,6 +164,9 @@ def upgrade_service(
     _tell_image(ground, journal, wanted, artifacts)
     find = kept_artifact(cache, older, older_base)
     _tell_no_way_back(ground, left, states, find)
+    if any(left.values()):
+        with ground.progress.phase("artifacts to nodes"):
+            stage(ground.hosts, left, wanted)
     work = Upgrade(ground.hosts, ledger, wanted, states, find)
     roll = ground.roll(work, journal)
     for each, todo in left.items():

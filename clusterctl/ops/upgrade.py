@@ -115,6 +115,29 @@ def unfinished(
     }
 
 
+def stage(hosts: Hosts, left: Mapping[Service, Sequence[str]], wanted: Mapping[str, Wanted]) -> None:
+    """Brings the artifacts to all nodes that will get them, while nothing is changed yet.
+
+    Raises:
+        ClusterctlError: that failed on some of them.
+    """
+    for component, want in wanted.items():
+        names = list(
+            dict.fromkeys(name for each, names in left.items() if COMPONENTS[each] == component for name in names)
+        )
+        if not names or want.path is None:
+            continue
+        try:
+            hosts.run("stage", names, {"roll_artifact": want.artifact})
+        except PlaybookError as error:
+            lines = [f"  {name}: {why}" for name, why in reasons(error, names).items()]
+            raise ClusterctlError(
+                f"{component} {want.version} can't be brought to its nodes; no service was touched:\n"
+                + "\n".join(lines),
+                hint="Mend them, or leave them out with --only.",
+            ) from error
+
+
 @dataclass(frozen=True)
 class Ledger:
     """What each node has, in its server's metadata: nodes that are made later get the same (``releases``)."""

@@ -100,9 +100,13 @@ class Wanted:
         """For ``playbooks/upgrade.yml``."""
         found: dict[str, object] = {"roll_component": self.component, "roll_version": self.version}
         if self.path is not None:
-            artifact = {"src": str(self.path), "sha256": self.sha256, "version": self.version}
-            found[f"{self.component}_artifact"] = artifact
+            found[f"{self.component}_artifact"] = self.artifact
         return found
+
+    @property
+    def artifact(self) -> dict[str, str]:
+        """As roles take it."""
+        return {"src": str(self.path), "sha256": self.sha256, "version": self.version}
 
 
 def parse_state(node: str, text: str) -> NodeState:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from clusterctl.errors import InputError
+from clusterctl.errors import ClusterctlError, InputError
 from clusterctl.ops import rolling
 from clusterctl.ops.access import Access
 from clusterctl.ops.progress import Progress
@@ -118,6 +118,26 @@ def test_upgrade_of_all_is_recorded(
     assert directory.parent == tmp_path / "state" / "clusterctl" / "lab" / "demo" / "backups"
     assert (directory / "manifest.json").is_file()
     assert world.violations == []
+
+
+def test_artifacts_are_everywhere_before_the_first_node_is_touched(
+    ground: Ground, world: Recorded, artifacts: Path
+) -> None:
+    upgrade(ground, "all", artifacts)
+    staged = [event for event in world.events if event.startswith("stage ")]
+    assert staged == world.events[: len(staged)]
+    assert len(staged) == 3 + 3 + 3, "Mesos on masters and agents, Marathon"
+
+
+def test_one_that_can_not_be_brought_to_its_node_stops_the_upgrade(
+    ground: Ground, world: Recorded, artifacts: Path
+) -> None:
+    world.fails["stage", "demo-builders-abc-2"] = "No space left on device"
+    with pytest.raises(ClusterctlError, match="no service was touched") as caught:
+        upgrade(ground, "mesos", artifacts)
+    assert "  demo-builders-abc-2: stage task: No space left on device" in caught.value.message
+    assert {event.split()[0] for event in world.events} == {"stage"}
+    assert len(upgrade(ground, "mesos", artifacts, ONE).done) == 1, "without it"
 
 
 def test_a_second_upgrade_finds_nothing_to_do(ground: Ground, world: Recorded, artifacts: Path) -> None:
