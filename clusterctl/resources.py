@@ -4,7 +4,7 @@ Ownership (D1). Everything that clusterctl makes is marked in the create call it
 nothing unnamed:
 
 - servers and volumes by metadata ``clusterctl.cluster``, ``.group``, ``.node`` (servers also by the tag
-  ``clusterctl.cluster=<name>``, on which the API filters);
+  ``clusterctl.cluster=<name>``, on which the API filters); which artifacts run there is recorded beside (``releases``);
 - ports and security groups by ``description`` ``clusterctl.cluster=<name>`` (Neutron takes tags only in a second call,
   and filters on the description);
 - server groups by name ``clusterctl.<cluster>.<group>`` (Nova gives them nothing else);
