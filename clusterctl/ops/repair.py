@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,7 +55,6 @@ def repair(op: Operation, *, mend: bool) -> RepairReport:
         with op.going_on(), op.guard.hold(op.spec.cluster, op.cloud):
             # as things are now that nobody else changes them
             report.findings = _diagnose(op)
-            op.can_make(_renewed(op, report.findings))
             _Mending(op, report).run()
             with op.progress.phase("verify"):
                 op.wait_healthy(op.spec, True)
@@ -72,14 +70,6 @@ def repair(op: Operation, *, mend: bool) -> RepairReport:
 def _diagnose(op: Operation) -> list[Finding]:
     observed = op.observe()
     return diagnose(op.spec, observed, op.look(op.spec), _registered(op, observed))
-
-
-def _renewed(op: Operation, findings: Sequence[Finding]) -> set[str]:
-    """Groups that will get servers."""
-    observed = op.observe()
-    broken = {finding.id for finding in findings if finding.remedy is Remedy.REPLACE}
-    missing = make_plan(op.spec, observed).groups_of_new_servers
-    return {*missing, *(server.group for server in observed.servers if server.id in broken)}
 
 
 def _registered(op: Operation, observed: Observed) -> dict[str, Agent] | None:
@@ -136,6 +126,10 @@ class _Mending:
         op = self.op
         broken = {finding.subject for finding in self._of(Remedy.REPLACE)}
         missing = {finding.subject for finding in self._of(Remedy.MAKE)}
+        if broken or missing:
+            observed = op.observe()
+            groups = {server.group for server in observed.servers if (server.node or server.name) in broken}
+            op.can_make(groups.union(make_plan(op.spec, observed).groups_of_new_servers))
         self.report.done += [f.line for f in (*self._of(Remedy.REPLACE), *self._of(Remedy.MAKE))]
         for node in topology(op.spec).nodes:
             if Service.MESOS_AGENT not in node.services and node.name in broken | missing:

@@ -148,6 +148,16 @@ def test_without_such_an_image_nothing_is_taken_away(act: str) -> None:
     assert ids(running) != before
 
 
+def test_what_needs_no_image_is_mended_all_the_same() -> None:
+    running = Running(images=[FIRST])
+    upgraded(running, "control", "jenkins", "builders")
+    running.change("demo-control-2", status="SHUTOFF")
+    running.vanish(running.servers("builders")[0])
+    with pytest.raises(ClusterctlError, match="group builders: new nodes need an image with mesos 2"):
+        mend(running.operation())
+    assert [server.status for server in running.cloud.servers("demo") if server.name == "demo-control-2"] == ["ACTIVE"]
+
+
 def test_an_image_by_name_is_checked_as_well() -> None:
     running = Running(images=[FIRST])
     upgraded(running, "jenkins", "builders")
