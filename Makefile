@@ -34,6 +34,9 @@ demo: venv ## the main job: lab, image, a cluster, proof that it serves (ZONE=vm
 demo-down: venv ## remove the demo's cluster
 	$(BIN)/python lab/demo.py down
 
+# A suite of pytest; its results are what tests/suites.py tells the sum of
+suite = $(BIN)/pytest --junitxml=build/tests/$@.xml
+
 .PHONY: lint unit fuzz hosts molecule contract e2e test
 lint: venv ## ruff, mypy, import-linter, ansible-lint, yamllint
 	$(BIN)/ruff check .
@@ -43,27 +46,24 @@ lint: venv ## ruff, mypy, import-linter, ansible-lint, yamllint
 	$(BIN)/yamllint -s .
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/ansible-lint --offline -q
 unit: venv ## unit tests (seconds, no lab)
-	$(BIN)/pytest -q tests/unit tests/lab/test_driver.py
+	$(suite) -q tests/unit tests/lab/test_driver.py
 fuzz: venv ## 10,000 malformed cluster files: no traceback, every mistake with its position
-	HYPOTHESIS_EXAMPLES=10000 $(BIN)/pytest -q tests/unit/spec/test_load.py -k malformed
-# Real daemons and servers on a busy machine: what failed gets one more try, and the first failure stays in the output.
-# Not after an interrupt (pytest's exit code 2)
-once_more = || { [ $$? -eq 1 ] && echo "== FAILED once; the failed tests once more:" && $(BIN)/pytest -v --last-failed --last-failed-no-failures none $(1); }
+	HYPOTHESIS_EXAMPLES=10000 $(suite) -q tests/unit/spec/test_load.py -k malformed
 hosts: venv ## user-data of every service applied by the real cloud-init on test hosts (no lab)
 	lab/hosts/labhost image
-	$(BIN)/pytest -q --durations=5 tests/hosts $(call once_more,tests/hosts)
+	$(suite) -q --durations=5 tests/hosts
 molecule: venv ## every Molecule scenario on test hosts (no lab)
 	molecule/run
 contract: venv ## tests against the lab's APIs and against real daemons
 	lab/standins/marathon/test-deps.sh
 	$(BIN)/python lab/prepare.py
-	. build/env.sh && { $(BIN)/pytest -q --durations=10 tests/contract $(call once_more,tests/contract); }
+	. build/env.sh && $(suite) -q --durations=10 tests/contract
 e2e: venv ## real clusters in the lab: leaders killed, resume, destroy
 	$(BIN)/python lab/prepare.py
-	. build/env.sh && { $(BIN)/pytest -v --durations=10 -m 'e2e and not operate' tests/e2e $(call once_more,-m 'e2e and not operate' tests/e2e); }
+	. build/env.sh && $(suite) -v --durations=10 -m 'e2e and not operate' tests/e2e
 e2e-operate: venv ## real clusters upgraded, grown, shrunk and repaired under load (long)
 	$(BIN)/python lab/prepare.py
-	. build/env.sh && $(BIN)/pytest -v -m operate tests/e2e
+	. build/env.sh && $(suite) -v -m operate tests/e2e
 .PHONY: e2e-operate bench faults
 faults: venv ## kills and faults at every call to the lab's APIs; writes the tables of docs/reliability.md (hours)
 	$(BIN)/python lab/prepare.py
@@ -75,5 +75,5 @@ bench: venv ## measures; prints the tables of benchmarks/RESULTS.md
 	. build/env.sh && $(BIN)/python benchmarks/agents.py
 	. build/env.sh && $(BIN)/python benchmarks/inventory.py
 	$(BIN)/python benchmarks/configure.py
-test: lint unit fuzz hosts molecule contract e2e ## all of it
-	@echo "make test: all passed"
+test: venv ## all of it, one suite after another; the sum at the end
+	$(BIN)/python -m tests.suites

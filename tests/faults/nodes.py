@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import threading
 import time
 from collections import Counter
@@ -16,12 +15,11 @@ from pathlib import Path
 import yaml
 
 from lab.faultproxy.faults import Fault
+from tests.faults.computes import a_broken_host
 from tests.faults.kills import Killer, Stage, stages
-from tests.faults.lab import ROOT, Place
+from tests.faults.lab import Place
 from tests.faults.project import admin
 
-# The file by which the lab's fake driver is told to fail (lab/openstack/config/root/usr/local/sbin/nova-compute-fake)
-BROKEN = "/var/lib/nova/fake/broken-host"
 CONSOLE = """\
 [   12.3] cloud-init[412]: Cloud-init v. 22.4.2 running 'modules:final'
 [   14.1] cloud-init[412]: clusterctl: step zookeeper failed: zookeeper.service did not start
@@ -53,24 +51,6 @@ def run(at: Place, *words: str) -> Seen:
     told = at.log.read_bytes()[before:].decode(errors="replace")
     servers = tuple(sorted((s.node or s.group, s.status) for s in at.cloud.servers(at.cluster)))
     return Seen(code, told, servers, round(time.monotonic() - began, 1))
-
-
-def in_lab(*command: str) -> str:
-    """Output of a command within the lab's container."""
-    done = subprocess.run(
-        [ROOT / "lab" / "lab", "shell", *command], check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL
-    )
-    return done.stdout
-
-
-@contextmanager
-def a_broken_host() -> Iterator[Callable[[], str]]:
-    """The compute host that takes the next build fails it, and all later ones; gives its name once there is one."""
-    in_lab("install", "-o", "nova", "-g", "nova", "-m", "644", "/dev/null", BROKEN)
-    try:
-        yield lambda: in_lab("cat", BROKEN).strip()
-    finally:
-        in_lab("rm", "-f", BROKEN)
 
 
 @contextmanager
@@ -154,8 +134,8 @@ def situations(at: Place, killer: Killer) -> Iterator[Row]:
     text = at.file.read_text()
     *_, destroy = stages(at.file)
     seen, host = one_host_cannot_build(at)
-    second = ", ".join(at_host for name, at_host in hosts_of(at).items() if name in seen.told)
-    yield Row("a host can't build", f"Nova's fake driver refuses on {host}; at the second try: {second}", seen)
+    last = ", ".join(at_host for name, at_host in hosts_of(at).items() if name in seen.told)
+    yield Row("a host can't build", f"Nova's fake driver refuses on {host}; at the last try: {last}", seen)
     # the cluster stands now: nobody answers on its nodes
     yield Row("no node ever reports", "fake servers run nothing; `--timeout 30`", nodes_that_never_report(at))
     yield Row("the boot of one node of many fails", "its console log simulated by the proxy", one_boot_fails(at))
@@ -167,7 +147,7 @@ def situations(at: Place, killer: Killer) -> Iterator[Row]:
 
 
 def table(rows: Iterable[Row]) -> str:
-    """In Markdown: the last line of progress that tells of a second try, and the error."""
+    """In Markdown: the lines of progress that tell of new tries, and the error."""
     out = ["| situation | made by | exit code | said | servers afterwards |", "|---|---|---|---|---|"]
     for row in rows:
         said = "<br>".join(line.replace("|", "\\|") for line in _said(row.seen))
@@ -178,11 +158,11 @@ def table(rows: Iterable[Row]) -> str:
 
 
 def _said(seen: Seen) -> list[str]:
-    """What counts of it: the second try; the error, its first lines and what it says to do."""
+    """What counts of it: new tries; the error, its first lines and what it says to do."""
     lines = [line.strip() for line in seen.told.splitlines()]
-    second = [line for line in lines if "made again after" in line]
+    tries = [line for line in lines if line.startswith("try ")]
     error = [number for number, line in enumerate(lines) if line.startswith(("clusterctl: ", "-> "))]
     if not error:
-        return second
+        return tries
     message = lines[error[0] : error[-1]]
-    return [*second, *message[:3], *(["…"] if len(message) > 3 else []), re.sub(r"\S+\.yml", "FILE", lines[error[-1]])]
+    return [*tries, *message[:3], *(["…"] if len(message) > 3 else []), re.sub(r"\S+\.yml", "FILE", lines[error[-1]])]

@@ -1,4 +1,4 @@
-"""Servers that Nova can't build: made again once on another host, then named."""
+"""Servers that Nova can't build: made again on another host, or named."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_build_that_its_host_failed_goes_to_another(at: Place) -> None:
 def test_a_build_that_no_host_takes_is_named_and_the_same_command_finishes_later(at: Place) -> None:
     failed, again = no_host_can_build(at)
     assert failed.exit_code == 1
-    assert "of 5 servers the cloud can't build 1, tried twice: contractbuilds-builders-" in failed.told
+    assert "the cloud failed twice to build 1 of 5 servers: contractbuilds-builders-" in failed.told
     assert "No valid host was found" in failed.told
     assert "goes on from here" in failed.told
     assert [status for _, status in failed.servers] == ["ERROR", "ACTIVE", "ACTIVE", "ACTIVE", "ACTIVE"]
