@@ -59,8 +59,8 @@ class Builds:
         Args:
             batches: of agents that this run made, and may take away again: see ``_trim``.
 
-        Builds that failed are deleted and asked for again, up to ``len(PAUSES_S)`` times within ``timeout_s``; only once
-        if no host takes them.
+        Builds that failed are deleted and asked for again, up to ``len(PAUSES_S)`` times within ``timeout_s``;
+        only once if no host takes them.
 
         Raises:
             NodeError: builds failed until the end; names the servers and Nova's reasons.

@@ -90,7 +90,7 @@ def test_builds_that_failed_bind_nobody() -> None:
     cloud = demo_cloud()
     cloud.image_list = [FIRST]
     cloud.fail_build = lambda _name: "no valid host"
-    with pytest.raises(ClusterctlError, match="tried twice"):
+    with pytest.raises(ClusterctlError, match="the cloud failed 5 times"):
         create_in(cloud, demo_spec())
     cloud.fail_build = lambda _name: None
     cloud.image_list = [SECOND]
