@@ -9,7 +9,7 @@ nothing unnamed:
   and filters on the description);
 - server groups by name ``clusterctl.<cluster>.<group>`` (Nova gives them nothing else);
 - the lock of a command at work is an empty security group named ``clusterctl.<cluster>.lock``, whose description tells
-  the holder (``ops.lock``): it needs a create time, a name to filter on and nobody's configuration.
+  the holder (``ops.kit.lock``): it needs a create time, a name to filter on and nobody's configuration.
 """
 
 from __future__ import annotations

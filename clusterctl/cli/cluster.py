@@ -37,8 +37,8 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Bring a cluster up, or finish one that was left half-made; a whole one is left alone."""
-    from clusterctl.ops.access import open_access  # noqa: PLC0415  (here and below: `--help` must be quick)
     from clusterctl.ops.create import create as create_cluster  # noqa: PLC0415
+    from clusterctl.ops.kit.access import open_access  # noqa: PLC0415  (here and below: `--help` must be quick)
     from clusterctl.ops.verify import wait_healthy  # noqa: PLC0415
 
     options = (" --no-wait" if no_wait else "") + (f" --image {image}" if image else "")
@@ -87,7 +87,7 @@ def status(
 ) -> None:
     """Show the nodes with their services, the leaders, and what is used."""
     from clusterctl.cli.tables import render_status  # noqa: PLC0415
-    from clusterctl.ops.access import open_access  # noqa: PLC0415
+    from clusterctl.ops.kit.access import open_access  # noqa: PLC0415
     from clusterctl.ops.status import collect_status  # noqa: PLC0415
 
     with session(file, cloud, go_on=f"clusterctl status {file}") as at:
@@ -113,7 +113,7 @@ def verify(
 ) -> None:
     """Ask the services whether the cluster is healthy; exit code 3 if it isn't."""
     from clusterctl.cli.tables import render_verify  # noqa: PLC0415
-    from clusterctl.ops.access import open_access  # noqa: PLC0415
+    from clusterctl.ops.kit.access import open_access  # noqa: PLC0415
     from clusterctl.ops.verify import verify as verify_cluster  # noqa: PLC0415
 
     with session(file, cloud, go_on=f"clusterctl verify {file}") as at:
@@ -136,7 +136,7 @@ def ssh(
     cloud: CloudName = None,
 ) -> None:
     """Enter a node, or run a command on it, with its host key pinned from the console."""
-    from clusterctl.ops.access import open_access  # noqa: PLC0415
+    from clusterctl.ops.kit.access import open_access  # noqa: PLC0415
     from clusterctl.ssh.config import Target  # noqa: PLC0415
 
     with session(file, cloud, go_on=f"clusterctl ssh {file} {node}") as at:

@@ -14,7 +14,7 @@ from clusterctl.cli.session import AnyImage, CloudName, File, Json, Session, Ste
 from clusterctl.errors import CancelledError
 
 if TYPE_CHECKING:
-    from clusterctl.ops.access import Access
+    from clusterctl.ops.kit.access import Access
     from clusterctl.ops.operation import Operation
     from clusterctl.ops.verify import VerifyReport
     from clusterctl.spec.model import ClusterSpec
@@ -57,7 +57,7 @@ def scale(
     """Grow or shrink groups; agents are drained before they go, ensembles change member by member."""
     from clusterctl import paths  # noqa: PLC0415  (here and below: `--help` must be quick)
     from clusterctl.counts import parse_counts  # noqa: PLC0415
-    from clusterctl.ops.access import open_access  # noqa: PLC0415
+    from clusterctl.ops.kit.access import open_access  # noqa: PLC0415
     from clusterctl.ops.nodework import RollingWork  # noqa: PLC0415
     from clusterctl.ops.scale import scale as scale_cluster  # noqa: PLC0415
     from clusterctl.ops.scale_checks import Options  # noqa: PLC0415
@@ -106,7 +106,7 @@ def replace(
     as_json: Json = False,
 ) -> None:
     """Put a new server in place of a dead or sick one, with the node's name, address and volume."""
-    from clusterctl.ops.access import open_access  # noqa: PLC0415
+    from clusterctl.ops.kit.access import open_access  # noqa: PLC0415
     from clusterctl.ops.replace import replace as replace_node  # noqa: PLC0415
 
     go_on = f"clusterctl replace {file} {node}{' --force' if force else ''}{_image_option(image)}"
@@ -136,8 +136,8 @@ def repair(
     as_json: Json = False,
 ) -> None:
     """Find dead, duplicate and orphaned servers, ports and groups; mend them with --yes. Exit code 3: some are left."""
-    from clusterctl.ops.access import open_access  # noqa: PLC0415
     from clusterctl.ops.diagnosis import Remedy  # noqa: PLC0415
+    from clusterctl.ops.kit.access import open_access  # noqa: PLC0415
     from clusterctl.ops.repair import repair as repair_cluster  # noqa: PLC0415
 
     go_on = f"clusterctl repair {file} --yes{_image_option(image)}"
@@ -163,7 +163,7 @@ def unlock(file: File, cloud: CloudName = None, yes: Yes = False, as_json: Json 
     """Break the lock that a command left behind; only when that command is gone for good."""
     from datetime import UTC, datetime  # noqa: PLC0415
 
-    from clusterctl.ops.lock import described  # noqa: PLC0415
+    from clusterctl.ops.kit.lock import described  # noqa: PLC0415
 
     with session(file, cloud, go_on=f"clusterctl unlock {file}") as at:
         locks = at.cloud.locks(at.spec.cluster)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from clusterctl.errors import ClusterctlError
-from clusterctl.ops.progress import Reporter
+from clusterctl.ops.kit.progress import Reporter
 
 _WIDTH_OF_NO_TERMINAL = 1000
 

@@ -12,8 +12,8 @@ import typer
 
 if TYPE_CHECKING:  # the verbs import what they need when they run: `--help` must not wait for OpenStack's SDK
     from clusterctl.cloud.base import Cloud
-    from clusterctl.ops.lock import Guard
-    from clusterctl.ops.progress import Progress
+    from clusterctl.ops.kit.lock import Guard
+    from clusterctl.ops.kit.progress import Progress
     from clusterctl.spec.model import ClusterSpec
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The cluster file (YAML).", show_default=False)]
@@ -43,7 +43,7 @@ class Session:
 
     def guard(self, command: str, *, steal: bool) -> Guard:
         """The lock of ``command``."""
-        from clusterctl.ops.lock import Guard  # noqa: PLC0415
+        from clusterctl.ops.kit.lock import Guard  # noqa: PLC0415
 
         return Guard(command, str(self.file), steal=steal, note=self.progress.note)
 
@@ -74,7 +74,7 @@ def interruptible(go_on: str) -> Iterator[Progress]:
     """
     from clusterctl.cli.output import reporter  # noqa: PLC0415
     from clusterctl.errors import CancelledError  # noqa: PLC0415
-    from clusterctl.ops.progress import Progress  # noqa: PLC0415
+    from clusterctl.ops.kit.progress import Progress  # noqa: PLC0415
 
     shown = reporter()
     try:

@@ -14,10 +14,11 @@ from clusterctl import releases
 from clusterctl import resources as r
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import CloudError
+from clusterctl.ops.kit.parallel import PARALLEL_WRITES
+from clusterctl.ops.kit.progress import Progress
+from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.ops.preflight import Ground, image_for
-from clusterctl.ops.progress import Progress
 from clusterctl.ops.removal import delete_servers
-from clusterctl.ops.waiting import Waiter
 from clusterctl.plan import Plan
 from clusterctl.render.userdata import user_data
 from clusterctl.resources import Observed, PortRequest, SecurityGroup, ServerRequest
@@ -30,9 +31,6 @@ from clusterctl.variables import (
     cluster_variables,
     node_variables,
 )
-
-# Create calls in flight at once. Nova's API answers in well under a second; more only queues up in its workers.
-PARALLEL_WRITES = 8
 
 
 def apply_plan(

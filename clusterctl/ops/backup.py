@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from clusterctl.errors import ClusterctlError
-from clusterctl.ops.artifacts import file_digest
+from clusterctl.ops.kit.artifacts import file_digest
 from clusterctl.ops.roll.hosts import Hosts
 from clusterctl.ops.roll.look import Look
 from clusterctl.spec.model import Service

@@ -10,7 +10,7 @@ from typing import Any
 
 from clusterctl.ansible.inventory import Inventory
 from clusterctl.ansible.playbook import PlaybookResult, run_playbook
-from clusterctl.ops.progress import Progress
+from clusterctl.ops.kit.progress import Progress
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError, UnhealthyError
 from clusterctl.ops.apply import apply_plan
 from clusterctl.ops.builds import BUILD_TIMEOUT_S, Builds
-from clusterctl.ops.lock import Guard
+from clusterctl.ops.kit.lock import Guard
+from clusterctl.ops.kit.progress import Progress
+from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.ops.preflight import Ground, look_up, preflight
-from clusterctl.ops.progress import Progress
 from clusterctl.ops.verify import VerifyReport
-from clusterctl.ops.waiting import Waiter
 from clusterctl.plan import Plan, make_plan
 from clusterctl.resources import Observed
 from clusterctl.spec.model import ClusterSpec

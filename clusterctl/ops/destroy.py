@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from clusterctl.cloud.base import Cloud
-from clusterctl.ops.lock import Guard
-from clusterctl.ops.progress import Progress
-from clusterctl.ops.removal import DELETABLE, delete_each, delete_servers
-from clusterctl.ops.waiting import Waiter
+from clusterctl.ops.kit.lock import Guard
+from clusterctl.ops.kit.parallel import delete_each
+from clusterctl.ops.kit.progress import Progress
+from clusterctl.ops.kit.waiting import Waiter
+from clusterctl.ops.removal import DELETABLE, delete_servers
 from clusterctl.resources import Observed
 
 

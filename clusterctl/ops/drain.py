@@ -25,9 +25,9 @@ from dataclasses import dataclass
 from clusterctl.errors import ClusterctlError
 from clusterctl.health.expect import PORTS, expected
 from clusterctl.health.masters import MasterError, Masters, SshMasters
-from clusterctl.ops.access import Access
+from clusterctl.ops.kit.access import Access
+from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.ops.roll.look import Cluster
-from clusterctl.ops.waiting import Waiter
 from clusterctl.resources import Server
 from clusterctl.spec.model import ClusterSpec, Service
 

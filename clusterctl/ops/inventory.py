@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from clusterctl.ansible.inventory import Host, Inventory, inventory
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError
-from clusterctl.ops.access import Access
+from clusterctl.ops.kit.access import Access
 from clusterctl.resources import Flavor, Observed, Server
 from clusterctl.spec.model import ClusterSpec, Service
 from clusterctl.ssh.config import Target, ansible_ssh_args

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from clusterctl.cloud.base import Cloud
 from clusterctl.health.expect import UNITS
-from clusterctl.ops.access import Access
 from clusterctl.ops.configure import pending_restarts
 from clusterctl.ops.inventory import cluster_inventory
+from clusterctl.ops.kit.access import Access
+from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.members import Pending
-from clusterctl.ops.progress import Progress
 from clusterctl.ops.restart import Restart
 from clusterctl.ops.roll.hosts import AnsibleHosts
 from clusterctl.ops.roll.look import Cluster

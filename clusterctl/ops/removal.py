@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection
 
 from clusterctl.cloud.base import Cloud
-from clusterctl.errors import ClusterctlError
-from clusterctl.ops.progress import Progress
-from clusterctl.ops.waiting import Waiter
+from clusterctl.ops.kit.parallel import delete_each
+from clusterctl.ops.kit.progress import Progress
+from clusterctl.ops.kit.waiting import Waiter
 
-# Deletes in flight at once; each is short, and the cloud serialises them per host anyway.
-PARALLEL_DELETES = 8
 # Cinder states in which a volume may be deleted (Block Storage API, 'Delete a volume')
 DELETABLE = ("available", "error", "error_restoring", "error_extending", "error_managing", "deleting")
 
@@ -50,16 +47,3 @@ def delete_servers(
         timeout_s=timeout_s,
         hint="The cloud still deletes them, or cannot; run the same command again.",
     )
-
-
-def delete_each(delete: Callable[[str], None], ids: Iterable[str]) -> None:
-    """Calls ``delete`` for all ids; all are tried, then the first failure is raised."""
-    with ThreadPoolExecutor(PARALLEL_DELETES) as pool:
-        futures = [pool.submit(delete, each) for each in ids]
-    failures = [error for future in futures if (error := future.exception()) is not None]
-    expected = [error for error in failures if isinstance(error, ClusterctlError)]
-    for error in failures:
-        if error not in expected:
-            raise error
-    if expected:
-        raise expected[0]

@@ -11,12 +11,12 @@ from urllib.parse import quote
 from clusterctl import paths, releases
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import InputError
-from clusterctl.ops.access import Access, open_access
 from clusterctl.ops.backup import back_up
 from clusterctl.ops.drain import Drainer, open_drains
 from clusterctl.ops.inventory import cluster_inventory
+from clusterctl.ops.kit.access import Access, open_access
+from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.preflight import named_images
-from clusterctl.ops.progress import Progress
 from clusterctl.ops.reconfigure import Reconfigure, Renewal, classified, consented
 from clusterctl.ops.restart import Restart
 from clusterctl.ops.roll.changes import AgentChange, Kind

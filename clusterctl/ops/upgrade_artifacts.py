@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from clusterctl.errors import InputError
-from clusterctl.ops.artifacts import local_artifact
+from clusterctl.ops.kit.artifacts import local_artifact
 from clusterctl.ops.roll.nodestate import Wanted
 from clusterctl.ops.roll.package import deb_contents, tarball_contents
 from clusterctl.spec.artifacts import Artifacts

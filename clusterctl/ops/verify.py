@@ -14,9 +14,9 @@ from clusterctl.health.facts import NodeFacts
 from clusterctl.health.judge import boot_text, judge, node_ready
 from clusterctl.health.mesos import AGENT_CHECKS, agent_checks, leading_master
 from clusterctl.health.prober import NO_KEY, Prober
-from clusterctl.ops.access import Access
 from clusterctl.ops.bootwatch import BootWatch, indented
-from clusterctl.ops.waiting import Waiter
+from clusterctl.ops.kit.access import Access
+from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.resources import Flavor, Server
 from clusterctl.spec.model import ClusterSpec
 from clusterctl.ssh.console import console_tail

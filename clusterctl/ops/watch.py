@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from clusterctl.errors import ClusterctlError
+from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.ops.status import StatusReport
-from clusterctl.ops.waiting import Waiter
 
 
 def watch(

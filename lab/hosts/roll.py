@@ -22,7 +22,7 @@ from nodes import FLAVOR, Cluster, cluster  # noqa: E402
 
 from clusterctl.cloud.base import Cloud  # noqa: E402
 from clusterctl.errors import ClusterctlError  # noqa: E402
-from clusterctl.ops.progress import Progress  # noqa: E402
+from clusterctl.ops.kit.progress import Progress  # noqa: E402
 from clusterctl.ops.rolling import Ground, upgrade_service  # noqa: E402
 from clusterctl.resources import Flavor, Image, Port, Server  # noqa: E402
 

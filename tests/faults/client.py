@@ -20,15 +20,14 @@ from clusterctl.cli.output import PlainReporter
 from clusterctl.cloud.openstack import open_cloud
 from clusterctl.counts import parse_counts
 from clusterctl.health.judge import server_check
-from clusterctl.ops import access, create, destroy  # noqa: F401  (imported by the program only when they run)
 from clusterctl.ops.drain import Drains
-from clusterctl.ops.lock import Guard
+from clusterctl.ops.kit.lock import Guard
+from clusterctl.ops.kit.progress import Progress
+from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.ops.operation import Operation
-from clusterctl.ops.progress import Progress
 from clusterctl.ops.scale import scale
 from clusterctl.ops.scale_checks import Options
 from clusterctl.ops.verify import VerifyReport
-from clusterctl.ops.waiting import Waiter
 from clusterctl.resources import Server
 from clusterctl.spec import ClusterSpec, load_spec
 from tests.unit.ops.mesos import MemoryMasters

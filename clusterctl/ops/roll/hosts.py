@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from clusterctl.ansible.inventory import Inventory
 from clusterctl.ansible.playbook import PlaybookError, PlaybookResult, run_playbook
 from clusterctl.errors import ClusterctlError
-from clusterctl.ops.progress import Progress
+from clusterctl.ops.kit.progress import Progress
 
 
 class Hosts(Protocol):

@@ -14,7 +14,7 @@ from clusterctl.health.judge import judge
 from clusterctl.health.marathon import leading_marathon
 from clusterctl.health.mesos import leading_master
 from clusterctl.health.prober import Prober
-from clusterctl.ops.waiting import Waiter
+from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.resources import Flavor, Server
 from clusterctl.spec.model import ClusterSpec, Service
 

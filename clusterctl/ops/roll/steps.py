@@ -9,7 +9,7 @@ from typing import Protocol
 
 from clusterctl.ansible.playbook import PlaybookError
 from clusterctl.errors import ClusterctlError, UnhealthyError
-from clusterctl.ops.progress import Progress
+from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.roll import gates
 from clusterctl.ops.roll.hosts import reasons, why
 from clusterctl.ops.roll.look import Cluster, GateError, Look

@@ -9,7 +9,7 @@ from datetime import datetime
 import pytest
 
 from clusterctl.cloud.openstack import OpenStackCloud, open_cloud
-from clusterctl.ops.lock import Guard, Holder, LockedError, this_process
+from clusterctl.ops.kit.lock import Guard, Holder, LockedError, this_process
 
 pytestmark = pytest.mark.contract
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.health.prober import SshProber
-from clusterctl.ops.access import Access
+from clusterctl.ops.kit.access import Access
 from clusterctl.ops.verify import VerifyReport, verify, wait_healthy
 from clusterctl.resources import Flavor, Server
 from clusterctl.spec.model import ClusterSpec

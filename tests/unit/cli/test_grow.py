@@ -31,7 +31,7 @@ class Program:
         file.write_text(DEMO)
         access = SimpleNamespace(prober=self.running.nodes)
         monkeypatch.setattr("clusterctl.cloud.open_cloud", lambda _name: self.running.cloud)
-        monkeypatch.setattr("clusterctl.ops.access.open_access", lambda _spec, _cloud: access)
+        monkeypatch.setattr("clusterctl.ops.kit.access.open_access", lambda _spec, _cloud: access)
         monkeypatch.setattr("clusterctl.ops.verify.wait_healthy", self._healthy)
         monkeypatch.setattr("clusterctl.ops.drain.open_drains", self._drains)
 

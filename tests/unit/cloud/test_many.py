@@ -11,8 +11,8 @@ import pytest
 from clusterctl.cloud.openstack import OpenStackCloud
 from clusterctl.health.expect import Node
 from clusterctl.health.facts import NodeFacts
-from clusterctl.ops.access import Access, open_access
 from clusterctl.ops.inventory import cluster_inventory
+from clusterctl.ops.kit.access import Access, open_access
 from clusterctl.ops.status import collect_status
 from clusterctl.resources import KEY_CLUSTER, KEY_GROUP, KEY_NODE, KEY_SERVICES, owner_mark
 from clusterctl.spec.model import ClusterSpec

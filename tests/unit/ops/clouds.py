@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from clusterctl.cloud.faults import When
 from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.ops.create import CreateReport, create
-from clusterctl.ops.lock import Guard, Holder
-from clusterctl.ops.progress import Progress
+from clusterctl.ops.kit.lock import Guard, Holder
+from clusterctl.ops.kit.progress import Progress
+from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.ops.verify import VerifyReport
-from clusterctl.ops.waiting import Waiter
 from clusterctl.resources import Flavor, Image
 from clusterctl.spec.model import ClusterSpec
 

@@ -11,8 +11,8 @@ from clusterctl.health.facts import NodeFacts
 from clusterctl.health.judge import server_check
 from clusterctl.ops.create import WaitHealthy
 from clusterctl.ops.drain import Drains
+from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.operation import Operation
-from clusterctl.ops.progress import Progress
 from clusterctl.ops.verify import VerifyReport
 from clusterctl.resources import Image, Server
 from clusterctl.spec.model import ClusterSpec

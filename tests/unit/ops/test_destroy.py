@@ -10,7 +10,7 @@ from clusterctl.cloud.faults import Fault
 from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.errors import CloudError, ClusterctlError
 from clusterctl.ops.destroy import DestroyReport, destroy
-from clusterctl.ops.progress import Progress
+from clusterctl.ops.kit.progress import Progress
 from tests.unit.ops.clouds import Clock, create_in, demo_cloud, guard, kill, revive
 from tests.unit.ops.test_create import with_volume
 from tests.unit.specs import demo_spec

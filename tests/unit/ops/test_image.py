@@ -13,7 +13,7 @@ from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.errors import ClusterctlError, InputError
 from clusterctl.ops import image
 from clusterctl.ops.image import ImageReport, build_image, install_digest
-from clusterctl.ops.progress import Progress
+from clusterctl.ops.kit.progress import Progress
 from clusterctl.resources import Flavor, Image
 from clusterctl.spec.artifacts import Artifact, Artifacts, Builder, ImageSpec
 from tests.unit.ops.clouds import Clock

@@ -11,8 +11,8 @@ import pytest
 
 from clusterctl.errors import ClusterctlError, InputError
 from clusterctl.ops import rolling
-from clusterctl.ops.access import Access
-from clusterctl.ops.progress import Progress
+from clusterctl.ops.kit.access import Access
+from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.roll.report import Journal, RollError
 from clusterctl.ops.rolling import Ground, no_new_identity, restart_service, upgrade_service
 from clusterctl.resources import Image

@@ -14,7 +14,7 @@ from clusterctl.ansible.playbook import PlaybookError, PlaybookResult
 from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.health.expect import Node
 from clusterctl.health.facts import NodeFacts
-from clusterctl.ops.progress import Progress
+from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.roll.look import Cluster
 from clusterctl.ops.roll.report import Journal
 from clusterctl.ops.roll.steps import Roll, Work

@@ -8,7 +8,7 @@ import pytest
 
 from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.errors import InputError
-from clusterctl.ops.access import open_access
+from clusterctl.ops.kit.access import open_access
 from tests.unit.specs import demo_spec
 
 

@@ -11,7 +11,7 @@ import pytest
 from clusterctl.cloud.faults import Fault
 from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.errors import CloudError
-from clusterctl.ops.lock import Guard, Holder, LockedError, age, is_dead, start_time, this_process
+from clusterctl.ops.kit.lock import Guard, Holder, LockedError, age, is_dead, start_time, this_process
 from clusterctl.resources import Lock
 from tests.unit.ops.clouds import Clock, create_in, demo_cloud, guard
 from tests.unit.specs import demo_spec

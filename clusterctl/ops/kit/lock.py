@@ -26,7 +26,7 @@ from pathlib import Path
 
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError
-from clusterctl.ops.waiting import Waiter
+from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.resources import Lock
 
 _GIVE_WAY_S = 6.0  # how long the older of two waits for the younger to give way

@@ -9,7 +9,7 @@ import pytest
 import requests_mock
 
 from clusterctl.errors import ClusterctlError, InputError
-from clusterctl.ops.artifacts import file_digest, local_artifact
+from clusterctl.ops.kit.artifacts import file_digest, local_artifact
 from clusterctl.spec.artifacts import Artifact, ImageSpec
 from clusterctl.spec.load import parse_model
 

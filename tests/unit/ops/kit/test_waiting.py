@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clusterctl.errors import ClusterctlError
-from clusterctl.ops.waiting import Waiter
+from clusterctl.ops.kit.waiting import Waiter
 
 
 class Slow:

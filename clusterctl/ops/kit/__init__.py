@@ -1,0 +1,1 @@
+"""What every command has: the way to nodes, the lock, progress, waiting, parallel calls."""
