@@ -11,7 +11,7 @@ from clusterctl.cli.session import AnyImage, CloudName, File, Json, StealLock, T
 from clusterctl.errors import CancelledError, InputError
 
 if TYPE_CHECKING:
-    from clusterctl.ops.verify import VerifyReport
+    from clusterctl.ops.observe.verify import VerifyReport
     from clusterctl.spec.model import ClusterSpec
 
 
@@ -39,7 +39,7 @@ def create(
     """Bring a cluster up, or finish one that was left half-made; a whole one is left alone."""
     from clusterctl.ops.create import create as create_cluster  # noqa: PLC0415
     from clusterctl.ops.kit.access import open_access  # noqa: PLC0415  (here and below: `--help` must be quick)
-    from clusterctl.ops.verify import wait_healthy  # noqa: PLC0415
+    from clusterctl.ops.observe.verify import wait_healthy  # noqa: PLC0415
 
     options = (" --no-wait" if no_wait else "") + (f" --image {image}" if image else "")
     with session(file, cloud, go_on=f"clusterctl create {file}{options}") as at:
@@ -88,13 +88,13 @@ def status(
     """Show the nodes with their services, the leaders, and what is used."""
     from clusterctl.cli.tables import render_status  # noqa: PLC0415
     from clusterctl.ops.kit.access import open_access  # noqa: PLC0415
-    from clusterctl.ops.status import collect_status  # noqa: PLC0415
+    from clusterctl.ops.observe.status import collect_status  # noqa: PLC0415
 
     with session(file, cloud, go_on=f"clusterctl status {file}") as at:
         prober = open_access(at.spec, at.cloud).prober
         if watch:
             from clusterctl.cli.live import show  # noqa: PLC0415
-            from clusterctl.ops.watch import watch as looks  # noqa: PLC0415
+            from clusterctl.ops.observe.watch import watch as looks  # noqa: PLC0415
 
             show(looks(lambda: collect_status(at.spec, at.cloud, prober), every_s=seconds), as_json=as_json)
             return
@@ -114,7 +114,7 @@ def verify(
     """Ask the services whether the cluster is healthy; exit code 3 if it isn't."""
     from clusterctl.cli.tables import render_verify  # noqa: PLC0415
     from clusterctl.ops.kit.access import open_access  # noqa: PLC0415
-    from clusterctl.ops.verify import verify as verify_cluster  # noqa: PLC0415
+    from clusterctl.ops.observe.verify import verify as verify_cluster  # noqa: PLC0415
 
     with session(file, cloud, go_on=f"clusterctl verify {file}") as at:
         prober = open_access(at.spec, at.cloud).prober

@@ -15,8 +15,8 @@ from clusterctl.errors import CancelledError
 
 if TYPE_CHECKING:
     from clusterctl.ops.kit.access import Access
+    from clusterctl.ops.observe.verify import VerifyReport
     from clusterctl.ops.operation import Operation
-    from clusterctl.ops.verify import VerifyReport
     from clusterctl.spec.model import ClusterSpec
 
 Yes = Annotated[bool, typer.Option("--yes", help="Don't ask.")]
@@ -202,8 +202,8 @@ def _operation(
 ) -> Operation:
     """What the operations of this module work with."""
     from clusterctl.ops.drain import open_drains  # noqa: PLC0415
+    from clusterctl.ops.observe.verify import wait_healthy  # noqa: PLC0415
     from clusterctl.ops.operation import Operation  # noqa: PLC0415
-    from clusterctl.ops.verify import wait_healthy  # noqa: PLC0415
 
     def wait(spec: ClusterSpec, fresh: bool) -> VerifyReport:
         deadline_s = timeout if fresh else min(timeout, 120)

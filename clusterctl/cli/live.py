@@ -13,7 +13,7 @@ from rich.text import Text
 from clusterctl.cli.output import print_json, print_rich
 from clusterctl.cli.tables import render_status
 from clusterctl.errors import ClusterctlError
-from clusterctl.ops.status import StatusReport
+from clusterctl.ops.observe.status import StatusReport
 
 
 def show(looks: Iterable[StatusReport | ClusterctlError], *, as_json: bool, console: Console | None = None) -> None:

@@ -25,7 +25,7 @@ def inventory(
     host: Annotated[str | None, typer.Option("--host", help="Variables of one host.", show_default=False)] = None,
 ) -> None:
     """Print the cluster as an Ansible inventory (JSON); `inventory/clusterctl` is this as a script."""
-    from clusterctl.ops.inventory import cluster_inventory  # noqa: PLC0415
+    from clusterctl.ops.day2.inventory import cluster_inventory  # noqa: PLC0415
     from clusterctl.ops.kit.access import open_access  # noqa: PLC0415  (here and below: `--help` must be quick)
 
     with session(file, cloud, go_on=f"clusterctl inventory {file}") as at:
@@ -45,8 +45,8 @@ def configure(
 ) -> None:
     """Bring every node's files and units to what the cluster file says; restarts nothing that runs."""
     from clusterctl import paths  # noqa: PLC0415
-    from clusterctl.ops.configure import configure as configure_cluster  # noqa: PLC0415
-    from clusterctl.ops.inventory import cluster_inventory  # noqa: PLC0415
+    from clusterctl.ops.day2.configure import configure as configure_cluster  # noqa: PLC0415
+    from clusterctl.ops.day2.inventory import cluster_inventory  # noqa: PLC0415
     from clusterctl.ops.kit.access import open_access  # noqa: PLC0415
     from clusterctl.ops.rolling import no_new_identity  # noqa: PLC0415
 
@@ -83,7 +83,7 @@ def run(context: typer.Context, file: File, cloud: CloudName = None) -> None:
 
     from clusterctl import paths  # noqa: PLC0415
     from clusterctl.ansible.playbook import ansible_program, environment, inventory_script  # noqa: PLC0415
-    from clusterctl.ops.inventory import cluster_inventory  # noqa: PLC0415
+    from clusterctl.ops.day2.inventory import cluster_inventory  # noqa: PLC0415
     from clusterctl.ops.kit.access import open_access  # noqa: PLC0415
 
     with session(file, cloud, go_on=f"clusterctl run {file}") as at:

@@ -6,8 +6,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from clusterctl.ops.status import READY, StatusReport
-from clusterctl.ops.verify import VerifyReport
+from clusterctl.ops.observe.status import READY, StatusReport
+from clusterctl.ops.observe.verify import VerifyReport
 
 
 def render_status(report: StatusReport) -> RenderableType:

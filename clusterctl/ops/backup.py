@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from clusterctl.errors import ClusterctlError
+from clusterctl.ops.day2.hosts import Hosts
 from clusterctl.ops.kit.artifacts import file_digest
-from clusterctl.ops.roll.hosts import Hosts
-from clusterctl.ops.roll.look import Look
+from clusterctl.ops.observe.look import Look
 from clusterctl.spec.model import Service
 
 TREE = "tree.json"  # of playbooks/backup.yml

@@ -4,7 +4,6 @@ that nothing is to be done.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,15 +15,12 @@ from clusterctl.ops.builds import BUILD_TIMEOUT_S, Builds
 from clusterctl.ops.kit.lock import Guard
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.waiting import Waiter
+from clusterctl.ops.observe.verify import WaitHealthy
 from clusterctl.ops.preflight import Ground, look_up, preflight
-from clusterctl.ops.verify import VerifyReport
 from clusterctl.plan import Plan, make_plan
 from clusterctl.resources import Observed
 from clusterctl.spec.model import ClusterSpec
 from clusterctl.topology import topology
-
-# Waits until the cluster serves, or raises. Given the spec; ``fresh`` tells that servers were just made.
-WaitHealthy = Callable[[ClusterSpec, bool], VerifyReport]
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from clusterctl.health.expect import PORTS, expected
 from clusterctl.health.masters import MasterError, Masters, SshMasters
 from clusterctl.ops.kit.access import Access
 from clusterctl.ops.kit.waiting import Waiter
-from clusterctl.ops.roll.look import Cluster
+from clusterctl.ops.observe.look import Cluster
 from clusterctl.resources import Server
 from clusterctl.spec.model import ClusterSpec, Service
 

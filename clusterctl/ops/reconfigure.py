@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 from clusterctl.ansible.playbook import PlaybookError
 from clusterctl.errors import ClusterctlError, InputError
+from clusterctl.ops.day2.hosts import Hosts, why
 from clusterctl.ops.drain import DRAINED, Drainer
+from clusterctl.ops.observe.look import Cluster, Look
 from clusterctl.ops.restart import Restart, set_unit
 from clusterctl.ops.roll import gates
 from clusterctl.ops.roll.changes import AgentChange, Kind, agent_changes, other_flavors
-from clusterctl.ops.roll.hosts import Hosts, why
-from clusterctl.ops.roll.look import Cluster, Look
 from clusterctl.ops.roll.order import batches, chosen
 from clusterctl.ops.roll.steps import Roll
 from clusterctl.spec.model import Service

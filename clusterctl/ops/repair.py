@@ -11,7 +11,7 @@ from clusterctl.ops.agents import victims
 from clusterctl.ops.diagnosis import Finding, Remedy, diagnose
 from clusterctl.ops.drain import Agent
 from clusterctl.ops.kit.parallel import delete_each
-from clusterctl.ops.majority import loss, node_serves
+from clusterctl.ops.observe.majority import loss, node_serves
 from clusterctl.ops.operation import Operation
 from clusterctl.plan import make_plan
 from clusterctl.resources import Observed

@@ -13,7 +13,7 @@ from typing import Any
 
 from clusterctl.errors import ClusterctlError, InputError
 from clusterctl.ops.agents import Victim, moved, remove, victims
-from clusterctl.ops.majority import loss
+from clusterctl.ops.observe.majority import loss
 from clusterctl.ops.operation import Operation, alive
 from clusterctl.ops.scale import Confirm
 from clusterctl.plan import failed_build

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clusterctl.health.expect import UNITS
-from clusterctl.ops.roll.hosts import Hosts
+from clusterctl.ops.day2.hosts import Hosts
 from clusterctl.spec.model import Service
 
 

@@ -12,17 +12,17 @@ from clusterctl import paths, releases
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import InputError
 from clusterctl.ops.backup import back_up
+from clusterctl.ops.day2.hosts import AnsibleHosts, Hosts
+from clusterctl.ops.day2.inventory import cluster_inventory
 from clusterctl.ops.drain import Drainer, open_drains
-from clusterctl.ops.inventory import cluster_inventory
 from clusterctl.ops.kit.access import Access, open_access
 from clusterctl.ops.kit.progress import Progress
+from clusterctl.ops.observe.look import Cluster
 from clusterctl.ops.preflight import named_images
 from clusterctl.ops.reconfigure import Reconfigure, Renewal, classified, consented
 from clusterctl.ops.restart import Restart
 from clusterctl.ops.roll.changes import AgentChange, Kind
 from clusterctl.ops.roll.gates import CHANGED
-from clusterctl.ops.roll.hosts import AnsibleHosts, Hosts
-from clusterctl.ops.roll.look import Cluster
 from clusterctl.ops.roll.nodestate import COMPONENTS, NodeState, Wanted
 from clusterctl.ops.roll.order import SERVICES, batch_size, chosen
 from clusterctl.ops.roll.report import Journal

@@ -14,9 +14,9 @@ from clusterctl.ansible.playbook import PlaybookError
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError, InputError
 from clusterctl.health.expect import UNITS
+from clusterctl.ops.day2.hosts import Hosts, reasons
 from clusterctl.ops.kit.parallel import PARALLEL_WRITES
 from clusterctl.ops.restart import set_unit
-from clusterctl.ops.roll.hosts import Hosts, reasons
 from clusterctl.ops.roll.nodestate import (
     COMPONENTS,
     ZOOKEEPER_PACKAGE,

@@ -14,10 +14,10 @@ from pathlib import Path
 from clusterctl.errors import ClusterctlError, NodeError
 from clusterctl.health.expect import UNITS
 from clusterctl.health.facts import NodeFacts
+from clusterctl.ops.day2.hosts import Hosts, why
+from clusterctl.ops.observe.look import Look
 from clusterctl.ops.restart import set_unit
 from clusterctl.ops.roll import gates
-from clusterctl.ops.roll.hosts import Hosts, why
-from clusterctl.ops.roll.look import Look
 from clusterctl.ops.roll.steps import BACK_S, Roll
 from clusterctl.ops.upgrade import Upgrade
 from clusterctl.spec.model import Service

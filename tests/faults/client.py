@@ -24,10 +24,10 @@ from clusterctl.ops.drain import Drains
 from clusterctl.ops.kit.lock import Guard
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.waiting import Waiter
+from clusterctl.ops.observe.verify import VerifyReport
 from clusterctl.ops.operation import Operation
 from clusterctl.ops.scale import scale
 from clusterctl.ops.scale_checks import Options
-from clusterctl.ops.verify import VerifyReport
 from clusterctl.resources import Server
 from clusterctl.spec import ClusterSpec, load_spec
 from tests.unit.ops.mesos import MemoryMasters

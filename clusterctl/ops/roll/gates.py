@@ -10,7 +10,7 @@ from clusterctl.health.facts import NodeFacts
 from clusterctl.health.marathon import marathon_checks
 from clusterctl.health.mesos import AGENT_CHECKS, master_checks
 from clusterctl.health.zookeeper import zookeeper_checks
-from clusterctl.ops.roll.look import Look
+from clusterctl.ops.observe.look import Look
 from clusterctl.spec.model import Service
 
 CHANGED = ("agents.attributes", "agents.resources")  # checks that fail until agents are as a changed file wants them

@@ -9,10 +9,10 @@ from typing import Protocol
 
 from clusterctl.ansible.playbook import PlaybookError
 from clusterctl.errors import ClusterctlError, UnhealthyError
+from clusterctl.ops.day2.hosts import reasons, why
 from clusterctl.ops.kit.progress import Progress
+from clusterctl.ops.observe.look import Cluster, GateError, Look
 from clusterctl.ops.roll import gates
-from clusterctl.ops.roll.hosts import reasons, why
-from clusterctl.ops.roll.look import Cluster, GateError, Look
 from clusterctl.ops.roll.order import batches, next_member
 from clusterctl.ops.roll.report import Journal
 from clusterctl.spec.model import Service

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from clusterctl.ops.status import collect_status
+from clusterctl.ops.observe.status import collect_status
 from tests.contract.health.world import SPEC, World, send
 from tests.contract.mesos.cluster import Json, wait_for
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from clusterctl.ops.drain import Drains
-from clusterctl.ops.verify import VerifyReport
+from clusterctl.ops.observe.verify import VerifyReport
 from clusterctl.spec.model import ClusterSpec
 from tests.unit.cli.test_app import run
 from tests.unit.ops.operations import Running
@@ -32,7 +32,7 @@ class Program:
         access = SimpleNamespace(prober=self.running.nodes)
         monkeypatch.setattr("clusterctl.cloud.open_cloud", lambda _name: self.running.cloud)
         monkeypatch.setattr("clusterctl.ops.kit.access.open_access", lambda _spec, _cloud: access)
-        monkeypatch.setattr("clusterctl.ops.verify.wait_healthy", self._healthy)
+        monkeypatch.setattr("clusterctl.ops.observe.verify.wait_healthy", self._healthy)
         monkeypatch.setattr("clusterctl.ops.drain.open_drains", self._drains)
 
     def _healthy(self, spec: ClusterSpec, _cloud: object, _access: object, **_: object) -> VerifyReport:
@@ -66,7 +66,7 @@ def test_create_without_waiting_says_what_is_not_known(program: Program, monkeyp
     def never(*_args: object, **_options: object) -> VerifyReport:
         raise AssertionError
 
-    monkeypatch.setattr("clusterctl.ops.verify.wait_healthy", never)
+    monkeypatch.setattr("clusterctl.ops.observe.verify.wait_healthy", never)
     program.running.vanish("demo-control-1")
     code, out, _ = program("create", "--no-wait")
     assert (code, out) == (

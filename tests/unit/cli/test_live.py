@@ -11,7 +11,7 @@ from rich.console import Console
 
 from clusterctl.cli.live import show
 from clusterctl.errors import CloudError, ClusterctlError
-from clusterctl.ops.status import StatusReport, make_status
+from clusterctl.ops.observe.status import StatusReport, make_status
 from tests.unit.health.clusters import SPEC, all_facts, expect, servers
 
 REPORT = make_status(SPEC, servers(), expect(), all_facts())

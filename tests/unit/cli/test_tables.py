@@ -10,8 +10,8 @@ from rich.console import Console, RenderableType
 from clusterctl.cli.tables import render_status, render_verify
 from clusterctl.health.facts import NodeFacts
 from clusterctl.health.judge import judge
-from clusterctl.ops.status import make_status
-from clusterctl.ops.verify import VerifyReport
+from clusterctl.ops.observe.status import make_status
+from clusterctl.ops.observe.verify import VerifyReport
 from tests.unit.health.clusters import SPEC, all_facts, expect, facts, servers
 
 

@@ -11,9 +11,9 @@ import pytest
 from clusterctl.cloud.openstack import OpenStackCloud
 from clusterctl.health.expect import Node
 from clusterctl.health.facts import NodeFacts
-from clusterctl.ops.inventory import cluster_inventory
+from clusterctl.ops.day2.inventory import cluster_inventory
 from clusterctl.ops.kit.access import Access, open_access
-from clusterctl.ops.status import collect_status
+from clusterctl.ops.observe.status import collect_status
 from clusterctl.resources import KEY_CLUSTER, KEY_GROUP, KEY_NODE, KEY_SERVICES, owner_mark
 from clusterctl.spec.model import ClusterSpec
 from tests.unit.cloud.fake_api import PROJECT, FakeApi, server

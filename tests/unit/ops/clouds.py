@@ -11,7 +11,7 @@ from clusterctl.ops.create import CreateReport, create
 from clusterctl.ops.kit.lock import Guard, Holder
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.waiting import Waiter
-from clusterctl.ops.verify import VerifyReport
+from clusterctl.ops.observe.verify import VerifyReport
 from clusterctl.resources import Flavor, Image
 from clusterctl.spec.model import ClusterSpec
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from clusterctl.errors import InputError
+from clusterctl.ops.observe.verify import VerifyReport
 from clusterctl.ops.scale import ScaleReport, scale
 from clusterctl.ops.scale_checks import Options
-from clusterctl.ops.verify import VerifyReport
 from clusterctl.spec.model import ClusterSpec, Service
 from clusterctl.topology import quorum, topology
 from tests.unit.ops.clouds import kill, revive

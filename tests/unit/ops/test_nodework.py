@@ -10,10 +10,10 @@ from typing import Any, cast
 import pytest
 
 from clusterctl.ansible.playbook import PlaybookResult
+from clusterctl.ops.day2.hosts import AnsibleHosts
 from clusterctl.ops.kit.access import Access
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.nodework import RollingWork
-from clusterctl.ops.roll.hosts import AnsibleHosts
 from clusterctl.spec.model import ClusterSpec, Service
 from tests.unit.ops.operations import Running
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from clusterctl.errors import ClusterctlError, InputError
-from clusterctl.ops.roll.look import Look
+from clusterctl.ops.observe.look import Look
 from clusterctl.ops.roll.nodestate import NodeState, Wanted, obstacles
 from clusterctl.ops.roll.order import SERVICES, chosen
 from clusterctl.ops.roll.report import Journal, RollError

@@ -15,7 +15,7 @@ from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.health.expect import Node
 from clusterctl.health.facts import NodeFacts
 from clusterctl.ops.kit.progress import Progress
-from clusterctl.ops.roll.look import Cluster
+from clusterctl.ops.observe.look import Cluster
 from clusterctl.ops.roll.report import Journal
 from clusterctl.ops.roll.steps import Roll, Work
 from clusterctl.releases import KEY_ARTIFACT

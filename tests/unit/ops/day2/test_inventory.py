@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clusterctl.errors import ClusterctlError
-from clusterctl.ops.inventory import build_inventory, cluster_inventory
+from clusterctl.ops.day2.inventory import build_inventory, cluster_inventory
 from clusterctl.ops.kit.access import Access, open_access
 from clusterctl.ssh.console import HostKey
 from tests.unit.ops.clouds import create_in, demo_cloud

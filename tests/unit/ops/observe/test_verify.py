@@ -13,9 +13,9 @@ from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.errors import NodeError, UnhealthyError
 from clusterctl.health.expect import Node
 from clusterctl.health.facts import NodeFacts
-from clusterctl.ops.bootwatch import PATIENCE_S
 from clusterctl.ops.kit.access import Access
-from clusterctl.ops.verify import TICK_S, VerifyReport, verify, wait_healthy
+from clusterctl.ops.observe.bootwatch import PATIENCE_S
+from clusterctl.ops.observe.verify import TICK_S, VerifyReport, verify, wait_healthy
 from clusterctl.resources import Flavor, Server
 from clusterctl.ssh.client import Ssh
 from clusterctl.ssh.config import SshConfig

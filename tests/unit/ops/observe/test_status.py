@@ -9,10 +9,10 @@ import pytest
 
 from clusterctl.health.expect import Node
 from clusterctl.health.facts import NodeFacts
-from clusterctl.ops.status import NodeStatus, StatusReport, collect_status, make_status
+from clusterctl.ops.observe.status import NodeStatus, StatusReport, collect_status, make_status
 from clusterctl.resources import Server
 from tests.unit.health.clusters import CONTROL, SPEC, agent, agents, all_facts, expect, facts, servers
-from tests.unit.ops.test_verify import Listing
+from tests.unit.ops.observe.test_verify import Listing
 
 
 def status(of: list[Server] | None = None, **changes: NodeFacts) -> StatusReport:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from clusterctl.health.expect import UNITS, Node
 from clusterctl.health.zookeeper import zookeeper_serves
-from clusterctl.ops.roll.look import Look
+from clusterctl.ops.observe.look import Look
 from clusterctl.spec.model import Service
 from clusterctl.topology import quorum
 

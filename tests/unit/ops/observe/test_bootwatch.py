@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from clusterctl.errors import NodeError
-from clusterctl.ops.bootwatch import PATIENCE_S, SILENT_READS, BootWatch
+from clusterctl.ops.observe.bootwatch import PATIENCE_S, SILENT_READS, BootWatch
 from clusterctl.resources import Server
 from clusterctl.ssh.hostkeys import HostKeys, KnownHosts
 from tests.unit.health.clusters import server, servers

@@ -14,13 +14,14 @@ from clusterctl.health.facts import NodeFacts
 from clusterctl.health.judge import boot_text, judge, node_ready
 from clusterctl.health.mesos import AGENT_CHECKS, agent_checks, leading_master
 from clusterctl.health.prober import NO_KEY, Prober
-from clusterctl.ops.bootwatch import BootWatch, indented
 from clusterctl.ops.kit.access import Access
 from clusterctl.ops.kit.waiting import Waiter
+from clusterctl.ops.observe.bootwatch import BootWatch, indented
 from clusterctl.resources import Flavor, Server
 from clusterctl.spec.model import ClusterSpec
 from clusterctl.ssh.console import console_tail
 from clusterctl.ssh.reach import open_ports
+
 
 TICK_S = 2.5
 ASKED_AGENTS = 8  # as many as one detail names (health.check)
@@ -45,6 +46,10 @@ class VerifyReport:
     def to_json(self) -> dict[str, Any]:
         """``{"healthy", "checks": [{"name", "ok", "detail"}]}``."""
         return {"healthy": self.healthy, "checks": [check.to_json() for check in self.checks]}
+
+
+# Waits until the cluster serves, or raises. Given the spec; ``fresh`` tells that servers were just made.
+WaitHealthy = Callable[[ClusterSpec, bool], VerifyReport]
 
 
 def verify(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from clusterctl.errors import ClusterctlError
 from clusterctl.ops.kit.waiting import Waiter
-from clusterctl.ops.status import StatusReport
+from clusterctl.ops.observe.status import StatusReport
 
 
 def watch(

@@ -7,8 +7,8 @@ from itertools import islice
 import pytest
 
 from clusterctl.errors import CloudError
-from clusterctl.ops.status import StatusReport
-from clusterctl.ops.watch import watch
+from clusterctl.ops.observe.status import StatusReport
+from clusterctl.ops.observe.watch import watch
 from tests.unit.ops.clouds import Clock
 
 REPORT = StatusReport("demo", (), {})
