@@ -25,10 +25,10 @@ import labkit
 from clusterctl import resources as r
 from clusterctl.cloud import open_cloud
 from clusterctl.cloud.base import Cloud
-from clusterctl.ops.destroy import destroy
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.waiting import Waiter
-from clusterctl.ops.preflight import look_up
+from clusterctl.ops.lifecycle.destroy import destroy
+from clusterctl.ops.lifecycle.preflight import look_up
 from clusterctl.spec import ClusterSpec, load_spec
 
 BARE = "bare"

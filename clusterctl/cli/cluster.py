@@ -37,8 +37,8 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Bring a cluster up, or finish one that was left half-made; a whole one is left alone."""
-    from clusterctl.ops.create import create as create_cluster  # noqa: PLC0415
     from clusterctl.ops.kit.access import open_access  # noqa: PLC0415  (here and below: `--help` must be quick)
+    from clusterctl.ops.lifecycle.create import create as create_cluster  # noqa: PLC0415
     from clusterctl.ops.observe.verify import wait_healthy  # noqa: PLC0415
 
     options = (" --no-wait" if no_wait else "") + (f" --image {image}" if image else "")
@@ -161,7 +161,7 @@ def destroy(
     as_json: Json = False,
 ) -> None:
     """Delete a cluster: what carries its marks and nothing else; data volumes stay unless asked for."""
-    from clusterctl.ops.destroy import destroy as destroy_cluster  # noqa: PLC0415
+    from clusterctl.ops.lifecycle.destroy import destroy as destroy_cluster  # noqa: PLC0415
 
     go_on = f"clusterctl destroy {file}{' --volumes' if volumes else ''}"
     with session(file, cloud, go_on=go_on) as at:

@@ -48,8 +48,8 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Show what `create` would write to the cloud; writes nothing."""
-    from clusterctl.ops.create import plan_cluster  # noqa: PLC0415
-    from clusterctl.ops.preflight import preflight  # noqa: PLC0415
+    from clusterctl.ops.lifecycle.create import plan_cluster  # noqa: PLC0415
+    from clusterctl.ops.lifecycle.preflight import preflight  # noqa: PLC0415
     from clusterctl.ops.rolling import plan_agents  # noqa: PLC0415
 
     with session(file, cloud, go_on=f"clusterctl plan {file}") as at:

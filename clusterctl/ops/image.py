@@ -18,11 +18,11 @@ from clusterctl import resources as r
 from clusterctl.ansible.playbook import run_playbook
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import CloudError, ClusterctlError, InputError, NodeError
-from clusterctl.ops.destroy import destroy
 from clusterctl.ops.kit.artifacts import file_digest, local_artifact
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.waiting import Waiter
-from clusterctl.ops.preflight import named_images
+from clusterctl.ops.lifecycle.destroy import destroy
+from clusterctl.ops.lifecycle.preflight import named_images
 from clusterctl.plan import SSH_PORT
 from clusterctl.releases import IMAGE_SHA256, IMAGE_VERSION
 from clusterctl.resources import Flavor, Image, Network, Rule, Server, ServerRequest

@@ -9,17 +9,17 @@ from dataclasses import dataclass, field
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError, UnhealthyError
 from clusterctl.health.prober import Prober
-from clusterctl.ops.apply import apply_plan
-from clusterctl.ops.builds import BUILD_TIMEOUT_S, Builds
 from clusterctl.ops.drain import Drains
 from clusterctl.ops.kit.lock import Guard
 from clusterctl.ops.kit.parallel import delete_each
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.waiting import Waiter
+from clusterctl.ops.lifecycle.apply import apply_plan
+from clusterctl.ops.lifecycle.builds import BUILD_TIMEOUT_S, Builds
+from clusterctl.ops.lifecycle.preflight import image_for, look_up, preflight
+from clusterctl.ops.lifecycle.removal import DELETABLE, delete_servers
 from clusterctl.ops.observe.look import Cluster, Look
 from clusterctl.ops.observe.verify import WaitHealthy
-from clusterctl.ops.preflight import image_for, look_up, preflight
-from clusterctl.ops.removal import DELETABLE, delete_servers
 from clusterctl.plan import failed_build, make_plan
 from clusterctl.resources import Observed, Server
 from clusterctl.spec.model import ClusterSpec

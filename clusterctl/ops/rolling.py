@@ -17,8 +17,8 @@ from clusterctl.ops.day2.inventory import cluster_inventory
 from clusterctl.ops.drain import Drainer, open_drains
 from clusterctl.ops.kit.access import Access, open_access
 from clusterctl.ops.kit.progress import Progress
+from clusterctl.ops.lifecycle.preflight import named_images
 from clusterctl.ops.observe.look import Cluster
-from clusterctl.ops.preflight import named_images
 from clusterctl.ops.reconfigure import Reconfigure, Renewal, classified, consented
 from clusterctl.ops.restart import Restart
 from clusterctl.ops.roll.changes import AgentChange, Kind

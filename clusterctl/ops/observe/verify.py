@@ -22,7 +22,6 @@ from clusterctl.spec.model import ClusterSpec
 from clusterctl.ssh.console import console_tail
 from clusterctl.ssh.reach import open_ports
 
-
 TICK_S = 2.5
 ASKED_AGENTS = 8  # as many as one detail names (health.check)
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 from clusterctl.cloud.faults import When
 from clusterctl.cloud.memory import MemoryCloud
-from clusterctl.ops.create import CreateReport, create
 from clusterctl.ops.kit.lock import Guard, Holder
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.waiting import Waiter
+from clusterctl.ops.lifecycle.create import CreateReport, create
 from clusterctl.ops.observe.verify import VerifyReport
 from clusterctl.resources import Flavor, Image
 from clusterctl.spec.model import ClusterSpec

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clusterctl.ops import apply
+from clusterctl.ops.lifecycle import apply
 
 
 @pytest.fixture(autouse=True)

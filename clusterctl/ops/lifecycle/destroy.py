@@ -10,7 +10,7 @@ from clusterctl.ops.kit.lock import Guard
 from clusterctl.ops.kit.parallel import delete_each
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.waiting import Waiter
-from clusterctl.ops.removal import DELETABLE, delete_servers
+from clusterctl.ops.lifecycle.removal import DELETABLE, delete_servers
 from clusterctl.resources import Observed
 
 

@@ -10,13 +10,13 @@ from typing import Any
 
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError, UnhealthyError
-from clusterctl.ops.apply import apply_plan
-from clusterctl.ops.builds import BUILD_TIMEOUT_S, Builds
 from clusterctl.ops.kit.lock import Guard
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.waiting import Waiter
+from clusterctl.ops.lifecycle.apply import apply_plan
+from clusterctl.ops.lifecycle.builds import BUILD_TIMEOUT_S, Builds
+from clusterctl.ops.lifecycle.preflight import Ground, look_up, preflight
 from clusterctl.ops.observe.verify import WaitHealthy
-from clusterctl.ops.preflight import Ground, look_up, preflight
 from clusterctl.plan import Plan, make_plan
 from clusterctl.resources import Observed
 from clusterctl.spec.model import ClusterSpec

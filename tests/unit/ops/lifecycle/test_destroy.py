@@ -9,10 +9,10 @@ import pytest
 from clusterctl.cloud.faults import Fault
 from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.errors import CloudError, ClusterctlError
-from clusterctl.ops.destroy import DestroyReport, destroy
 from clusterctl.ops.kit.progress import Progress
+from clusterctl.ops.lifecycle.destroy import DestroyReport, destroy
 from tests.unit.ops.clouds import Clock, create_in, demo_cloud, guard, kill, revive
-from tests.unit.ops.test_create import with_volume
+from tests.unit.ops.lifecycle.test_create import with_volume
 from tests.unit.specs import demo_spec
 
 

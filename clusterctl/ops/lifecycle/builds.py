@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import NodeError
-from clusterctl.ops.apply import apply_plan
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.waiting import Waiter
-from clusterctl.ops.preflight import Ground
-from clusterctl.ops.removal import delete_servers
+from clusterctl.ops.lifecycle.apply import apply_plan
+from clusterctl.ops.lifecycle.preflight import Ground
+from clusterctl.ops.lifecycle.removal import delete_servers
 from clusterctl.plan import failed_build, make_plan
 from clusterctl.resources import KEY_BATCH, Server
 from clusterctl.spec.model import ClusterSpec

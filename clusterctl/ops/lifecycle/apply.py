@@ -17,8 +17,8 @@ from clusterctl.errors import CloudError
 from clusterctl.ops.kit.parallel import PARALLEL_WRITES
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.waiting import Waiter
-from clusterctl.ops.preflight import Ground, image_for
-from clusterctl.ops.removal import delete_servers
+from clusterctl.ops.lifecycle.preflight import Ground, image_for
+from clusterctl.ops.lifecycle.removal import delete_servers
 from clusterctl.plan import Plan
 from clusterctl.render.userdata import user_data
 from clusterctl.resources import Observed, PortRequest, SecurityGroup, ServerRequest
