@@ -201,9 +201,9 @@ def _operation(
     at: Session, access: Access, command: str, go_on: str, timeout: int, image: str | None, *, steal: bool
 ) -> Operation:
     """What the operations of this module work with."""
-    from clusterctl.ops.drain import open_drains  # noqa: PLC0415
     from clusterctl.ops.observe.verify import wait_healthy  # noqa: PLC0415
     from clusterctl.ops.operation import Operation  # noqa: PLC0415
+    from clusterctl.ops.roll.drain import open_drains  # noqa: PLC0415
 
     def wait(spec: ClusterSpec, fresh: bool) -> VerifyReport:
         deadline_s = timeout if fresh else min(timeout, 120)

@@ -50,7 +50,7 @@ def plan(
     """Show what `create` would write to the cloud; writes nothing."""
     from clusterctl.ops.lifecycle.create import plan_cluster  # noqa: PLC0415
     from clusterctl.ops.lifecycle.preflight import preflight  # noqa: PLC0415
-    from clusterctl.ops.rolling import plan_agents  # noqa: PLC0415
+    from clusterctl.ops.roll.reconfigure import plan_agents  # noqa: PLC0415
 
     with session(file, cloud, go_on=f"clusterctl plan {file}") as at:
         ground, observed, wanted = plan_cluster(at.spec, at.cloud)

@@ -48,7 +48,7 @@ def configure(
     from clusterctl.ops.day2.configure import configure as configure_cluster  # noqa: PLC0415
     from clusterctl.ops.day2.inventory import cluster_inventory  # noqa: PLC0415
     from clusterctl.ops.kit.access import open_access  # noqa: PLC0415
-    from clusterctl.ops.rolling import no_new_identity  # noqa: PLC0415
+    from clusterctl.ops.roll.reconfigure import no_new_identity  # noqa: PLC0415
 
     with session(file, cloud, go_on=f"clusterctl configure {file}") as at:
         with at.progress.phase("inventory"):

@@ -14,8 +14,8 @@ from clusterctl.cli.output import print_json, print_line
 from clusterctl.cli.session import CloudName, File, Json, StealLock, session
 
 if TYPE_CHECKING:
+    from clusterctl.ops.roll.ground import Ground
     from clusterctl.ops.roll.report import Journal
-    from clusterctl.ops.rolling import Ground
 
 
 class Restartable(StrEnum):
@@ -66,7 +66,7 @@ def restart(
     as_json: Json = False,
 ) -> None:
     """Restart a service node by node, the leader last; the cluster must be whole before and after each."""
-    from clusterctl.ops.rolling import restart_service  # noqa: PLC0415  (here and below: `--help` must be quick)
+    from clusterctl.ops.roll.restart import restart_service  # noqa: PLC0415
 
     options = _options(cloud=cloud, batch=batch, max_failures=max_failures, timeout=timeout)
     with _ground(f"restart {service}", file, cloud, options, timeout, steal=steal_lock, as_json=as_json) as ground:
@@ -94,7 +94,7 @@ def upgrade(
     as_json: Json = False,
 ) -> None:
     """Upgrade a service node by node, the leader last; nodes that have the version already are left alone."""
-    from clusterctl.ops.rolling import upgrade_service  # noqa: PLC0415
+    from clusterctl.ops.upgrade.upgrade import upgrade_service  # noqa: PLC0415
 
     options = _options(
         artifacts=artifacts,
@@ -135,7 +135,7 @@ def reconfigure(
     as_json: Json = False,
 ) -> None:
     """Bring changed attributes, resources and reservations to the agents; `plan --agents` shows what that takes."""
-    from clusterctl.ops.rolling import reconfigure_agents  # noqa: PLC0415
+    from clusterctl.ops.roll.reconfigure import reconfigure_agents  # noqa: PLC0415
 
     options = _options(
         allow_drain=allow_drain,
@@ -168,8 +168,8 @@ def _ground(
         verb: the command's first words.
         options: those that were given, without ``--only``.
     """
+    from clusterctl.ops.roll.ground import Ground  # noqa: PLC0415
     from clusterctl.ops.roll.report import RollError  # noqa: PLC0415
-    from clusterctl.ops.rolling import Ground  # noqa: PLC0415
 
     line = f"clusterctl {verb} {file}{options}"
     with session(file, cloud, go_on=line) as at:

@@ -15,9 +15,9 @@ from clusterctl.ops.kit.access import Access
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.members import Pending
 from clusterctl.ops.observe.look import Cluster
-from clusterctl.ops.restart import Restart
 from clusterctl.ops.roll.order import batch_size
 from clusterctl.ops.roll.report import Journal
+from clusterctl.ops.roll.restart import Restart
 from clusterctl.ops.roll.steps import Roll
 from clusterctl.spec.model import ClusterSpec, Service
 

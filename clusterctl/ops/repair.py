@@ -9,10 +9,10 @@ from clusterctl.errors import CloudError, ClusterctlError
 from clusterctl.health.masters import MasterError
 from clusterctl.ops.agents import victims
 from clusterctl.ops.diagnosis import Finding, Remedy, diagnose
-from clusterctl.ops.drain import Agent
 from clusterctl.ops.kit.parallel import delete_each
 from clusterctl.ops.observe.majority import loss, node_serves
 from clusterctl.ops.operation import Operation
+from clusterctl.ops.roll.drain import Agent
 from clusterctl.plan import make_plan
 from clusterctl.resources import Observed
 from clusterctl.spec.model import Service

@@ -23,7 +23,8 @@ from nodes import FLAVOR, Cluster, cluster  # noqa: E402
 from clusterctl.cloud.base import Cloud  # noqa: E402
 from clusterctl.errors import ClusterctlError  # noqa: E402
 from clusterctl.ops.kit.progress import Progress  # noqa: E402
-from clusterctl.ops.rolling import Ground, upgrade_service  # noqa: E402
+from clusterctl.ops.roll.ground import Ground  # noqa: E402
+from clusterctl.ops.upgrade.upgrade import upgrade_service  # noqa: E402
 from clusterctl.resources import Flavor, Image, Port, Server  # noqa: E402
 
 

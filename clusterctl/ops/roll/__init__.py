@@ -1,1 +1,1 @@
-"""Rolling operations: who is next, what must hold before and after, what is left (pure), and the loops over it."""
+"""Rolling operations: ``restart``, ``reconfigure``, and what ``upgrade`` shares with them."""

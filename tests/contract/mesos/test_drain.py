@@ -1,4 +1,4 @@
-"""What ``clusterctl.ops.drain`` relies on, asked of real masters by the script that runs on control nodes."""
+"""What ``clusterctl.ops.roll.drain`` relies on, asked of real masters by the script that runs on control nodes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from clusterctl.health import mastercall
 from clusterctl.health.masters import Call, MasterError
-from clusterctl.ops.drain import DRAINED, DrainError, Drains
+from clusterctl.ops.roll.drain import DRAINED, DrainError, Drains
 from tests.contract.mesos.cluster import MASTER_PORT, Cluster, wait_for
 from tests.contract.mesos.framework import Framework
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from clusterctl.ops.drain import Drains
 from clusterctl.ops.observe.verify import VerifyReport
+from clusterctl.ops.roll.drain import Drains
 from clusterctl.spec.model import ClusterSpec
 from tests.unit.cli.test_app import run
 from tests.unit.ops.operations import Running
@@ -33,7 +33,7 @@ class Program:
         monkeypatch.setattr("clusterctl.cloud.open_cloud", lambda _name: self.running.cloud)
         monkeypatch.setattr("clusterctl.ops.kit.access.open_access", lambda _spec, _cloud: access)
         monkeypatch.setattr("clusterctl.ops.observe.verify.wait_healthy", self._healthy)
-        monkeypatch.setattr("clusterctl.ops.drain.open_drains", self._drains)
+        monkeypatch.setattr("clusterctl.ops.roll.drain.open_drains", self._drains)
 
     def _healthy(self, spec: ClusterSpec, _cloud: object, _access: object, **_: object) -> VerifyReport:
         return self.running.wait_healthy(spec, fresh=True)

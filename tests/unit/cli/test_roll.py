@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from clusterctl.cloud.memory import MemoryCloud
+from clusterctl.ops.roll.ground import Ground
 from clusterctl.ops.roll.report import Journal
-from clusterctl.ops.rolling import Ground
 from clusterctl.spec.model import Service
 from tests.unit.cli.test_app import file, run  # noqa: F401  (file is a fixture)
 from tests.unit.ops.clouds import demo_cloud
@@ -44,7 +44,7 @@ def test_a_roll_that_stops_prints_its_report_and_ends_with_1(
         made.fail(ZK, "b", "boom", "back in service")
         raise made.stopped("zookeeper on b: boom")
 
-    monkeypatch.setattr("clusterctl.ops.rolling.restart_service", stopping)
+    monkeypatch.setattr("clusterctl.ops.roll.restart.restart_service", stopping)
     arguments = ("restart", "zookeeper", str(file), "--batch", "3", "--json")
     assert run(*arguments, monkeypatch=monkeypatch) == 1
     told = capsys.readouterr()
@@ -72,7 +72,7 @@ def test_a_roll_that_ends_well_says_what_was_done(
         made.advice.append("and so on")
         return made
 
-    monkeypatch.setattr("clusterctl.ops.rolling.upgrade_service", ending)
+    monkeypatch.setattr("clusterctl.ops.upgrade.upgrade.upgrade_service", ending)
     arguments = ("upgrade", "zookeeper", str(file), "--only", "a,b", "--to", "3.8.0-12")
     assert run(*arguments, monkeypatch=monkeypatch) == 0
     assert capsys.readouterr().out.splitlines() == [

@@ -9,10 +9,10 @@ from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.health.expect import Node
 from clusterctl.health.facts import NodeFacts
 from clusterctl.health.judge import server_check
-from clusterctl.ops.drain import Drains
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.observe.verify import VerifyReport, WaitHealthy
 from clusterctl.ops.operation import Operation
+from clusterctl.ops.roll.drain import Drains
 from clusterctl.resources import Image, Server
 from clusterctl.spec.model import ClusterSpec
 from tests.unit.ops.clouds import IMAGE, Clock, create_in, demo_cloud, guard

@@ -9,8 +9,8 @@ import pytest
 
 from clusterctl.counts import Counts
 from clusterctl.errors import CancelledError, ClusterctlError, InputError
-from clusterctl.ops.drain import DrainError
 from clusterctl.ops.kit.lock import LockedError
+from clusterctl.ops.roll.drain import DrainError
 from clusterctl.ops.scale import ScaleReport, scale
 from clusterctl.ops.scale_checks import Options
 from clusterctl.spec.model import ClusterSpec, Service

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clusterctl.ops.roll.versions import compare, forbidden
+from clusterctl.ops.upgrade.versions import compare, forbidden
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from clusterctl.health.expect import UNITS
 from clusterctl.ops.day2.hosts import Hosts
+from clusterctl.ops.roll.ground import Ground
+from clusterctl.ops.roll.order import SERVICES, batch_size, chosen
+from clusterctl.ops.roll.report import Journal
 from clusterctl.spec.model import Service
 
 
@@ -37,3 +40,25 @@ def set_unit(hosts: Hosts, service: Service, names: Sequence[str], state: str) -
         PlaybookError: it failed on one of them.
     """
     hosts.run("restart", names, {"roll_unit": f"{UNITS[service]}.service", "roll_state": state})
+
+
+def restart_service(ground: Ground, service: str, only: Sequence[str], *, batch: str, max_failures: int) -> Journal:
+    """Restarts a service (a key of ``order.SERVICES``) on all its nodes, or on ``only`` some.
+
+    Raises:
+        InputError: a name or the batch is wrong.
+        UnhealthyError: the cluster is not healthy; nothing was touched.
+        RollError: a step failed.
+    """
+    look = ground.cluster.look()
+    targets = chosen(look.expect, SERVICES[service], only)
+    size = batch_size(batch, len(look.expect.agents))
+    journal = Journal(
+        ground.spec.cluster, f"restart of {service}", lambda names: f"{ground.line} --only {','.join(names)}"
+    )
+    roll = ground.roll(Restart(ground.hosts), journal)
+    for each, names in targets.items():
+        journal.plan(each, names)
+    for each, names in targets.items():
+        roll.run(each, names, batch=size, max_failures=max_failures)
+    return ground.end(roll, list(targets)[-1])

@@ -16,10 +16,10 @@ from clusterctl.health.expect import UNITS
 from clusterctl.health.facts import NodeFacts
 from clusterctl.ops.day2.hosts import Hosts, why
 from clusterctl.ops.observe.look import Look
-from clusterctl.ops.restart import set_unit
 from clusterctl.ops.roll import gates
+from clusterctl.ops.roll.restart import set_unit
 from clusterctl.ops.roll.steps import BACK_S, Roll
-from clusterctl.ops.upgrade import Upgrade
+from clusterctl.ops.upgrade.work import Upgrade
 from clusterctl.spec.model import Service
 
 _MARATHON = Service.MARATHON

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from clusterctl.errors import ClusterctlError
 from clusterctl.health.expect import UNITS
-from clusterctl.ops.roll.versions import forbidden
+from clusterctl.ops.upgrade.versions import forbidden
 from clusterctl.releases import ARTIFACTS, Release, Releases
 from clusterctl.spec.model import Service
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from clusterctl.errors import InputError
 from clusterctl.ops.kit.artifacts import local_artifact
-from clusterctl.ops.roll.nodestate import Wanted
-from clusterctl.ops.roll.package import deb_contents, tarball_contents
+from clusterctl.ops.upgrade.nodestate import Wanted
+from clusterctl.ops.upgrade.package import deb_contents, tarball_contents
 from clusterctl.spec.artifacts import Artifacts
 
 # component, sha256 -> a copy of that artifact on this machine

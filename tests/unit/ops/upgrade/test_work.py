@@ -11,11 +11,12 @@ import pytest
 
 from clusterctl.errors import ClusterctlError, InputError
 from clusterctl.ops.observe.look import Look
-from clusterctl.ops.roll.nodestate import NodeState, Wanted, obstacles
 from clusterctl.ops.roll.order import SERVICES, chosen
 from clusterctl.ops.roll.report import Journal, RollError
-from clusterctl.ops.upgrade import Ledger, Upgrade, look_at_nodes, unfinished
-from clusterctl.ops.upgrade_marathon import MarathonUpgrade
+from clusterctl.ops.upgrade.marathon import MarathonUpgrade
+from clusterctl.ops.upgrade.nodestate import NodeState, Wanted, obstacles
+from clusterctl.ops.upgrade.survey import look_at_nodes, unfinished
+from clusterctl.ops.upgrade.work import Ledger, Upgrade
 from clusterctl.spec.model import Service
 from tests.unit.ops.roll.world import (
     MARATHON,

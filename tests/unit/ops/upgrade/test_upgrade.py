@@ -10,15 +10,18 @@ from typing import Any
 import pytest
 
 from clusterctl.errors import ClusterctlError, InputError
-from clusterctl.ops import rolling
 from clusterctl.ops.kit.access import Access
 from clusterctl.ops.kit.progress import Progress
+from clusterctl.ops.roll import reconfigure
+from clusterctl.ops.roll.ground import Ground
+from clusterctl.ops.roll.reconfigure import no_new_identity
 from clusterctl.ops.roll.report import Journal, RollError
-from clusterctl.ops.rolling import Ground, no_new_identity, restart_service, upgrade_service
+from clusterctl.ops.roll.restart import restart_service
+from clusterctl.ops.upgrade.upgrade import upgrade_service
 from clusterctl.resources import Image
 from clusterctl.spec.model import ClusterSpec
-from tests.unit.ops.roll.packages import deb, tarball
 from tests.unit.ops.roll.world import MASTER, NEW_ZOOKEEPER, OLD_MARATHON, ONE, THREE, TWO, World
+from tests.unit.ops.upgrade.packages import deb, tarball
 
 NO_SSH: dict[str, Any] = {"ssh": None, "host_keys": None}
 
@@ -221,7 +224,7 @@ def test_a_wrong_batch_touches_nothing(ground: Ground, world: Recorded) -> None:
 def test_configure_is_refused_while_an_agent_needs_a_new_identity(
     world: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rolling, "open_access", lambda *_: Access(prober=world, **NO_SSH))
+    monkeypatch.setattr(reconfigure, "open_access", lambda *_: Access(prober=world, **NO_SSH))
     no_new_identity(world.spec, world.cloud, "demo.yml")
     data = world.spec.model_dump(mode="json")
     data["groups"]["builders"]["attributes"] = {"pool": "fast"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clusterctl.health.masters import MasterError
-from clusterctl.ops.drain import DrainError, Drains
+from clusterctl.ops.roll.drain import DrainError, Drains
 from tests.unit.ops.clouds import Clock
 from tests.unit.ops.mesos import MemoryMasters
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from clusterctl.errors import InputError, UnhealthyError
-from clusterctl.ops.restart import Restart
 from clusterctl.ops.roll.order import SERVICES, batch_size, chosen
 from clusterctl.ops.roll.report import RollError
+from clusterctl.ops.roll.restart import Restart
 from clusterctl.ops.roll.steps import BACK_S, SETTLE_S, Roll
 from clusterctl.spec.model import Service
 from tests.unit.health.clusters import CONTROL

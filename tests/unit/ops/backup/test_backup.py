@@ -12,7 +12,7 @@ import pytest
 
 from clusterctl.ansible.playbook import PlaybookResult
 from clusterctl.errors import ClusterctlError
-from clusterctl.ops.backup import back_up
+from clusterctl.ops.backup.backup import back_up
 from tests.unit.ops.roll.world import THREE, ZK, World
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

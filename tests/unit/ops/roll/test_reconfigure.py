@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from clusterctl.errors import ClusterctlError, InputError
-from clusterctl.ops.reconfigure import Reconfigure, Renewal, classified, consented
 from clusterctl.ops.roll.changes import AgentChange, Kind
 from clusterctl.ops.roll.gates import CHANGED
+from clusterctl.ops.roll.reconfigure import Reconfigure, Renewal, classified, consented
 from clusterctl.ops.roll.report import Journal, RollError
 from clusterctl.spec.model import ClusterSpec, Service
 from tests.unit.ops.roll.world import AGENT, START_S, World

@@ -11,16 +11,21 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from clusterctl.ansible.playbook import PlaybookError
+from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError, InputError
 from clusterctl.ops.day2.hosts import Hosts, why
-from clusterctl.ops.drain import DRAINED, Drainer
+from clusterctl.ops.kit.access import open_access
 from clusterctl.ops.observe.look import Cluster, Look
-from clusterctl.ops.restart import Restart, set_unit
 from clusterctl.ops.roll import gates
 from clusterctl.ops.roll.changes import AgentChange, Kind, agent_changes, other_flavors
-from clusterctl.ops.roll.order import batches, chosen
+from clusterctl.ops.roll.drain import DRAINED, Drainer
+from clusterctl.ops.roll.gates import CHANGED
+from clusterctl.ops.roll.ground import Ground
+from clusterctl.ops.roll.order import batch_size, batches, chosen
+from clusterctl.ops.roll.report import Journal
+from clusterctl.ops.roll.restart import Restart, set_unit
 from clusterctl.ops.roll.steps import Roll
-from clusterctl.spec.model import Service
+from clusterctl.spec.model import ClusterSpec, Service
 
 _AGENT = Service.MESOS_AGENT
 
@@ -137,3 +142,61 @@ class Renewal:
         except ClusterctlError as error:
             return f"NOT in service: {error.message}"
         return "in service as it was"
+
+
+def reconfigure_agents(
+    ground: Ground,
+    only: Sequence[str],
+    *,
+    allow_drain: bool,
+    drain_timeout_s: float,
+    batch: str,
+    max_failures: int,
+) -> Journal:
+    """Brings agents to what the cluster file says; those that are so already are left alone.
+
+    Raises:
+        InputError: agents would be drained without consent, or an option is wrong; nothing was touched.
+        ClusterctlError: a change is refused; nothing was touched.
+        UnhealthyError: the cluster is not healthy; nothing was touched.
+        RollError: a step failed.
+    """
+    look = ground.cluster.look()
+    changes = classified(look, ground.cluster, only)
+    size = batch_size(batch, len(look.expect.agents))
+    consented(changes, ground.drainer, allow_drain=allow_drain)
+    of_kind = {kind: [change.node for change in changes if change.kind is kind] for kind in Kind}
+    journal = Journal(ground.spec.cluster, "reconfigure of agents", lambda _: ground.line)
+    journal.facts["agents"] = [change.to_json() for change in changes]
+    journal.skipped += [(Service.MESOS_AGENT, name) for name in of_kind[Kind.UNCHANGED]]
+    journal.plan(Service.MESOS_AGENT, of_kind[Kind.ADDITIVE] + of_kind[Kind.NEW_IDENTITY])
+    roll = ground.roll(Reconfigure(ground.hosts), journal, overlook=CHANGED)
+    if of_kind[Kind.ADDITIVE]:
+        roll.run(Service.MESOS_AGENT, of_kind[Kind.ADDITIVE], batch=size, max_failures=max_failures)
+    if of_kind[Kind.NEW_IDENTITY]:
+        Renewal(roll, ground.hosts, ground.drainer, drain_timeout_s).run(of_kind[Kind.NEW_IDENTITY], size=size)
+    roll.overlook = () if not only else CHANGED
+    return ground.end(roll, Service.MESOS_AGENT)
+
+
+def plan_agents(spec: ClusterSpec, cloud: Cloud) -> list[AgentChange]:
+    """What the cluster file means for each agent; nothing is touched. Raises CloudError."""
+    cluster = Cluster(spec, cloud, open_access(spec, cloud).prober)
+    return classified(cluster.look(), cluster)
+
+
+def no_new_identity(spec: ClusterSpec, cloud: Cloud, file: str) -> None:
+    """Checks, before files are written to agents, that none of them would refuse to start with them.
+
+    Where no master leads, agents can't be asked about, and nothing is refused: it may be just that that is mended.
+
+    Raises:
+        InputError: agents need a new identity.
+    """
+    lines = [change.line for change in plan_agents(spec, cloud) if change.kind is Kind.NEW_IDENTITY]
+    if lines:
+        raise InputError(
+            "these agents would refuse to start with their new files; nothing was written:\n"
+            + "\n".join(f"  {line}" for line in lines),
+            hint=f"`clusterctl reconfigure {file} --allow-drain` drains them first.",
+        )

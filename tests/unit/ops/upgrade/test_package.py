@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from clusterctl.ops.roll.package import Contents, deb_contents, tarball_contents
-from tests.unit.ops.roll.packages import deb, tarball
+from clusterctl.ops.upgrade.package import Contents, deb_contents, tarball_contents
+from tests.unit.ops.upgrade.packages import deb, tarball
 
 
 @pytest.mark.parametrize("control", ["control.tar", "control.tar.gz", "control.tar.xz"])

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from clusterctl.errors import InputError
-from clusterctl.ops.upgrade_artifacts import kept_artifact, wanted_artifacts
+from clusterctl.ops.upgrade.artifacts import kept_artifact, wanted_artifacts
 from clusterctl.spec.artifacts import Artifact, Artifacts
-from tests.unit.ops.roll.packages import deb, tarball
+from tests.unit.ops.upgrade.packages import deb, tarball
 
 
 def artifact(path: Path, version: str, **changes: str) -> Artifact:

@@ -1,0 +1,1 @@
+"""``upgrade``: another version of one component, or of all, node by node."""
