@@ -14,9 +14,9 @@ from clusterctl.cli.session import AnyImage, CloudName, File, Json, Session, Ste
 from clusterctl.errors import CancelledError
 
 if TYPE_CHECKING:
+    from clusterctl.ops.grow.operation import Operation
     from clusterctl.ops.kit.access import Access
     from clusterctl.ops.observe.verify import VerifyReport
-    from clusterctl.ops.operation import Operation
     from clusterctl.spec.model import ClusterSpec
 
 Yes = Annotated[bool, typer.Option("--yes", help="Don't ask.")]
@@ -57,10 +57,10 @@ def scale(
     """Grow or shrink groups; agents are drained before they go, ensembles change member by member."""
     from clusterctl import paths  # noqa: PLC0415  (here and below: `--help` must be quick)
     from clusterctl.counts import parse_counts  # noqa: PLC0415
+    from clusterctl.ops.grow.nodework import RollingWork  # noqa: PLC0415
+    from clusterctl.ops.grow.scale import scale as scale_cluster  # noqa: PLC0415
+    from clusterctl.ops.grow.scale_checks import Options  # noqa: PLC0415
     from clusterctl.ops.kit.access import open_access  # noqa: PLC0415
-    from clusterctl.ops.nodework import RollingWork  # noqa: PLC0415
-    from clusterctl.ops.scale import scale as scale_cluster  # noqa: PLC0415
-    from clusterctl.ops.scale_checks import Options  # noqa: PLC0415
 
     names = tuple(name for name in (remove or "").split(",") if name)
     options = [f"--remove {','.join(names)}"] if names else []
@@ -106,8 +106,8 @@ def replace(
     as_json: Json = False,
 ) -> None:
     """Put a new server in place of a dead or sick one, with the node's name, address and volume."""
+    from clusterctl.ops.grow.replace import replace as replace_node  # noqa: PLC0415
     from clusterctl.ops.kit.access import open_access  # noqa: PLC0415
-    from clusterctl.ops.replace import replace as replace_node  # noqa: PLC0415
 
     go_on = f"clusterctl replace {file} {node}{' --force' if force else ''}{_image_option(image)}"
     with session(file, cloud, go_on=go_on) as at:
@@ -136,9 +136,9 @@ def repair(
     as_json: Json = False,
 ) -> None:
     """Find dead, duplicate and orphaned servers, ports and groups; mend them with --yes. Exit code 3: some are left."""
-    from clusterctl.ops.diagnosis import Remedy  # noqa: PLC0415
+    from clusterctl.ops.grow.diagnosis import Remedy  # noqa: PLC0415
+    from clusterctl.ops.grow.repair import repair as repair_cluster  # noqa: PLC0415
     from clusterctl.ops.kit.access import open_access  # noqa: PLC0415
-    from clusterctl.ops.repair import repair as repair_cluster  # noqa: PLC0415
 
     go_on = f"clusterctl repair {file} --yes{_image_option(image)}"
     with session(file, cloud, go_on=go_on) as at:
@@ -201,8 +201,8 @@ def _operation(
     at: Session, access: Access, command: str, go_on: str, timeout: int, image: str | None, *, steal: bool
 ) -> Operation:
     """What the operations of this module work with."""
+    from clusterctl.ops.grow.operation import Operation  # noqa: PLC0415
     from clusterctl.ops.observe.verify import wait_healthy  # noqa: PLC0415
-    from clusterctl.ops.operation import Operation  # noqa: PLC0415
     from clusterctl.ops.roll.drain import open_drains  # noqa: PLC0415
 
     def wait(spec: ClusterSpec, fresh: bool) -> VerifyReport:

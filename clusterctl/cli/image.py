@@ -25,7 +25,7 @@ def build(
     """Build the base image on the cloud; does nothing if one of the same inputs exists."""
     from clusterctl import paths  # noqa: PLC0415  (here and below: `--help` must not wait for OpenStack's SDK)
     from clusterctl.cloud import open_cloud  # noqa: PLC0415
-    from clusterctl.ops.image import build_image  # noqa: PLC0415
+    from clusterctl.ops.image.build import build_image  # noqa: PLC0415
     from clusterctl.spec.artifacts import ImageSpec  # noqa: PLC0415
     from clusterctl.spec.load import load_model  # noqa: PLC0415
 
@@ -58,7 +58,7 @@ def list_images(
 ) -> None:
     """List the images of a family, newest first, with the versions inside."""
     from clusterctl.cloud import open_cloud  # noqa: PLC0415
-    from clusterctl.ops.image import BUILT  # noqa: PLC0415
+    from clusterctl.ops.image.build import BUILT  # noqa: PLC0415
     from clusterctl.releases import IMAGE_VERSION  # noqa: PLC0415
 
     images = open_cloud(cloud).images(family=family)

@@ -20,14 +20,14 @@ from clusterctl.cli.output import PlainReporter
 from clusterctl.cloud.openstack import open_cloud
 from clusterctl.counts import parse_counts
 from clusterctl.health.judge import server_check
+from clusterctl.ops.grow.operation import Operation
+from clusterctl.ops.grow.scale import scale
+from clusterctl.ops.grow.scale_checks import Options
 from clusterctl.ops.kit.lock import Guard
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.ops.observe.verify import VerifyReport
-from clusterctl.ops.operation import Operation
 from clusterctl.ops.roll.drain import Drains
-from clusterctl.ops.scale import scale
-from clusterctl.ops.scale_checks import Options
 from clusterctl.resources import Server
 from clusterctl.spec import ClusterSpec, load_spec
 from tests.unit.ops.mesos import MemoryMasters

@@ -1,4 +1,4 @@
-"""What ``clusterctl.ops.members`` relies on: real ZooKeepers and Mesos masters grow from 3 to 5 and shrink back by
+"""What ``clusterctl.ops.grow.members`` relies on: real ZooKeepers and Mesos masters grow from 3 to 5 and shrink back by
 rolling restarts, one member at a time, and nothing that was acknowledged is lost.
 """
 

@@ -9,9 +9,9 @@ from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.health.expect import Node
 from clusterctl.health.facts import NodeFacts
 from clusterctl.health.judge import server_check
+from clusterctl.ops.grow.operation import Operation
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.observe.verify import VerifyReport, WaitHealthy
-from clusterctl.ops.operation import Operation
 from clusterctl.ops.roll.drain import Drains
 from clusterctl.resources import Image, Server
 from clusterctl.spec.model import ClusterSpec

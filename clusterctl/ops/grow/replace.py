@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clusterctl.errors import ClusterctlError, InputError
-from clusterctl.ops.agents import Victim, moved, remove, victims
+from clusterctl.ops.grow.agents import Victim, moved, remove, victims
+from clusterctl.ops.grow.operation import Confirm, Operation, alive
 from clusterctl.ops.observe.majority import loss
-from clusterctl.ops.operation import Operation, alive
-from clusterctl.ops.scale import Confirm
 from clusterctl.plan import failed_build
 from clusterctl.resources import Observed, Server
 from clusterctl.spec.model import ClusterSpec, Service

@@ -11,9 +11,9 @@ from clusterctl.health.expect import UNITS
 from clusterctl.ops.day2.configure import pending_restarts
 from clusterctl.ops.day2.hosts import AnsibleHosts
 from clusterctl.ops.day2.inventory import cluster_inventory
+from clusterctl.ops.grow.members import Pending
 from clusterctl.ops.kit.access import Access
 from clusterctl.ops.kit.progress import Progress
-from clusterctl.ops.members import Pending
 from clusterctl.ops.observe.look import Cluster
 from clusterctl.ops.roll.order import batch_size
 from clusterctl.ops.roll.report import Journal

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from clusterctl.counts import with_counts
-from clusterctl.ops.operation import Operation
+from clusterctl.ops.grow.operation import Operation
 from clusterctl.spec.model import ClusterSpec, Service
 from clusterctl.topology import node_name, quorum
 

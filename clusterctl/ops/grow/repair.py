@@ -7,11 +7,11 @@ from typing import Any
 
 from clusterctl.errors import CloudError, ClusterctlError
 from clusterctl.health.masters import MasterError
-from clusterctl.ops.agents import victims
-from clusterctl.ops.diagnosis import Finding, Remedy, diagnose
+from clusterctl.ops.grow.agents import victims
+from clusterctl.ops.grow.diagnosis import Finding, Remedy, diagnose
+from clusterctl.ops.grow.operation import Operation
 from clusterctl.ops.kit.parallel import delete_each
 from clusterctl.ops.observe.majority import loss, node_serves
-from clusterctl.ops.operation import Operation
 from clusterctl.ops.roll.drain import Agent
 from clusterctl.plan import make_plan
 from clusterctl.resources import Observed

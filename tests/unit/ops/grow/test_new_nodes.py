@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from clusterctl.errors import ClusterctlError, InputError
-from clusterctl.ops.operation import Operation
-from clusterctl.ops.repair import repair
-from clusterctl.ops.replace import replace
-from clusterctl.ops.scale import scale
-from clusterctl.ops.scale_checks import Options
+from clusterctl.ops.grow.operation import Operation
+from clusterctl.ops.grow.repair import repair
+from clusterctl.ops.grow.replace import replace
+from clusterctl.ops.grow.scale import scale
+from clusterctl.ops.grow.scale_checks import Options
 from clusterctl.resources import KEY_IMAGE, Image
 from clusterctl.spec.model import ClusterSpec
 from tests.unit.ops.clouds import create_in, demo_cloud
+from tests.unit.ops.grow.test_scale import NoWork
 from tests.unit.ops.operations import Running
-from tests.unit.ops.test_scale import NoWork
 from tests.unit.specs import demo_spec
 
 

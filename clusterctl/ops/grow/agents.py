@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clusterctl.ops.operation import Operation
+from clusterctl.ops.grow.operation import Operation
 from clusterctl.ops.roll.drain import Agent, Task
 from clusterctl.resources import Server
 

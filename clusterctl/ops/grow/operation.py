@@ -24,6 +24,9 @@ from clusterctl.plan import failed_build, make_plan
 from clusterctl.resources import Observed, Server
 from clusterctl.spec.model import ClusterSpec
 
+# Shows what is about to happen, and returns only with consent
+Confirm = Callable[[Sequence[str]], None]
+
 
 @dataclass(frozen=True)
 class Operation:

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from clusterctl.errors import ClusterctlError, InputError
-from clusterctl.ops.replace import ReplaceReport, replace
+from clusterctl.ops.grow.replace import ReplaceReport, replace
 from clusterctl.resources import Server, ServerRequest
 from tests.unit.ops.clouds import guard, kill, revive
+from tests.unit.ops.grow.test_scale import agents_spec, state
 from tests.unit.ops.operations import Running
-from tests.unit.ops.test_scale import agents_spec, state
 from tests.unit.specs import demo_spec
 
 

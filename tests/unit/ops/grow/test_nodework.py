@@ -11,9 +11,9 @@ import pytest
 
 from clusterctl.ansible.playbook import PlaybookResult
 from clusterctl.ops.day2.hosts import AnsibleHosts
+from clusterctl.ops.grow.nodework import RollingWork
 from clusterctl.ops.kit.access import Access
 from clusterctl.ops.kit.progress import Progress
-from clusterctl.ops.nodework import RollingWork
 from clusterctl.spec.model import ClusterSpec, Service
 from tests.unit.ops.operations import Running
 
@@ -38,7 +38,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         return {}
 
     monkeypatch.setattr(AnsibleHosts, "run", run)
-    monkeypatch.setattr("clusterctl.ops.nodework.cluster_inventory", inventory)
+    monkeypatch.setattr("clusterctl.ops.grow.nodework.cluster_inventory", inventory)
     return found
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from clusterctl.counts import Counts
 from clusterctl.errors import CancelledError, ClusterctlError, InputError
+from clusterctl.ops.grow.scale import ScaleReport, scale
+from clusterctl.ops.grow.scale_checks import Options
 from clusterctl.ops.kit.lock import LockedError
 from clusterctl.ops.roll.drain import DrainError
-from clusterctl.ops.scale import ScaleReport, scale
-from clusterctl.ops.scale_checks import Options
 from clusterctl.spec.model import ClusterSpec, Service
 from tests.unit.ops.clouds import guard, kill, revive
 from tests.unit.ops.operations import Running

@@ -9,13 +9,13 @@ import pytest
 
 from clusterctl.cloud.faults import Fault
 from clusterctl.errors import CloudError, ClusterctlError
-from clusterctl.ops.diagnosis import Remedy
-from clusterctl.ops.repair import RepairReport, repair
+from clusterctl.ops.grow.diagnosis import Remedy
+from clusterctl.ops.grow.repair import RepairReport, repair
 from clusterctl.resources import KEY_NODE, PortRequest, ServerRequest, owner_mark
 from clusterctl.spec.model import ClusterSpec
 from tests.unit.ops.clouds import kill, revive
+from tests.unit.ops.grow.test_scale import agents_spec, state
 from tests.unit.ops.operations import Running
-from tests.unit.ops.test_scale import agents_spec, state
 from tests.unit.specs import demo_spec
 
 

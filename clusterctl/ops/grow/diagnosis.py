@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from clusterctl.ops.grow.operation import alive
 from clusterctl.ops.observe.look import Look
-from clusterctl.ops.operation import alive
 from clusterctl.ops.roll.drain import DRAINED, Agent
 from clusterctl.plan import failed_build, make_plan
 from clusterctl.resources import Observed, Server, security_group_name, server_group_name

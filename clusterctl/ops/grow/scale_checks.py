@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from clusterctl.counts import Counts
 from clusterctl.errors import ClusterctlError, InputError
-from clusterctl.ops.agents import Victim, choose, victims
-from clusterctl.ops.operation import Operation, alive
+from clusterctl.ops.grow.agents import Victim, choose, victims
+from clusterctl.ops.grow.operation import Operation, alive
 from clusterctl.resources import Observed, Server
 from clusterctl.spec.model import ClusterSpec, Service
 from clusterctl.topology import node_name

@@ -1,20 +1,20 @@
 """``scale``: other numbers of nodes. More agents come by one call a group and touch no node that is there; fewer agents
-are drained before they go; groups of ZooKeepers and masters go along ``ops.members``.
+are drained before they go; groups of ZooKeepers and masters go along ``ops.grow.members``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 from clusterctl.counts import Counts, checked, with_counts
 from clusterctl.errors import ClusterctlError
-from clusterctl.ops.agents import Victim, moved, remove
-from clusterctl.ops.members import Members, NodeWork
-from clusterctl.ops.operation import Operation
-from clusterctl.ops.scale_checks import (
+from clusterctl.ops.grow.agents import Victim, moved, remove
+from clusterctl.ops.grow.members import Members, NodeWork
+from clusterctl.ops.grow.operation import Confirm, Operation
+from clusterctl.ops.grow.scale_checks import (
     Change,
     Options,
     changes,
@@ -27,9 +27,6 @@ from clusterctl.ops.scale_checks import (
 )
 from clusterctl.spec.model import ClusterSpec
 from clusterctl.topology import node_name
-
-# Shows what is about to happen, and returns only with consent
-Confirm = Callable[[Sequence[str]], None]
 
 
 @dataclass

@@ -11,8 +11,8 @@ import pytest
 
 from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.errors import ClusterctlError, InputError
-from clusterctl.ops import image
-from clusterctl.ops.image import ImageReport, build_image, install_digest
+from clusterctl.ops.image import build as image
+from clusterctl.ops.image.build import ImageReport, build_image, install_digest
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.resources import Flavor, Image
 from clusterctl.spec.artifacts import Artifact, Artifacts, Builder, ImageSpec

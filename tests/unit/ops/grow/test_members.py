@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from clusterctl.errors import InputError
+from clusterctl.ops.grow.scale import ScaleReport, scale
+from clusterctl.ops.grow.scale_checks import Options
 from clusterctl.ops.observe.verify import VerifyReport
-from clusterctl.ops.scale import ScaleReport, scale
-from clusterctl.ops.scale_checks import Options
 from clusterctl.spec.model import ClusterSpec, Service
 from clusterctl.topology import quorum, topology
 from tests.unit.ops.clouds import kill, revive
+from tests.unit.ops.grow.test_scale import NoWork, state
 from tests.unit.ops.operations import Running
-from tests.unit.ops.test_scale import NoWork, state
 from tests.unit.specs import demo, demo_spec
 
 

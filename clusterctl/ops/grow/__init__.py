@@ -1,0 +1,1 @@
+"""Growing, shrinking, repairing: ``scale``, ``replace``, ``repair``."""

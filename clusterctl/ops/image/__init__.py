@@ -1,0 +1,1 @@
+"""The base image, built on the cloud."""
