@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clusterctl.ops.grow.operation import Operation
-from clusterctl.ops.roll.drain import Agent, Task
+from clusterctl.remote.masters import Agent, Task
 from clusterctl.resources import Server
 
 

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from clusterctl.ops.grow.operation import alive
 from clusterctl.ops.observe.look import Look
-from clusterctl.ops.roll.drain import DRAINED, Agent
 from clusterctl.plan import failed_build, make_plan
+from clusterctl.remote.masters import DRAINED, Agent
 from clusterctl.resources import Observed, Server, security_group_name, server_group_name
 from clusterctl.spec.model import ClusterSpec, Service
 from clusterctl.topology import topology

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError, UnhealthyError
-from clusterctl.health.prober import Prober
 from clusterctl.ops.kit.lock import Guard
 from clusterctl.ops.kit.parallel import delete_each
 from clusterctl.ops.kit.progress import Progress
@@ -21,6 +20,7 @@ from clusterctl.ops.observe.look import Cluster, Look
 from clusterctl.ops.observe.verify import WaitHealthy
 from clusterctl.ops.roll.drain import Drains
 from clusterctl.plan import failed_build, make_plan
+from clusterctl.remote.prober import Prober
 from clusterctl.resources import Observed, Server
 from clusterctl.spec.model import ClusterSpec
 

@@ -6,14 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clusterctl.errors import CloudError, ClusterctlError
-from clusterctl.health.masters import MasterError
 from clusterctl.ops.grow.agents import victims
 from clusterctl.ops.grow.diagnosis import Finding, Remedy, diagnose
 from clusterctl.ops.grow.operation import Operation
 from clusterctl.ops.kit.parallel import delete_each
 from clusterctl.ops.observe.majority import loss, node_serves
-from clusterctl.ops.roll.drain import Agent
 from clusterctl.plan import make_plan
+from clusterctl.remote.masters import Agent, MasterError
 from clusterctl.resources import Observed
 from clusterctl.spec.model import Service
 from clusterctl.topology import topology

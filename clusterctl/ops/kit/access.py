@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from clusterctl.cloud.base import Cloud
-from clusterctl.health.prober import Prober, SshProber
+from clusterctl.remote.prober import Prober, SshProber
 from clusterctl.spec.model import ClusterSpec
 from clusterctl.ssh.client import Ssh
 from clusterctl.ssh.config import SshConfig, control_directory, identity_from

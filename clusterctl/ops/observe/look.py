@@ -13,8 +13,8 @@ from clusterctl.health.facts import AgentFacts, NodeFacts
 from clusterctl.health.judge import judge
 from clusterctl.health.marathon import leading_marathon
 from clusterctl.health.mesos import leading_master
-from clusterctl.health.prober import Prober
 from clusterctl.ops.kit.waiting import Waiter
+from clusterctl.remote.prober import Prober
 from clusterctl.resources import Flavor, Server
 from clusterctl.spec.model import ClusterSpec, Service
 

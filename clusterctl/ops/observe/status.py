@@ -12,8 +12,8 @@ from clusterctl.health.facts import AgentFacts, NodeFacts
 from clusterctl.health.judge import BOOTED, boot_text, node_ready
 from clusterctl.health.marathon import leading_marathon
 from clusterctl.health.mesos import leading_master
-from clusterctl.health.prober import Prober
 from clusterctl.releases import of_server
+from clusterctl.remote.prober import Prober
 from clusterctl.resources import KEY_IMAGE, Server
 from clusterctl.spec.model import CONTROL_SERVICES, ClusterSpec, Service
 

@@ -13,10 +13,10 @@ from clusterctl.health.expect import Expected, Node, expected
 from clusterctl.health.facts import NodeFacts
 from clusterctl.health.judge import boot_text, judge, node_ready
 from clusterctl.health.mesos import AGENT_CHECKS, agent_checks, leading_master
-from clusterctl.health.prober import NO_KEY, Prober
 from clusterctl.ops.kit.access import Access
 from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.ops.observe.bootwatch import BootWatch, indented
+from clusterctl.remote.prober import NO_KEY, Prober
 from clusterctl.resources import Flavor, Server
 from clusterctl.spec.model import ClusterSpec
 from clusterctl.ssh.console import console_tail

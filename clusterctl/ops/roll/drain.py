@@ -24,14 +24,13 @@ from dataclasses import dataclass
 
 from clusterctl.errors import ClusterctlError
 from clusterctl.health.expect import PORTS, expected
-from clusterctl.health.masters import MasterError, Masters, SshMasters
 from clusterctl.ops.kit.access import Access
 from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.ops.observe.look import Cluster
+from clusterctl.remote.masters import DRAINED, Agent, MasterError, Masters, SshMasters, Task
 from clusterctl.resources import Server
 from clusterctl.spec.model import ClusterSpec, Service
 
-DRAINING, DRAINED = "DRAINING", "DRAINED"
 _TICK_S = 2.0
 # A drain whose framework left before it acknowledged ends only when DRAIN_AGENT comes again (seen with Mesos 1.11)
 _REPEAT_S = 30.0
@@ -41,36 +40,6 @@ _SHOWN = 8  # tasks named in one message
 
 class DrainError(ClusterctlError):
     """Agents were not drained in time; they are draining still."""
-
-
-@dataclass(frozen=True)
-class Agent:
-    """An agent as the leading master knows it.
-
-    Attributes:
-        drain: DRAINING, DRAINED or None.
-        bound: what its identity holds and a new one would lose: persistent volumes and dynamic reservations.
-    """
-
-    id: str
-    address: str
-    active: bool
-    drain: str | None = None
-    bound: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Task:
-    """A task that is not over; ``agent`` and ``framework`` are ids."""
-
-    id: str
-    name: str
-    agent: str
-    framework: str
-    state: str
-
-    def __str__(self) -> str:
-        return f"{self.name or self.id} ({self.state.removeprefix('TASK_').lower()})"
 
 
 class Drains:

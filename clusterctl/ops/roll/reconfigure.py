@@ -18,13 +18,14 @@ from clusterctl.ops.kit.access import open_access
 from clusterctl.ops.observe.look import Cluster, Look
 from clusterctl.ops.roll import gates
 from clusterctl.ops.roll.changes import AgentChange, Kind, agent_changes, other_flavors
-from clusterctl.ops.roll.drain import DRAINED, Drainer
+from clusterctl.ops.roll.drain import Drainer
 from clusterctl.ops.roll.gates import CHANGED
 from clusterctl.ops.roll.ground import Ground
 from clusterctl.ops.roll.order import batch_size, batches, chosen
 from clusterctl.ops.roll.report import Journal
 from clusterctl.ops.roll.restart import Restart, set_unit
 from clusterctl.ops.roll.steps import Roll
+from clusterctl.remote.masters import DRAINED
 from clusterctl.spec.model import ClusterSpec, Service
 
 _AGENT = Service.MESOS_AGENT

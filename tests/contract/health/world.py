@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from clusterctl.cloud.memory import MemoryCloud
-from clusterctl.health.prober import SshProber
 from clusterctl.ops.kit.access import Access
 from clusterctl.ops.observe.verify import VerifyReport, verify, wait_healthy
+from clusterctl.remote.prober import SshProber
 from clusterctl.resources import Flavor, Server
 from clusterctl.spec.model import ClusterSpec
 from clusterctl.ssh.client import Ssh

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from clusterctl.health import mastercall
-from clusterctl.health.masters import Call, MasterError
-from clusterctl.ops.roll.drain import DRAINED, DrainError, Drains
+from clusterctl.ops.roll.drain import DrainError, Drains
+from clusterctl.remote import mastercall
+from clusterctl.remote.masters import DRAINED, Call, MasterError
 from tests.contract.mesos.cluster import MASTER_PORT, Cluster, wait_for
 from tests.contract.mesos.framework import Framework
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from clusterctl.health.masters import MasterError
+from clusterctl.remote.masters import MasterError
 
 
 class MemoryMasters:
-    """Implements ``health.masters.Masters``.
+    """Implements ``remote.masters.Masters``.
 
     Args:
         agents: id -> address.

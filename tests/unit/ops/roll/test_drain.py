@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from clusterctl.health.masters import MasterError
 from clusterctl.ops.roll.drain import DrainError, Drains
+from clusterctl.remote.masters import MasterError
 from tests.unit.ops.clouds import Clock
 from tests.unit.ops.mesos import MemoryMasters
 

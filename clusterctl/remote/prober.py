@@ -84,7 +84,7 @@ class SshProber:
 
 def probe_script() -> bytes:
     """The text of ``probe.py``, which runs on nodes."""
-    return files("clusterctl.health").joinpath("probe.py").read_bytes()
+    return files("clusterctl.remote").joinpath("probe.py").read_bytes()
 
 
 def probe_request(node: Node, *, ports: Mapping[Service, int] = PORTS, boot_file: str = BOOT_FILE) -> dict[str, object]:

@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from clusterctl.health import mastercall as script
-from clusterctl.health.masters import MasterError, SshMasters, mastercall_script
+from clusterctl.remote import mastercall as script
+from clusterctl.remote.masters import MasterError, SshMasters, mastercall_script
 from clusterctl.ssh.client import Ssh
 from clusterctl.ssh.config import SshConfig
 from clusterctl.ssh.hostkeys import HostKeys, KnownHosts
 from clusterctl.ssh.process import Finished
 from tests.unit.health.clusters import expect
-from tests.unit.health.test_probe import ADDRESS, http, serving
+from tests.unit.remote.test_probe import ADDRESS, http, serving
 from tests.unit.ssh.keys import ED25519
 
 POST = "POST /api/v1 HTTP/1.1"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from clusterctl.health.prober import SshProber, probe_script
+from clusterctl.remote.prober import SshProber, probe_script
 from clusterctl.ssh.client import Ssh
 from clusterctl.ssh.config import SshConfig
 from clusterctl.ssh.hostkeys import HostKeys, KnownHosts

@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from clusterctl.health import probe as script
 from clusterctl.health.facts import JenkinsApp, NodeFacts, Unknown
-from clusterctl.health.prober import probe_script
+from clusterctl.remote import probe as script
+from clusterctl.remote.prober import probe_script
 from tests.unit.health.clusters import agents
 
 ADDRESS = "127.0.0.1"

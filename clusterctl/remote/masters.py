@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Protocol
 
 from clusterctl.errors import ClusterctlError
 from clusterctl.health.expect import PORTS, Node
-from clusterctl.health.prober import target
+from clusterctl.remote.prober import target
 from clusterctl.spec.model import Service
 from clusterctl.ssh.client import Ssh, SshError
 from clusterctl.ssh.hostkeys import HostKeys
+
+DRAINING, DRAINED = "DRAINING", "DRAINED"
 
 Call = Mapping[str, Any]
 
@@ -23,6 +26,36 @@ _SSH_TIMEOUT_S = 120.0
 
 class MasterError(ClusterctlError):
     """No master took a call, or the leader refused it."""
+
+
+@dataclass(frozen=True)
+class Agent:
+    """An agent as the leading master knows it.
+
+    Attributes:
+        drain: DRAINING, DRAINED or None.
+        bound: what its identity holds and a new one would lose: persistent volumes and dynamic reservations.
+    """
+
+    id: str
+    address: str
+    active: bool
+    drain: str | None = None
+    bound: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task that is not over; ``agent`` and ``framework`` are ids."""
+
+    id: str
+    name: str
+    agent: str
+    framework: str
+    state: str
+
+    def __str__(self) -> str:
+        return f"{self.name or self.id} ({self.state.removeprefix('TASK_').lower()})"
 
 
 class Masters(Protocol):
@@ -95,4 +128,4 @@ class SshMasters:
 
 def mastercall_script() -> bytes:
     """The text of ``mastercall.py``, which runs on nodes."""
-    return files("clusterctl.health").joinpath("mastercall.py").read_bytes()
+    return files("clusterctl.remote").joinpath("mastercall.py").read_bytes()

@@ -1,0 +1,1 @@
+"""What runs on nodes by one ssh call, and what sends it there."""
