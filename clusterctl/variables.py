@@ -41,6 +41,8 @@ def cluster_variables(spec: ClusterSpec, at: Addresses) -> Variables:
         "mesos_master_addresses": list(at.mesos_master),
         "mesos_master_agent_ping_timeout_s": spec.mesos.agent_ping_timeout_s,
         "mesos_master_max_agent_ping_timeouts": spec.mesos.max_agent_ping_timeouts,
+        "mesos_master_offer_timeout_s": spec.mesos.offer_timeout_s,
+        "mesos_master_max_completed_frameworks": spec.mesos.max_completed_frameworks,
         "marathon_zk_url": f"zk://{ensemble}/marathon",
         "marathon_mesos_role": spec.marathon.role,
         "marathon_http_port": MARATHON_HTTP_PORT,

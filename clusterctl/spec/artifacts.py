@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from clusterctl.spec.model import Access, Label, StrictModel, Text, matching
+from clusterctl.spec.model import Access
+from clusterctl.spec.types import Label, StrictModel, Text, matching, rule_error
 
 Sha256 = Annotated[str, matching(re.compile(r"[0-9a-f]{64}"), "a sha256, 64 hex digits")]
 Version = Annotated[str, matching(re.compile(r"[0-9][A-Za-z0-9.+~-]*"), "a version such as 1.11.0-1")]
+PluginName = Annotated[str, matching(re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*"), "a plugin's short name")]
 Package = Annotated[str, matching(re.compile(r"[a-z0-9][a-z0-9+.-]+"), "a Debian package name")]
 
 
@@ -22,11 +24,46 @@ class Artifact(StrictModel):
     sha256: Sha256
 
 
+class PluginArtifact(Artifact):
+    """A Jenkins plugin, ``.hpi`` or ``.jpi``."""
+
+    name: PluginName = Field(description="its Short-Name, such as mesos or credentials")
+
+
 class Artifacts(StrictModel):
     """The artifacts of an image."""
 
     mesos: Artifact = Field(description="Debian package with mesos-master and mesos-agent")
     marathon: Artifact = Field(description="tarball with bin/marathon below one top directory")
+    jenkins: Artifact | None = Field(default=None, description="jenkins.war; its version is its Jenkins-Version")
+    jenkins_plugins: tuple[PluginArtifact, ...] = Field(
+        default=(), strict=False, description="mesos and all that it needs: nothing is fetched besides these"
+    )
+    jenkins_java: Artifact | None = Field(
+        default=None, description="tarball with bin/java below one top directory, for masters only"
+    )
+
+    @model_validator(mode="after")
+    def _jenkins(self) -> Artifacts:
+        for key in ("jenkins_plugins", "jenkins_java"):
+            if getattr(self, key) and self.jenkins is None:
+                raise rule_error("jenkins", f"'{key}' without 'jenkins': name the war, too", (key,))
+        names = [plugin.name for plugin in self.jenkins_plugins]
+        for number, name in enumerate(names):
+            if name in names[:number]:
+                raise rule_error("plugin", f"found {name!r} twice; remove one", ("jenkins_plugins", number, "name"))
+        return self
+
+    def named(self) -> dict[str, Artifact]:
+        """All that are there, by name; a plugin's is ``jenkins_plugins.NAME``."""
+        single = {
+            "mesos": self.mesos,
+            "marathon": self.marathon,
+            "jenkins": self.jenkins,
+            "jenkins_java": self.jenkins_java,
+        }
+        plugins = {f"jenkins_plugins.{plugin.name}": plugin for plugin in self.jenkins_plugins}
+        return {name: artifact for name, artifact in single.items() if artifact} | plugins
 
 
 class Builder(StrictModel):
@@ -49,3 +86,14 @@ class ImageSpec(StrictModel):
     artifacts: Artifacts
     java_package: Package = "openjdk-17-jre-headless"
     marathon_packages: tuple[Package, ...] = Field(default=(), strict=False)
+    jenkins_java_package: Package | None = Field(
+        default=None, description="Debian package with Java for Jenkins masters, if it is not java_package"
+    )
+
+    @model_validator(mode="after")
+    def _one_java(self) -> ImageSpec:
+        if self.jenkins_java_package and self.artifacts.jenkins_java:
+            raise rule_error(
+                "java", "found a package and artifacts.jenkins_java; remove one", ("jenkins_java_package",)
+            )
+        return self

@@ -6,13 +6,27 @@ comes from an upstream project names it.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, model_validator
+
+from clusterctl.spec.jenkins import DEFAULT_DIRECTORY, JenkinsSettings
+from clusterctl.spec.jenkins_rules import check_jenkins
+from clusterctl.spec.types import (
+    AbsolutePath,
+    AttributeName,
+    AttributeText,
+    Label,
+    Network,
+    RoleName,
+    StrictModel,
+    Text,
+    UserName,
+    matching,
+    rule_error,
+)
 
 
 class Service(StrEnum):
@@ -26,61 +40,14 @@ class Service(StrEnum):
 
 CONTROL_SERVICES = (Service.ZOOKEEPER, Service.MESOS_MASTER, Service.MARATHON)
 
-_LABEL = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
-_ROLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_ATTRIBUTE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_USER = re.compile(r"[a-z_][a-z0-9_-]*")
 _BASTION = re.compile(r"([a-z_][a-z0-9_-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?")
-
-
-def rule_error(code: str, message: str, at: tuple[str | int, ...] = ()) -> PydanticCustomError:
-    """An error of a rule over several keys; ``at`` is the path below the checked model that the loader points to."""
-    return PydanticCustomError(code, "{message}", {"message": message, "at": at})
-
-
-def matching(pattern: re.Pattern[str], allowed: str) -> AfterValidator:
-    """A validator of text that must match ``pattern`` as a whole; ``allowed`` says so in words."""
-
-    def check(value: str) -> str:
-        if not pattern.fullmatch(value):
-            raise rule_error("format", f"found {value!r}; allowed: {allowed}")
-        return value
-
-    return AfterValidator(check)
-
-
-def _cidr(value: str) -> str:
-    try:
-        ipaddress.ip_network(value)
-    except ValueError as error:
-        raise rule_error("cidr", f"found {value!r}; allowed: an IPv4 network such as 192.0.2.0/24 ({error})") from error
-    return value
-
-
-def _absolute(value: str) -> str:
-    if not re.fullmatch(r"(/[A-Za-z0-9._-]+)+", value) or ".." in value.split("/"):
-        raise rule_error("path", f"found {value!r}; allowed: an absolute path of plain names such as /srv/jenkins")
-    return value
-
-
-Label = Annotated[str, matching(_LABEL, "lower-case letters, digits and '-', beginning with a letter")]
-RoleName = Annotated[str, matching(_ROLE, "letters, digits, '_', '-' and '.' (Mesos roles)")]
-AttributeName = Annotated[str, matching(_ATTRIBUTE, "letters, digits, '_', '-' and '.'")]
-AttributeText = Annotated[str, matching(_ATTRIBUTE, "text of letters, digits, '_', '-' and '.' (Mesos attributes)")]
-Text = Annotated[str, Field(min_length=1, max_length=255)]
-
-
-class StrictModel(BaseModel):
-    """Frozen, without conversions, and without unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Volume(StrictModel):
     """A block-storage volume for each node of a group; it outlives the server and keeps the node's ordinal."""
 
     size: int = Field(ge=1, le=16384, description="GiB")
-    mount: Annotated[str, AfterValidator(_absolute)] = Field(description="mount point on the node")
+    mount: AbsolutePath = Field(description="mount point on the node")
 
 
 class Group(StrictModel):
@@ -132,9 +99,9 @@ class Group(StrictModel):
 class Access(StrictModel):
     """How operators reach the nodes."""
 
-    user: Annotated[str, matching(_USER, "a Linux user name")] = "debian"
+    user: UserName = "debian"
     bastion: Annotated[str, matching(_BASTION, "[user@]host[:port]")] | None = None
-    ssh_from: tuple[Annotated[str, AfterValidator(_cidr)], ...] = Field(default=("0.0.0.0/0",), strict=False)
+    ssh_from: tuple[Network, ...] = Field(default=("0.0.0.0/0",), strict=False)
 
 
 class ZooKeeperSettings(StrictModel):
@@ -164,6 +131,29 @@ class MesosSettings(StrictModel):
     max_agent_ping_timeouts: int = Field(default=5, ge=1)
     agent_reserve: AgentReserve = AgentReserve()
     task_ports: Annotated[str, matching(re.compile(r"\d{4,5}-\d{4,5}"), "a range such as 31000-32000")] = "31000-32000"
+    offer_timeout_s: int = Field(
+        default=60, ge=0, le=86400, description="seconds until an offer that a framework holds is taken back; 0: never"
+    )
+    max_completed_frameworks: int = Field(
+        default=500, ge=0, description="frameworks that left of which masters still tell, with the sandboxes' places"
+    )
+
+    @model_validator(mode="after")
+    def _ports(self) -> MesosSettings:
+        low, high = self.task_port_range
+        if not 1024 <= low <= high <= 65535:
+            raise rule_error(
+                "task_ports",
+                f"found {self.task_ports!r}; allowed: two ports from 1024 to 65535, the lower one first",
+                ("task_ports",),
+            )
+        return self
+
+    @property
+    def task_port_range(self) -> tuple[int, int]:
+        """First and last port of ``task_ports``."""
+        low, high = self.task_ports.split("-")
+        return int(low), int(high)
 
 
 class MarathonSettings(StrictModel):
@@ -197,6 +187,9 @@ class ClusterSpec(StrictModel):
     zookeeper: ZooKeeperSettings = ZooKeeperSettings()
     mesos: MesosSettings = MesosSettings()
     marathon: MarathonSettings = MarathonSettings()
+    jenkins: JenkinsSettings | None = Field(
+        default=None, description="Jenkins masters under Marathon, one a developer; absent: no such tier"
+    )
     user_data: Literal["embedded"] | Fetch = "embedded"
     allow_non_ha: bool = Field(default=False, description="consent to fewer than three of a control service")
 
@@ -206,6 +199,8 @@ class ClusterSpec(StrictModel):
         for service in CONTROL_SERVICES:
             self._check_control(service)
         self._check_starvation()
+        if self.jenkins:
+            check_jenkins(self, self.jenkins)
         return self
 
     def _check_names(self) -> None:
@@ -302,6 +297,21 @@ class ClusterSpec(StrictModel):
     def groups_of(self, service: Service) -> list[str]:
         """Names of the groups that run ``service``, in the order of the file."""
         return [name for name, group in self.groups.items() if service in group.services]
+
+    @property
+    def masters_group(self) -> str | None:
+        """Name of the group whose agents host Jenkins masters; None without section ``jenkins``."""
+        if self.jenkins is None:
+            return None
+        return self.jenkins.group or next(name for name, each in self.groups.items() if each.reserve_for)
+
+    @property
+    def homes_directory(self) -> str | None:
+        """Where the homes of Jenkins masters lie: ``jenkins.directory``, else the volume of their group."""
+        if self.jenkins is None or self.masters_group is None:
+            return None
+        volume = self.groups[self.masters_group].volume
+        return self.jenkins.directory or (volume.mount if volume else DEFAULT_DIRECTORY)
 
     def zone_of(self, group: str, ordinal: int | None) -> str | None:
         """Availability zone of a node: spread by ordinal over the group's zones, else the cluster's zone."""
