@@ -71,7 +71,7 @@ def create(
     else:
         print_line(f"cluster {report.cluster}: {report.nodes} nodes, healthy; {made}")
     if report.rebuilt:
-        print_line(f"built at the second try: {', '.join(report.rebuilt)}")
+        print_line(f"built at a later try: {', '.join(report.rebuilt)}")
     for problem in report.problems:
         print_line(f"! {problem}")
 
