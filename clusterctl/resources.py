@@ -153,12 +153,17 @@ class Flavor:
 
 @dataclass(frozen=True)
 class Network:
-    """A Neutron network with the free addresses of its IPv4 subnets (None where the cloud doesn't tell)."""
+    """A Neutron network with the free addresses of its IPv4 subnets (None where the cloud doesn't tell).
+
+    ``ipv4``: whether nodes get an IPv4 address there; ``port_security``: whether security groups hold there.
+    """
 
     id: str
     name: str
     subnet_ids: tuple[str, ...]
     free_addresses: int | None = None
+    ipv4: bool = True
+    port_security: bool = True
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,10 @@ class Cloud(Protocol):
         """All flavors that the project may use."""
 
     def network(self, name_or_id: str, *, with_free_addresses: bool = False) -> Network | None:
-        """The network of that name or id; more than one of that name is a CloudError."""
+        """The network of that name or id; more than one of that name is a CloudError.
+
+        ``with_free_addresses``: looks at its subnets, too; without, ``ipv4`` is taken for granted.
+        """
 
     def has_keypair(self, name: str) -> bool:
         """Whether the user has that keypair."""

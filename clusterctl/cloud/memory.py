@@ -60,9 +60,11 @@ class MemoryCloud(MemoryCompute):
                 return None
         free = None
         if with_free_addresses:
+            with self.call("GET", "/subnets"):
+                pass
             with self.call("GET", "/network-ip-availabilities/{id}"):
                 free = ip_network(self.cidr).num_addresses - 2 - 10 - len(self.port_records)
-        return Network("network-1", self.network_name, ("subnet-1",), free)
+        return Network("network-1", self.network_name, ("subnet-1",), free, self.ipv4, self.port_security)
 
     def has_keypair(self, name: str) -> bool:
         with self.call("GET", "/os-keypairs/{id}"):

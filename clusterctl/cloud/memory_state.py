@@ -71,6 +71,8 @@ class MemoryState:
     flavor_list: list[Flavor] = field(default_factory=list)
     network_name: str = "private"
     cidr: str = "10.50.0.0/22"
+    ipv4: bool = True
+    port_security: bool = True
     keypairs: set[str] = field(default_factory=lambda: {"ops"})
     zones: set[str] = field(default_factory=lambda: {"nova"})
     quota: Limits = UNLIMITED

@@ -43,10 +43,22 @@ class Networking(Service):
         if not found:
             return None
         [network] = found
-        free = self._free_addresses(network) if with_free_addresses else None
-        return Network(network.id, network.name, tuple(network.subnet_ids or ()), free)
+        subnets = self._subnets(network) if with_free_addresses else []
+        return Network(
+            network.id,
+            network.name,
+            tuple(network.subnet_ids or ()),
+            self._free_addresses(network, subnets) if with_free_addresses else None,
+            # subnets of another project's network may be hidden: then the ports will tell
+            ipv4=not with_free_addresses or (bool(subnets or network.subnet_ids) and not _only_v6(subnets)),
+            port_security=_secured(network),
+        )
 
-    def _free_addresses(self, network: Any) -> int | None:
+    def _subnets(self, network: Any) -> list[Any]:
+        with calling(f"list the subnets of network {network.name}"):
+            return list(self._network.subnets(network_id=network.id))
+
+    def _free_addresses(self, network: Any, subnets: Sequence[Any]) -> int | None:
         """Free IPv4 addresses; None where the cloud doesn't tell.
 
         ``network-ip-availability`` is for administrators by default; the owner of a network can count its ports.
@@ -54,16 +66,12 @@ class Networking(Service):
         with calling(f"read the free addresses of network {network.name}"):
             try:
                 known = self._network.get_network_ip_availability(network.id)
-                subnets = [subnet for subnet in known.subnet_ip_availability if subnet["ip_version"] == 4]
-                return sum(int(subnet["total_ips"]) - int(subnet["used_ips"]) for subnet in subnets)
+                of_v4 = [subnet for subnet in known.subnet_ip_availability if subnet["ip_version"] == 4]
+                return sum(int(subnet["total_ips"]) - int(subnet["used_ips"]) for subnet in of_v4)
             except (sdk.ForbiddenException, sdk.NotFoundException):
                 if network.project_id != self._clients.project_id:
                     return None
-            pools = [
-                pool
-                for subnet in self._network.subnets(network_id=network.id, ip_version=4)
-                for pool in subnet.allocation_pools
-            ]
+            pools = [pool for subnet in subnets if subnet.ip_version != 6 for pool in subnet.allocation_pools]
             ports = self._network.ports(network_id=network.id, fields="fixed_ips")
             taken = {ip["ip_address"] for port in ports for ip in port.fixed_ips or ()}
         return free_addresses(pools, taken)
@@ -186,3 +194,12 @@ class Networking(Service):
         """See ``base.Cloud``."""
         with calling(f"delete lock {lock_id}"):
             self._network.delete_security_group(lock_id, ignore_missing=True)
+
+
+def _only_v6(subnets: Sequence[Any]) -> bool:
+    return bool(subnets) and all(subnet.ip_version == 6 for subnet in subnets)
+
+
+def _secured(network: Any) -> bool:
+    """A cloud without the extension secures every port; openstacksdk would say False of it."""
+    return network._body.attributes.get("port_security_enabled") is not False

@@ -33,8 +33,13 @@ def _rule_of(raw: Mapping[str, Any], group_id: str) -> Rule | None:
     if raw["direction"] != "ingress" or raw.get("protocol") not in _TCP or other_group or raw["port_range_min"] is None:
         return None
     anyone = "::/0" if raw["ethertype"] == "IPv6" else "0.0.0.0/0"
-    source = None if raw.get("remote_group_id") else raw.get("remote_ip_prefix") or anyone
+    source = None if raw.get("remote_group_id") else _network(raw.get("remote_ip_prefix") or anyone)
     return Rule(raw["port_range_min"], raw["port_range_max"], source)
+
+
+def _network(prefix: str) -> str:
+    """As the cluster file has it, however this Neutron writes it: an address alone is a network of one."""
+    return str(ipaddress.ip_network(prefix, strict=False))
 
 
 def rule_body(group_id: str, rule: Rule) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from clusterctl.resources import Flavor, Server
 from clusterctl.spec.model import ClusterSpec, Service
+from clusterctl.spec.types import attribute_value
 from clusterctl.topology import topology
 from clusterctl.variables import (
     MARATHON_HTTP_PORT,
@@ -49,7 +50,7 @@ class Node:
 class AgentOffer:
     """What the agents of a group must offer: ``reserved`` is the role that holds all of it, or None."""
 
-    attributes: Mapping[str, str]
+    attributes: Mapping[str, float | str]  # as Mesos takes them
     reserved: str | None
     resources: Mapping[str, float | str]  # cpus; mem, disk in MiB; ports as Mesos writes ranges
 
@@ -129,4 +130,5 @@ def _offer(spec: ClusterSpec, name: str, flavors: Mapping[str, Flavor]) -> Agent
             "disk": offered.disk_mib,
             "ports": f"[{spec.mesos.task_ports}]",
         }
-    return AgentOffer(attributes=dict(group.attributes), reserved=group.reserve_for, resources=resources)
+    attributes = {key: attribute_value(text) for key, text in group.attributes.items()}
+    return AgentOffer(attributes=attributes, reserved=group.reserve_for, resources=resources)

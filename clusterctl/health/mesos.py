@@ -106,7 +106,9 @@ def agent_checks(expect: Expected, facts: Mapping[str, NodeFacts]) -> list[Check
         if not agent.active:
             missing.append(f"{node}: registered, but {(agent.drain or 'not active').lower()}")
         offer = expect.offers[node.group]
-        if dict(agent.attributes) != dict(offer.attributes):
+        if agent.attributes.keys() != offer.attributes.keys() or not all(
+            _equal(agent.attributes[key], wanted) for key, wanted in offer.attributes.items()
+        ):
             found, wanted = _pairs(agent.attributes), _pairs(offer.attributes)
             attributes.append(f"{node}: has attributes {found}, expected {wanted}")
         resources.extend(f"{node}: {text}" for text in _wrong_resources(agent, offer))
@@ -171,7 +173,8 @@ def _equal(found: float | str | None, wanted: float | str) -> bool:
 
 
 def _pairs(values: Mapping[str, object]) -> str:
-    return ", ".join(f"{key}:{value}" for key, value in sorted(values.items())) or "none"
+    texts = {key: f"{value:g}" if isinstance(value, float) else value for key, value in values.items()}
+    return ", ".join(f"{key}:{text}" for key, text in sorted(texts.items())) or "none"
 
 
 def _amounts(values: Mapping[str, float | str]) -> str:

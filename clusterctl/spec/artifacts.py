@@ -7,13 +7,20 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from clusterctl.spec import limits
 from clusterctl.spec.model import Access
 from clusterctl.spec.types import Label, StrictModel, Text, matching, rule_error
 
 Sha256 = Annotated[str, matching(re.compile(r"[0-9a-f]{64}"), "a sha256, 64 hex digits")]
-Version = Annotated[str, matching(re.compile(r"[0-9][A-Za-z0-9.+~-]*"), "a version such as 1.11.0-1")]
-PluginName = Annotated[str, matching(re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*"), "a plugin's short name")]
-Package = Annotated[str, matching(re.compile(r"[a-z0-9][a-z0-9+.-]+"), "a Debian package name")]
+Version = Annotated[
+    str, Field(max_length=128), matching(re.compile(r"[0-9][A-Za-z0-9.+~-]*"), "a version such as 1.11.0-1")
+]
+PluginName = Annotated[
+    str, Field(max_length=limits.TEXT), matching(re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*"), "a plugin's short name")
+]
+Package = Annotated[
+    str, Field(max_length=limits.TEXT), matching(re.compile(r"[a-z0-9][a-z0-9+.-]+"), "a Debian package name")
+]
 
 
 class Artifact(StrictModel):

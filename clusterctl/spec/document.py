@@ -64,7 +64,7 @@ def parse(text: str) -> Document:
     """The one document in ``text``.
 
     Raises:
-        DocumentError: it is no YAML, has a duplicate key, a key that is no text, an own tag, or contains itself.
+        DocumentError: it is no YAML, has a duplicate key, a key that is no text, a tag, or contains itself.
     """
     yaml = YAML(typ="safe", pure=True)
     yaml.version = (1, 2)  # 'no' and 'on' are text, as for an editor that uses the JSON Schema
@@ -88,6 +88,7 @@ class _Walker:
     def __init__(self, document: Document) -> None:
         self._document = document
         self._count = 0
+        self._merged: dict[int, dict[str, tuple[Node, Node]]] = {}  # by node: '<<' in '<<' must not multiply
 
     def plain(self, node: Node, path: Path, parents: tuple[int, ...]) -> Any:
         self._document.values[path] = _at(node)
@@ -99,23 +100,53 @@ class _Walker:
         inner = (*parents, id(node))
         if len(inner) > 50:
             raise _error(node, "nested more than 50 deep")
+        kind = str(node.tag).removeprefix(_TAG)
         if isinstance(node, MappingNode):
+            _expect(node, kind, "map")
             return self._mapping(node, path, inner)
         if isinstance(node, SequenceNode):
+            _expect(node, kind, "seq")
             return [self.plain(child, (*path, index), inner) for index, child in enumerate(node.value)]
-        return _scalar(node, str(node.tag).removeprefix(_TAG), str(node.value))
+        return _scalar(node, kind, str(node.value))
 
     def _mapping(self, node: MappingNode, path: Path, parents: tuple[int, ...]) -> dict[str, Any]:
         result: dict[str, Any] = {}
-        for key, value in node.value:
-            if not isinstance(key, ScalarNode):
-                raise _error(key, "found a mapping or list as a key; allowed: text")
-            name = str(key.value)
-            if name in result:
-                raise _error(key, f"duplicate key {name!r}; remove one")
+        for name, (key, value) in self._entries(node, parents).items():
             self._document.keys[(*path, name)] = _at(key)
             result[name] = self.plain(value, (*path, name), parents)
         return result
+
+    def _entries(self, node: MappingNode, parents: tuple[int, ...]) -> dict[str, tuple[Node, Node]]:
+        """Name -> nodes of key and value, with those that ``<<`` merges in: own keys win, then the first of several.
+
+        A merged value stands where its anchor is, and so is a mistake in it.
+        """
+        if id(node) in self._merged:
+            return self._merged[id(node)]
+        own: dict[str, tuple[Node, Node]] = {}
+        merge: tuple[Node, Node] | None = None
+        for key, value in node.value:
+            if not isinstance(key, ScalarNode):
+                raise _error(key, "found a mapping or list as a key; allowed: text")
+            name, is_merge = str(key.value), str(key.tag) == f"{_TAG}merge"
+            if name in own or (is_merge and merge):
+                raise _error(key, f"duplicate key {name!r}; remove one")
+            if is_merge:
+                merge = key, value
+            else:
+                own[name] = key, value
+        self._merged[id(node)] = {**(self._merge(*merge, parents) if merge else {}), **own}
+        return self._merged[id(node)]
+
+    def _merge(self, key: Node, value: Node, parents: tuple[int, ...]) -> dict[str, tuple[Node, Node]]:
+        found: dict[str, tuple[Node, Node]] = {}
+        for source in value.value if isinstance(value, SequenceNode) else [value]:
+            if not isinstance(source, MappingNode):
+                raise _error(key, "found no mapping behind '<<'; allowed: an alias of a mapping, or a list of such")
+            if id(source) in parents:
+                raise _error(key, "an anchor contains itself")
+            found = {**self._entries(source, (*parents, id(source))), **found}
+        return found
 
 
 def _scalar(node: Node, kind: str, text: str) -> Any:
@@ -133,6 +164,11 @@ def _scalar(node: Node, kind: str, text: str) -> Any:
     if kind in ("str", "timestamp", "merge", "value"):
         return text
     raise _error(node, f"found the tag {node.tag}; allowed: plain values without tags")
+
+
+def _expect(node: Node, kind: str, wanted: str) -> None:
+    if kind != wanted:
+        raise _error(node, f"found the tag {node.tag}; allowed: plain values without tags")
 
 
 def _at(node: Node) -> tuple[int, int]:

@@ -12,14 +12,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from clusterctl.spec import limits
 from clusterctl.spec.jenkins import DEFAULT_DIRECTORY, JenkinsSettings
 from clusterctl.spec.jenkins_rules import check_jenkins
 from clusterctl.spec.types import (
-    AbsolutePath,
     AttributeName,
     AttributeText,
+    Bastion,
     Label,
+    MountPoint,
     Network,
+    PortRange,
     RoleName,
     StrictModel,
     Text,
@@ -40,14 +43,15 @@ class Service(StrEnum):
 
 CONTROL_SERVICES = (Service.ZOOKEEPER, Service.MESOS_MASTER, Service.MARATHON)
 
-_BASTION = re.compile(r"([a-z_][a-z0-9_-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?")
+MAX_MIB = 16 * 1024 * 1024  # 16 TiB of memory or disk: beyond any flavor
+_GIT_URL = re.compile(r"https?://[^\s@/]+/\S*")
 
 
 class Volume(StrictModel):
     """A block-storage volume for each node of a group; it outlives the server and keeps the node's ordinal."""
 
     size: int = Field(ge=1, le=16384, description="GiB")
-    mount: AbsolutePath = Field(description="mount point on the node")
+    mount: MountPoint = Field(description="mount point on the node")
 
 
 class Group(StrictModel):
@@ -56,7 +60,11 @@ class Group(StrictModel):
     count: int = Field(ge=0, le=5000, description="number of nodes")
     flavor: Text
     services: tuple[Annotated[Service, Field(strict=False)], ...] = Field(min_length=1, strict=False)
-    attributes: dict[AttributeName, AttributeText] = Field(default_factory=dict, description="Mesos agent attributes")
+    attributes: dict[AttributeName, AttributeText] = Field(
+        default_factory=dict,
+        max_length=64,
+        description="Mesos agent attributes. One that reads as a number is a number to Mesos",
+    )
     reserve_for: RoleName | None = Field(default=None, description="Mesos role that all resources are reserved for")
     volume: Volume | None = None
     availability_zones: tuple[Text, ...] = Field(
@@ -68,6 +76,8 @@ class Group(StrictModel):
     def _agent_keys(self) -> Group:
         if len(set(self.services)) != len(self.services):
             raise rule_error("services", "a service is named twice", ("services",))
+        if len(set(self.availability_zones)) != len(self.availability_zones):
+            raise rule_error("availability_zones", "a zone is named twice", ("availability_zones",))
         is_agent = Service.MESOS_AGENT in self.services
         if is_agent and len(self.services) > 1:
             raise rule_error(
@@ -100,54 +110,48 @@ class Access(StrictModel):
     """How operators reach the nodes."""
 
     user: UserName = "debian"
-    bastion: Annotated[str, matching(_BASTION, "[user@]host[:port]")] | None = None
-    ssh_from: tuple[Network, ...] = Field(default=("0.0.0.0/0",), strict=False)
+    bastion: Bastion | None = None
+    ssh_from: tuple[Network, ...] = Field(default=("0.0.0.0/0",), min_length=1, strict=False)
 
 
 class ZooKeeperSettings(StrictModel):
     """Values of zoo.cfg (ZooKeeper administrator's guide) and of its Java virtual machine."""
 
     tick_time_ms: int = Field(default=2000, ge=100, le=60000)
-    init_limit: int = Field(default=10, ge=1, description="ticks a follower may take to connect and sync")
-    sync_limit: int = Field(default=5, ge=1, description="ticks a follower may lag")
-    heap_mib: int = Field(default=256, ge=64)
-    max_client_connections: int = Field(default=200, ge=0)
-    snapshot_retain_count: int = Field(default=5, ge=3)
+    init_limit: int = Field(default=10, ge=1, le=3600, description="ticks a follower may take to connect and sync")
+    sync_limit: int = Field(default=5, ge=1, le=3600, description="ticks a follower may lag")
+    heap_mib: int = Field(default=256, ge=64, le=MAX_MIB)
+    max_client_connections: int = Field(default=200, ge=0, le=limits.INT32, description="of one address; 0: unlimited")
+    snapshot_retain_count: int = Field(default=5, ge=3, le=limits.INT32)
 
 
 class AgentReserve(StrictModel):
     """What an agent's node keeps for its operating system; the rest of the flavor is offered to Mesos."""
 
-    cpus: float = Field(default=0.0, ge=0, strict=False)
-    mem_mib: int = Field(default=192, ge=0)
-    disk_mib: int = Field(default=2048, ge=0)
+    cpus: float = Field(default=0.0, ge=0, le=4096, allow_inf_nan=False, strict=False)
+    mem_mib: int = Field(default=192, ge=0, le=MAX_MIB)
+    disk_mib: int = Field(default=2048, ge=0, le=MAX_MIB)
 
 
 class MesosSettings(StrictModel):
     """Settings of masters and agents."""
 
-    zk_session_timeout_s: int = Field(default=10, ge=1, le=300)
+    zk_session_timeout_s: int = Field(
+        default=10, ge=1, le=1200, description="2 to 20 ticks of ZooKeeper, which else takes another value in silence"
+    )
     agent_ping_timeout_s: int = Field(default=15, ge=1, le=900)
-    max_agent_ping_timeouts: int = Field(default=5, ge=1)
+    max_agent_ping_timeouts: int = Field(default=5, ge=1, le=10000)
     agent_reserve: AgentReserve = AgentReserve()
-    task_ports: Annotated[str, matching(re.compile(r"\d{4,5}-\d{4,5}"), "a range such as 31000-32000")] = "31000-32000"
+    task_ports: PortRange = "31000-32000"
     offer_timeout_s: int = Field(
         default=60, ge=0, le=86400, description="seconds until an offer that a framework holds is taken back; 0: never"
     )
     max_completed_frameworks: int = Field(
-        default=500, ge=0, description="frameworks that left of which masters still tell, with the sandboxes' places"
+        default=500,
+        ge=0,
+        le=limits.INT32,
+        description="frameworks that left of which masters still tell, with the sandboxes' places",
     )
-
-    @model_validator(mode="after")
-    def _ports(self) -> MesosSettings:
-        low, high = self.task_port_range
-        if not 1024 <= low <= high <= 65535:
-            raise rule_error(
-                "task_ports",
-                f"found {self.task_ports!r}; allowed: two ports from 1024 to 65535, the lower one first",
-                ("task_ports",),
-            )
-        return self
 
     @property
     def task_port_range(self) -> tuple[int, int]:
@@ -160,15 +164,17 @@ class MarathonSettings(StrictModel):
     """Settings of Marathon (its command-line flags reference)."""
 
     role: RoleName = "marathon"
-    heap_mib: int = Field(default=384, ge=64)
-    failover_timeout_s: int = Field(default=604800, ge=60)
-    task_launch_timeout_ms: int = Field(default=300000, ge=1000)
+    heap_mib: int = Field(default=384, ge=64, le=MAX_MIB)
+    failover_timeout_s: int = Field(default=604800, ge=60, le=limits.INT32)
+    task_launch_timeout_ms: int = Field(default=300000, ge=1000, le=limits.INT32)
 
 
 class Fetch(StrictModel):
     """Post-install scripts fetched by the node from a git host (D8); the digest makes that safe."""
 
-    url: Text = Field(description="git URL, http(s)")
+    url: Annotated[Text, matching(_GIT_URL, "an http(s) URL without user and password: user-data holds no secret")] = (
+        Field(description="git URL, http(s)")
+    )
     commit: Annotated[str, matching(re.compile(r"[0-9a-f]{40}"), "a full commit id, 40 hex digits")]
     sha256: Annotated[str, matching(re.compile(r"[0-9a-f]{64}"), "a sha256, 64 hex digits")]
 
@@ -196,6 +202,7 @@ class ClusterSpec(StrictModel):
     @model_validator(mode="after")
     def _rules(self) -> ClusterSpec:
         self._check_names()
+        self._check_session()
         for service in CONTROL_SERVICES:
             self._check_control(service)
         self._check_starvation()
@@ -204,16 +211,33 @@ class ClusterSpec(StrictModel):
         return self
 
     def _check_names(self) -> None:
+        if len(self.cluster) > limits.CLUSTER_NAME:
+            raise rule_error(
+                "name_length",
+                f"found {len(self.cluster)} characters; allowed: {limits.CLUSTER_NAME}, so that the servers' tag "
+                f"'{limits.OWNER_KEY}=...' keeps to Nova's {limits.SERVER_TAG}",
+                ("cluster",),
+            )
         for name, group in self.groups.items():
-            # A host name is one DNS label: 63 octets at most (RFC 1035 §2.3.4). Agents carry '-xxxxxx-NNNN'.
-            longest = len(f"{self.cluster}-{name}-") + (len(str(max(group.count, 99))) if group.named else 11)
-            if longest > 63:
+            suffix = len(f"-{max(group.count, 99)}") if group.named else limits.AGENT_SUFFIX
+            longest = len(f"{self.cluster}-{name}") + suffix
+            if longest > limits.DNS_LABEL:
                 raise rule_error(
                     "name_length",
-                    f"host names of group '{name}' would have {longest} characters; allowed: 63 (one DNS label). "
-                    "Shorten the cluster's or the group's name",
+                    f"host names of group '{name}' would have {longest} characters; allowed: {limits.DNS_LABEL} "
+                    "(one DNS label). Shorten the cluster's or the group's name",
                     ("groups", name),
                 )
+
+    def _check_session(self) -> None:
+        low, high = (ticks * self.zookeeper.tick_time_ms / 1000 for ticks in limits.SESSION_TICKS)
+        if not low <= self.mesos.zk_session_timeout_s <= high:
+            raise rule_error(
+                "session",
+                f"found {self.mesos.zk_session_timeout_s}; allowed: {low:g} to {high:g}, which are 2 to 20 ticks of "
+                f"{self.zookeeper.tick_time_ms} ms (zookeeper.tick_time_ms)",
+                ("mesos", "zk_session_timeout_s"),
+            )
 
     def _check_control(self, service: Service) -> None:
         groups = self.groups_of(service)
@@ -234,6 +258,12 @@ class ClusterSpec(StrictModel):
                 "even_ensemble",
                 f"found {count} {service} nodes; allowed: an odd number, since {count} survive no more failures "
                 f"than {count - 1}. Use {count - 1 or 1} or {count + 1}",
+                ("groups", name, "count"),
+            )
+        if service is Service.ZOOKEEPER and count > limits.ZOOKEEPER_ID:
+            raise rule_error(
+                "ensemble_size",
+                f"found {count} zookeeper nodes; allowed: {limits.ZOOKEEPER_ID} at most, the largest of its server ids",
                 ("groups", name, "count"),
             )
         if count < 3 and not self.allow_non_ha:

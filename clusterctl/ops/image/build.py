@@ -22,7 +22,7 @@ from clusterctl.ops.kit.artifacts import file_digest, local_artifact
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.ops.lifecycle.destroy import destroy
-from clusterctl.ops.lifecycle.preflight import named_images
+from clusterctl.ops.lifecycle.preflight import named_images, network_problems
 from clusterctl.plan import SSH_PORT
 from clusterctl.releases import IMAGE_SHA256, IMAGE_VERSION
 from clusterctl.resources import Flavor, Image, Network, Rule, Server, ServerRequest
@@ -152,9 +152,8 @@ def _inputs(spec: ImageSpec, base: Path, cloud: Cloud, data: Path, cache: Path) 
     source = next(iter(named_images(cloud, spec.source_image)), None)
     if source is None:
         problems.append(f"source_image: found {spec.source_image!r}, and the cloud has no image of that name or id")
-    network = cloud.network(spec.build.network)
-    if network is None:
-        problems.append(f"build.network: found {spec.build.network!r}, and the cloud has no network of that name or id")
+    network = cloud.network(spec.build.network, with_free_addresses=True)
+    problems += network_problems("build.network", spec.build.network, network)
     known = {key: flavor for flavor in cloud.flavors() for key in (flavor.id, flavor.name)}
     flavor = known.get(spec.build.flavor)
     if flavor is None:

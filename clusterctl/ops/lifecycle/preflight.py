@@ -11,7 +11,8 @@ from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError, InputError
 from clusterctl.plan import Plan, failed_build
 from clusterctl.resources import Flavor, Image, Limits, Network, Observed, Server, server_group_name
-from clusterctl.spec.model import ClusterSpec
+from clusterctl.spec.model import ClusterSpec, Service
+from clusterctl.variables import AgentResources
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,7 @@ def look_up(spec: ClusterSpec, cloud: Cloud, image: str | None = None) -> Ground
         key, name = ("--image", image) if image else ("image", spec.image)
         problems.append(f"{key}: found {name!r}, and the cloud has no image of that family, name or id")
     network = cloud.network(spec.network, with_free_addresses=True)
-    if network is None:
-        problems.append(f"network: found {spec.network!r}, and the cloud has no network of that name or id")
+    problems += network_problems("network", spec.network, network)
     known = {key: flavor for flavor in cloud.flavors() for key in (flavor.id, flavor.name)}
     for name, group in spec.groups.items():
         if group.flavor not in known:
@@ -62,6 +62,23 @@ def look_up(spec: ClusterSpec, cloud: Cloud, image: str | None = None) -> Ground
     used = {group.flavor for group in spec.groups.values()}
     flavors = {name: known[name] for name in used}
     return Ground(tuple(images), network, flavors, any_release=image is not None)
+
+
+def network_problems(key: str, name: str, network: Network | None) -> Iterator[str]:
+    """Why nodes can't be on the network that ``key`` of a file names."""
+    if network is None:
+        yield f"{key}: found {name!r}, and the cloud has no network of that name or id"
+        return
+    if not network.ipv4:
+        yield (
+            f"{key}: found {name!r}, which has no IPv4 subnet; allowed: a network that gives its ports IPv4 addresses, "
+            "by which the services know each other"
+        )
+    if not network.port_security:
+        yield (
+            f"{key}: found {name!r}, whose port security is switched off; allowed: a network on which security groups "
+            "hold, since the services speak without authentication (`openstack network set --enable-port-security`)"
+        )
 
 
 def named_images(cloud: Cloud, wanted: str) -> list[Image]:
@@ -146,6 +163,23 @@ def _flavor_fit(spec: ClusterSpec, ground: Ground, images: Mapping[str, Image]) 
                 f"groups.{name}.flavor: {flavor.name} has {flavor.ram_mib} MiB of memory, image {image.name} needs "
                 f"{image.min_ram_mib}"
             )
+        if too_small := _too_small(spec, name, flavor):
+            yield f"groups.{name}.flavor: {flavor.name} {too_small}"
+
+
+def _too_small(spec: ClusterSpec, name: str, flavor: Flavor) -> str | None:
+    """Why the services of a group can't do their work in a flavor."""
+    services = spec.groups[name].services
+    if Service.MESOS_AGENT in services:
+        reserve = spec.mesos.agent_reserve
+        offered = AgentResources(vcpus=flavor.vcpus, ram_mib=flavor.ram_mib, disk_gib=flavor.disk_gib, reserve=reserve)
+        nothing = [what for what, left in (("cpus", offered.cpus), ("memory", offered.mem_mib)) if not left]
+        return f"is all mesos.agent_reserve: its agents would offer no {' and no '.join(nothing)}" if nothing else None
+    heaps = {Service.ZOOKEEPER: spec.zookeeper.heap_mib, Service.MARATHON: spec.marathon.heap_mib}
+    heap = sum(mib for service, mib in heaps.items() if service in services)
+    if heap > flavor.ram_mib:
+        return f"has {flavor.ram_mib} MiB of memory, and the heaps of its services are {heap} (heap_mib)"
+    return None
 
 
 def _quota(spec: ClusterSpec, plan: Plan, ground: Ground, observed: Observed, free: Limits) -> Iterator[str]:

@@ -121,27 +121,29 @@ def _change(node: Node, offer: AgentOffer, agent: AgentFacts | None, why_not: st
 
 def _lost_attributes(agent: AgentFacts, offer: AgentOffer) -> Iterator[str]:
     for name, found in sorted(agent.attributes.items()):
-        text = offer.attributes.get(name)
-        if text is None:
+        wanted = offer.attributes.get(name)
+        if wanted is None:
             yield f"attribute {name} is removed"
-        elif not _attribute_kept(found, _value(text)):
-            yield f"attribute {name} changes from {_shown(found)} to {text}"
+        elif not _attribute_kept(found, wanted):
+            yield f"attribute {name} changes from {_shown(found)} to {_shown(wanted)}"
 
 
 def _attribute_kept(found: Value, wanted: Value) -> bool:
     ranges = _ranges(found), _ranges(wanted)
     if ranges[0] is not None and ranges[1] is not None:
         return _within(ranges[0], ranges[1])
-    return type(found) is type(wanted) and found == wanted
+    if isinstance(found, str) or isinstance(wanted, str):
+        return found == wanted
+    return round(found, 3) == round(wanted, 3)
 
 
 def _added_attributes(agent: AgentFacts, offer: AgentOffer) -> Iterator[str]:
-    for name, text in sorted(offer.attributes.items()):
+    for name, wanted in sorted(offer.attributes.items()):
         found = agent.attributes.get(name)
         if found is None:
-            yield f"attribute {name}:{text} is new"
-        elif found != _value(text):
-            yield f"attribute {name} grows from {_shown(found)} to {text}"
+            yield f"attribute {name}:{_shown(wanted)} is new"
+        elif _ranges(found) != _ranges(wanted):
+            yield f"attribute {name} grows from {_shown(found)} to {_shown(wanted)}"
 
 
 def _lost_resources(agent: AgentFacts, offer: AgentOffer) -> Iterator[str]:
@@ -209,11 +211,6 @@ def _ranges(value: Value) -> list[tuple[int, int]] | None:
         else:
             joined.append((low, high))
     return joined
-
-
-def _value(text: str) -> Value:
-    """An attribute's value as Mesos takes it: a number is a scalar, anything else stays text (or ranges)."""
-    return float(text) if re.fullmatch(r"-?\d+(\.\d+)?", text) else text
 
 
 def _empty(value: Value) -> bool:

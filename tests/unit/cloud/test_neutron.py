@@ -56,6 +56,28 @@ def test_free_addresses_as_the_owner(cloud: OpenStackCloud, api: FakeApi) -> Non
     assert cloud.network("lab", with_free_addresses=True) == Network("n1", "lab", ("s1",), 9)
 
 
+@pytest.mark.parametrize(
+    ("subnets", "versions", "expected"),
+    [(["s1"], [6], False), (["s1", "s2"], [6, 4], True), (["s1"], [], True), ([], [], False)],
+)
+def test_whether_a_network_has_ipv4(
+    cloud: OpenStackCloud, api: FakeApi, subnets: list[str], versions: list[int], expected: bool
+) -> None:
+    api.networks = [lab_network(id="n1", subnets=subnets, project_id="another")]
+    api.subnets = [{"id": f"s{n}", "network_id": "n1", "ip_version": n, "allocation_pools": []} for n in versions]
+    found = cloud.network("lab", with_free_addresses=True)
+    assert found is not None
+    assert found.ipv4 is expected
+
+
+@pytest.mark.parametrize(("said", "expected"), [({}, True), ({"port_security_enabled": False}, False)])
+def test_whether_ports_are_secured(cloud: OpenStackCloud, api: FakeApi, said: dict[str, bool], expected: bool) -> None:
+    api.networks = [lab_network(**said)]
+    found = cloud.network("lab")
+    assert found is not None
+    assert found.port_security is expected
+
+
 def test_free_addresses_of_a_shared_network_are_not_told(cloud: OpenStackCloud, api: FakeApi) -> None:
     api.networks = [lab_network(id="n1", project_id="another")]
     assert cloud.network("lab", with_free_addresses=True) == Network("n1", "lab", ("s1",), None)
@@ -111,6 +133,13 @@ def test_where_a_rule_exists_the_others_are_made_one_by_one(cloud: OpenStackClou
     assert cloud.security_groups("ci")[0].rules == {Rule(1, 1), Rule(2, 2)}
     cloud.create_rules(group.id, [])
     assert len(api.sent("POST", "/security-group-rules")) == 4
+
+
+def test_a_rule_is_compared_in_the_form_of_the_cluster_file(cloud: OpenStackCloud, api: FakeApi) -> None:
+    base = {"direction": "ingress", "ethertype": "IPv6", "protocol": "tcp", "port_range_min": 22, "port_range_max": 22}
+    group = {"id": "g1", "name": "n", "description": MARK, "project_id": PROJECT}
+    api.security_groups = [{**group, "security_group_rules": [{**base, "remote_ip_prefix": "2001:DB8::7"}]}]
+    assert cloud.security_groups("ci")[0].rules == {Rule(22, 22, "2001:db8::7/128")}
 
 
 def test_rules_over_quota_are_an_error(cloud: OpenStackCloud, api: FakeApi) -> None:

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from clusterctl.health.check import Check
 from clusterctl.health.facts import NodeFacts
 from clusterctl.health.mesos import agent_checks, leading_master, master_checks
 from tests.unit.health.clusters import agent, agents, all_facts, expect, facts, server, servers
+from tests.unit.specs import demo, demo_spec
 
 
 def failed(**changes: NodeFacts) -> dict[str, str]:
@@ -121,8 +123,23 @@ def test_an_address_registered_twice() -> None:
 
 def test_wrong_attributes() -> None:
     found = with_agents(agents()[0], agent("10.0.0.21", "other", None, attributes={"pool": "other", "rack": 1.0}))
-    detail = "demo-builders-abc-1 (10.0.0.21): has attributes pool:other, rack:1.0, expected pool:jenkins-builder"
+    detail = "demo-builders-abc-1 (10.0.0.21): has attributes pool:other, rack:1, expected pool:jenkins-builder"
     assert found == {"agents.attributes": detail}
+
+
+def test_an_attribute_that_reads_as_a_number_is_compared_as_the_number_that_mesos_makes_of_it() -> None:
+    groups = demo()["groups"]
+    groups["builders"]["attributes"] |= {"rack": "109"}
+    wanted = expect(demo_spec(groups=groups))
+
+    def attributes_of(rack: float | str) -> Check:
+        builder = agent("10.0.0.21", "", None, attributes={"pool": "jenkins-builder", "rack": rack})
+        seen = all_facts(c1=facts(1, mesos_master={"agents": [agents()[0], builder]}))
+        return next(check for check in agent_checks(wanted, seen) if check.name == "agents.attributes")
+
+    assert attributes_of(109.0).ok
+    assert "rack:r1, expected pool:jenkins-builder, rack:109" in attributes_of("r1").detail
+    assert not attributes_of(110.0).ok
 
 
 def test_wrong_reservations() -> None:

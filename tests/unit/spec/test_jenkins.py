@@ -108,17 +108,6 @@ def test_with_two_reserved_groups_one_must_be_named() -> None:
     assert parse("group: more", file).masters_group == "more"
 
 
-@pytest.mark.parametrize(
-    ("ports", "expected"),
-    [("32000-31000", "the lower one first"), ("80-90", "a range such as"), ("31000-70000", "65535")],
-)
-def test_task_ports_are_a_range(ports: str, expected: str) -> None:
-    with pytest.raises(InputError) as caught:
-        parse_model(f"{FILE}mesos: {{task_ports: {ports}}}\n", ClusterSpec, "c.yml")
-    assert expected in caught.value.message
-    assert "mesos.task_ports: found" in caught.value.message
-
-
 def test_what_a_builds_task_takes() -> None:
     build = Build(cpus=0.5, mem_mib=512, executor_cpus=0.25, executor_mem_mib=128, executors=2)
     assert build.task_cpus == 1.0

@@ -10,10 +10,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clusterctl.errors import InputError
+from clusterctl.resources import owner_mark
+from clusterctl.spec import limits
 from clusterctl.spec.load import load_spec, parse_model
 from clusterctl.spec.model import ClusterSpec
+from clusterctl.spec.types import attribute_value
+from clusterctl.variables import MESOS_AGENT_PORT
 from tests.unit.specs import DEMO
 
+FETCH = "keypair: ops\nuser_data: {{url: '{}', commit: '" + "a" * 40 + "', sha256: '" + "a" * 64 + "'}}"
 REPOSITORY = Path(__file__).parents[3]
 
 
@@ -75,12 +80,117 @@ def test_examples_are_well_formed(path: Path) -> None:
             "    count: 3\n    attributes: {a: b}",
             "'attributes' is allowed only in groups of mesos_agent",
         ),
-        ("cluster: demo", "cluster: " + "d" * 60, "allowed: 63 (one DNS label)"),
+        ("cluster: demo", "cluster: " + "d" * 42, "c.yml:1:10: cluster: found 42 characters; allowed: 41, so that"),
+        ("  builders:", "  b" + "u" * 50 + ":", "would have 68 characters; allowed: 63 (one DNS label)"),
+        ("  builders:", "  b" + "u" * 80 + ":", "allowed: at most 63 characters"),
+        ("count: 3", "count: 301", "found 301 zookeeper nodes; allowed: 255 at most"),
+        ("network: lab", "network: ' '", "c.yml:3:10: network: found ' '; allowed: printable text"),
+        ("network: lab", 'network: "a\\nb"', "allowed: printable text without spaces at its ends"),
+        ("    count: 3", "    availability_zones: [a, b, a]\n    count: 3", "a zone is named twice"),
+        ("keypair: ops", "keypair: ops\naccess: {ssh_from: []}", "access.ssh_from: found a list; allowed: at least 1"),
+        ("keypair: ops", "keypair: ops\naccess: {bastion: 'b:70000'}", "access.bastion: found 'b:70000'; allowed:"),
+        ("keypair: ops", f"keypair: ops\naccess: {{user: {'u' * 33}}}", "access.user: found"),
+        (
+            "keypair: ops",
+            "keypair: ops\nmesos: {zk_session_timeout_s: 41}",
+            "c.yml:5:31: mesos.zk_session_timeout_s: found 41; allowed: 4 to 40, which are 2 to 20 ticks of 2000 ms",
+        ),
+        ("keypair: ops", "keypair: ops\nzookeeper: {tick_time_ms: 200}", "found 10; allowed: 0.4 to 4"),
+        ("keypair: ops", "keypair: ops\nmesos: {agent_reserve: {cpus: 'inf'}}", "cpus: found 'inf'; allowed: a finite"),
+        (
+            "keypair: ops",
+            "keypair: ops\nmesos: {agent_reserve: {cpus: .nan}}",
+            "mesos.agent_reserve.cpus: found '.nan'",
+        ),
+        ("keypair: ops", "keypair: ops\nzookeeper: {init_limit: 9999999999}", "allowed: 3600 or less"),
+        ("keypair: ops", "keypair: ops\nmarathon: {heap_mib: 99999999999}", "allowed: 16777216 or less"),
+        ("keypair: ops", FETCH.format("ftp://git.example.com/x"), "user_data.url: found 'ftp://git.example.com/x'"),
+        ("keypair: ops", FETCH.format("https://ann:pw@git.example.com/x"), "without user and password"),
     ],
 )
 def test_mistake_is_explained(old: str, new: str, expected: str) -> None:
     assert old in DEMO
     assert expected in error_of(DEMO.replace(old, new, 1))
+
+
+@pytest.mark.parametrize("ports", ["32000-31000", "5000-70000", "5000-6000", "1023-2000", "31000", "031000-32000"])
+def test_ports_that_tasks_can_not_have(ports: str) -> None:
+    message = error_of(DEMO.replace("keypair: ops", f"keypair: ops\nmesos: {{task_ports: '{ports}'}}"))
+    assert f"mesos.task_ports: found '{ports}'; allowed: a range" in message
+
+
+@pytest.mark.parametrize(
+    ("mount", "reason"),
+    [
+        ("/usr", "lie in /usr"),
+        ("/usr/local/data", "lie in /usr"),
+        ("/etc/x", "lie in /etc"),
+        ("/run/x", "lie in /run"),
+        ("/var", "hide /var/cache/apt"),
+        ("/var/lib", "hide /var/lib/apt"),
+        ("/var/lib/clusterctl", "hide /var/lib/clusterctl"),
+        ("/home", "hide /home"),
+        ("/opt", "hide /opt/jenkins"),
+        ("/var/log", "hide /var/log/journal"),
+        ("/srv/.", "an absolute path of plain names"),
+        ("/srv/../etc", "an absolute path of plain names"),
+        ("/", "an absolute path of plain names"),
+    ],
+)
+def test_a_volume_that_would_hide_the_operating_system(mount: str, reason: str) -> None:
+    assert reason in error_of(
+        DEMO.replace("reserve_for: marathon", f"reserve_for: marathon\n    volume: {{size: 1, mount: {mount}}}")
+    )
+
+
+@pytest.mark.parametrize(
+    "mount", ["/srv/jenkins", "/var/lib/zookeeper", "/var/lib/mesos", "/data", "/users", "/mnt/a.b"]
+)
+def test_a_volume_at_other_places(mount: str) -> None:
+    text = DEMO.replace("reserve_for: marathon", f"reserve_for: marathon\n    volume: {{size: 1, mount: {mount}}}")
+    volume = parse_model(text, ClusterSpec, "c.yml").groups["jenkins"].volume
+    assert volume is not None
+    assert volume.mount == mount
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("1e5", "the number 100000; write 100000"),
+        ("1E5", "the number 100000"),
+        ("0x1F", "the number 31"),
+        ("007", "the number 7; write 7"),
+        ("1.0", "the number 1; write 1"),
+        ("1.2345", "the number 1.234"),
+        ("nan", "the number nan; begin it with a letter"),
+        ("Infinity", "the number inf; begin"),
+        ("1e400", "the number inf; begin"),
+        ("99999999999999999999", "the number 1e+20"),
+    ],
+)
+def test_an_attribute_that_mesos_would_not_give_back_as_it_stands(text: str, number: str) -> None:
+    message = error_of(DEMO.replace("{pool: jenkins-builder}", f"{{pool: '{text}'}}"))
+    assert f"c.yml:20:24: groups.builders.attributes.pool: found '{text}', which Mesos takes for {number}" in message
+
+
+@pytest.mark.parametrize("text", ["109", "0", "1.5", "r109", "1-2", "1_000", "e5", "0xyz", "12.0.1", "nano"])
+def test_an_attribute_that_mesos_gives_back(text: str) -> None:
+    spec = parse_model(DEMO.replace("{pool: jenkins-builder}", f"{{pool: '{text}'}}"), ClusterSpec, "c.yml")
+    value = attribute_value(spec.groups["builders"].attributes["pool"])
+    assert (f"{value:g}" if isinstance(value, float) else value) == text
+
+
+def test_networks_are_kept_as_neutron_gives_them_back() -> None:
+    given = "[192.0.2.7, '2001:DB8:0::/32', 198.51.100.0/255.255.255.0]"
+    spec = parse_model(
+        DEMO.replace("keypair: ops", f"keypair: ops\naccess: {{ssh_from: {given}}}"), ClusterSpec, "c.yml"
+    )
+    assert spec.access.ssh_from == ("192.0.2.7/32", "2001:db8::/32", "198.51.100.0/24")
+
+
+def test_limits_are_those_of_what_is_made() -> None:
+    assert len(owner_mark("c" * limits.CLUSTER_NAME)) == limits.SERVER_TAG
+    assert limits.AGENT_PORT == MESOS_AGENT_PORT
 
 
 def test_all_mistakes_come_at_once_in_the_order_of_the_file() -> None:

@@ -48,6 +48,35 @@ def test_from_nothing() -> None:
     assert not cloud.lock_records
 
 
+@pytest.mark.parametrize(
+    ("setting", "message"), [("ipv4", "has no IPv4 subnet"), ("port_security", "port security is switched off")]
+)
+def test_a_network_on_which_nodes_can_not_be(setting: str, message: str) -> None:
+    cloud = demo_cloud()
+    setattr(cloud, setting, False)
+    with pytest.raises(InputError, match=message):
+        create_in(cloud, demo_spec())
+    assert cloud.calls.write == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"mesos": {"agent_reserve": {"mem_mib": 4096}}},
+            "groups.builders.flavor: m1.small is all mesos.agent_reserve",
+        ),
+        ({"mesos": {"agent_reserve": {"cpus": 2}}}, "would offer no cpus"),
+        ({"marathon": {"heap_mib": 2000}}, "has 2048 MiB of memory, and the heaps of its services are 2256"),
+    ],
+)
+def test_a_flavor_in_which_the_services_can_not_work(settings: dict[str, Any], message: str) -> None:
+    cloud = demo_cloud()
+    with pytest.raises(ClusterctlError, match=message):
+        create_in(cloud, demo_spec(**settings))
+    assert cloud.calls.write == 0
+
+
 def test_again_writes_nothing() -> None:
     cloud = demo_cloud()
     create_in(cloud, demo_spec())

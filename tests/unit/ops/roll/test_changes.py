@@ -69,6 +69,7 @@ def test_additive_changes_take_a_restart(group: dict[str, Any], reported: dict[s
             "attribute pool changes from twelve to 12",
         ),
         ({"attributes": {"pool": "12"}}, {"attributes": {"pool": 11.0}}, "attribute pool changes from 11 to 12"),
+        ({"attributes": {"pool": "12"}}, {"attributes": {"pool": "12"}}, "attribute pool changes from 12 to 12"),
         ({}, {"attributes": {"pool": "jenkins-builder", "rack": "r1"}}, "attribute rack is removed"),
         ({}, seen(cpus=4), "cpus shrinks from 4 to 2"),
         ({}, seen(mem=4096), "mem shrinks from 4096 to 1856"),
