@@ -1,8 +1,8 @@
 """Limits of the services on what is sent to them: a value over one would be refused when half of a cluster is made.
 
-All are the services' own: Nova's API (names and metadata 255, tags 60 characters; of user-data see ``render.userdata``),
-Neutron's, Cinder's and Glance's (names, descriptions, metadata and properties 255), ZooKeeper's administrator's guide
-(``myid`` up to 255, sessions of 2 to 20 ticks), and 16 bits for a port.
+All are the services' own: Nova's API (names and metadata 255 characters, tags 60; ``render.userdata`` bounds
+user-data), Neutron's, Cinder's and Glance's (names, descriptions, metadata and properties 255), ZooKeeper's
+administrator's guide (``myid`` up to 255, sessions of 2 to 20 ticks), and 16 bits for a port.
 """
 
 from __future__ import annotations
