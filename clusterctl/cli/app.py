@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 an operation failed, 2 bad input, 3 the cluster is unhealt
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import Annotated
@@ -13,7 +14,7 @@ import typer
 
 from clusterctl import __version__
 from clusterctl.cli import cluster, grow, image, inspect, operate, roll
-from clusterctl.cli.output import print_error
+from clusterctl.cli.output import LogHandler, print_bug, print_error, print_line
 from clusterctl.errors import ClusterctlError
 
 app = typer.Typer(
@@ -31,7 +32,7 @@ app.add_typer(image.app, name="image")
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"clusterctl {__version__}")
+        print_line(f"clusterctl {__version__}")
         raise typer.Exit
 
 
@@ -46,6 +47,7 @@ def options(
 
 def main() -> None:
     """Runs the program; never returns."""
+    logging.lastResort = LogHandler(logging.WARNING)
     try:
         app()
     except ClusterctlError as error:
@@ -55,6 +57,6 @@ def main() -> None:
         # The reader of our output left (`| head`): not an error of ours, and there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except Exception:
-        sys.stderr.write("clusterctl: internal error, a bug of clusterctl; please report it with these lines:\n")
-        raise
+    except Exception:  # noqa: BLE001  (printed whole, but not raw)
+        print_bug()
+        sys.exit(1)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clusterctl.cli.output import print_json, print_line, print_rich
+from clusterctl.cli.output import ask, print_json, print_line, print_rich
 from clusterctl.cli.session import AnyImage, CloudName, File, Json, StealLock, Timeout, session
 from clusterctl.errors import CancelledError, InputError
 
@@ -181,12 +181,9 @@ def destroy(
 
 def _confirm(spec: ClusterSpec, counts: dict[str, int], volumes: bool) -> None:
     kinds = [f"{count} {kind.replace('_', ' ')}" for kind, count in counts.items() if volumes or kind != "volumes"]
-    answer = typer.prompt(
+    answer = ask(
         f"This deletes {', '.join(kinds)} of cluster {spec.cluster} in cloud {spec.cloud}.\n"
-        "Type the cluster's name to go on",
-        default="",
-        show_default=False,
-        err=True,
+        "Type the cluster's name to go on"
     )
     if answer != spec.cluster:
         raise CancelledError("the name doesn't match; nothing was deleted", hint="--yes deletes without asking.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clusterctl.cli.output import print_json, print_line
+from clusterctl.cli.output import agrees, print_json, print_line, print_note
 from clusterctl.cli.session import AnyImage, CloudName, File, Json, Session, StealLock, Timeout, session
 from clusterctl.errors import CancelledError
 
@@ -183,13 +183,13 @@ def unlock(file: File, cloud: CloudName = None, yes: Yes = False, as_json: Json 
 
 def confirm(question: str) -> None:
     """Asks on standard error; anything but yes is a CancelledError."""
-    if not typer.confirm(question, default=False, err=True):
+    if not agrees(question):
         raise CancelledError("declined; nothing was done", hint="--yes does it without asking.")
 
 
 def _confirm_lines(lines: Sequence[str]) -> None:
     for line in lines:
-        typer.echo(line, err=True)
+        print_note(line)
     confirm("Do it?")
 
 

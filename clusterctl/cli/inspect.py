@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from clusterctl.cli.output import print_json, print_line
+from clusterctl.cli.output import print_json, print_line, print_text
 from clusterctl.cli.session import CloudName, File, Json, session
 
 
@@ -89,4 +89,4 @@ def bundle(
         print_json(found)
     else:
         # quoted: hex digits may happen to look like a number
-        print_line("user_data:\n" + "\n".join(f'  {key}: "{value}"' for key, value in found.items()))
+        print_text("user_data:\n" + "\n".join(f'  {key}: "{value}"' for key, value in found.items()))

@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from clusterctl.cli.output import print_json, print_rich
+from clusterctl.cli.plain import Plain
 from clusterctl.cli.tables import render_status
 from clusterctl.errors import ClusterctlError
 from clusterctl.ops.observe.status import StatusReport
@@ -22,7 +23,7 @@ def show(looks: Iterable[StatusReport | ClusterctlError], *, as_json: bool, cons
     Args:
         as_json: one line of JSON a look; ``{"error": text}`` for one that failed.
     """
-    console = console or Console(highlight=False)
+    console = console or Console(highlight=False, markup=False, emoji=False)
     try:
         if as_json:
             for look in looks:
@@ -46,7 +47,7 @@ def _live(looks: Iterable[StatusReport | ClusterctlError], console: Console) -> 
             at = datetime.now().astimezone().strftime("%H:%M:%S")
             if isinstance(look, ClusterctlError):
                 # the last table stays, with what is wrong now below it
-                live.update(Group(last, Text(f"{at}  {look.message}", style="red")), refresh=True)
+                live.update(Plain(Group(last, Text(f"{at}  {look.message}", style="red"))), refresh=True)
                 continue
             last = Group(render_status(look), Text(f"{at}  Ctrl-C ends", style="dim"))
-            live.update(last, refresh=True)
+            live.update(Plain(last), refresh=True)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from clusterctl.cli.output import print_json, print_line
+from clusterctl.cli.output import print_json, print_line, print_text, relay
 from clusterctl.cli.session import CloudName, File, Json, session
 
 
@@ -68,7 +68,7 @@ def configure(
         print_json(report.to_json())
         return
     if diff:
-        print_line(report.result.output)
+        print_text(report.result.output)
     for node, task in report.result.changes:
         print_line(f"{'would change' if check else 'changed'}: {node}: {task}")
     for node, unit in report.pending:
@@ -78,7 +78,6 @@ def configure(
 
 def run(context: typer.Context, file: File, cloud: CloudName = None) -> None:
     """Run `ansible-playbook` or ad-hoc `ansible` with our inventory: `clusterctl run FILE -- zookeeper -m ping`."""
-    import subprocess  # noqa: PLC0415
     from tempfile import TemporaryDirectory  # noqa: PLC0415
 
     from clusterctl import paths  # noqa: PLC0415
@@ -94,5 +93,5 @@ def run(context: typer.Context, file: File, cloud: CloudName = None) -> None:
         with TemporaryDirectory(prefix="clusterctl-") as work:
             script = inventory_script(Path(work), hosts)
             command = [program, "-i", str(script), *words]
-            code = subprocess.run(command, env=environment(paths.data_root() / "ansible.cfg"), check=False).returncode
+            code = relay(command, environment(paths.data_root() / "ansible.cfg"))
     raise typer.Exit(code)

@@ -1,17 +1,28 @@
 """Printing: progress and errors go to standard error, answers to standard output.
 
-A terminal gets a live line (rich), anything else plain lines, one an event.
+A terminal gets a live line (rich), anything else plain lines, one an event. Nothing reaches either raw (``cli.plain``);
+the other modules of ``cli`` print and ask only through this one.
 """
 
 from __future__ import annotations
 
 import json
+import logging
+import subprocess
 import sys
-from collections.abc import Mapping
-from typing import Any
+import threading
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import IO, TYPE_CHECKING, Any
 
+import typer
+
+from clusterctl.cli.plain import Plain, plain, plain_line
 from clusterctl.errors import ClusterctlError
 from clusterctl.ops.kit.progress import Reporter
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 _WIDTH_OF_NO_TERMINAL = 1000
 
@@ -25,17 +36,17 @@ class PlainReporter:
     def started(self, phase: str) -> None:
         """See ``Reporter``."""
         self._last = ""
-        _err(f"{phase} ...")
+        print_note(f"{phase} ...")
 
     def note(self, text: str) -> None:
         """See ``Reporter``."""
         if text != self._last:
             self._last = text
-            _err(f"  {text}")
+            print_note(f"  {text}")
 
     def finished(self, phase: str, seconds: float) -> None:
         """See ``Reporter``."""
-        _err(f"{phase}: done in {seconds:.1f} s")
+        print_note(f"{phase}: done in {seconds:.1f} s")
 
 
 class TerminalReporter:
@@ -51,23 +62,29 @@ class TerminalReporter:
     def started(self, phase: str) -> None:
         """See ``Reporter``."""
         self._phase = phase
-        self._status.update(f"[bold]{phase}[/bold]")
+        self._show()
         self._status.start()
 
     def note(self, text: str) -> None:
         """See ``Reporter``."""
-        from rich.markup import escape  # noqa: PLC0415
-
-        self._status.update(f"[bold]{self._phase}[/bold]  {escape(text)}")
+        self._show(text)
 
     def finished(self, phase: str, seconds: float) -> None:
         """See ``Reporter``."""
         self._status.stop()
-        self._console.print(f"[green]✓[/green] {phase} [dim]{seconds:.1f} s[/dim]")
+        from rich.text import Text  # noqa: PLC0415
+
+        done = Text.assemble(("✓", "green"), f" {plain_line(phase)} ", (f"{seconds:.1f} s", "dim"))
+        self._console.print(done)
 
     def close(self) -> None:
         """Takes the live line away, so that an error stands alone."""
         self._status.stop()
+
+    def _show(self, text: str = "") -> None:
+        from rich.text import Text  # noqa: PLC0415
+
+        self._status.update(Text.assemble((plain_line(self._phase), "bold"), f"  {plain_line(text)}"))
 
 
 def reporter() -> Reporter:
@@ -82,15 +99,21 @@ def print_json(value: Mapping[str, Any]) -> None:
 
 def print_line(text: str = "") -> None:
     """One line of an answer."""
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(plain_line(text) + "\n")
 
 
-def print_rich(renderable: object) -> None:
+def print_text(text: str) -> None:
+    """Lines of an answer, also somebody else's."""
+    sys.stdout.write(plain(text) + "\n")
+
+
+def print_rich(renderable: RenderableType) -> None:
     """A table or text of rich's as an answer; in a pipe or file a row is a line, however long."""
     from rich.console import Console  # noqa: PLC0415
 
     width = None if sys.stdout.isatty() else _WIDTH_OF_NO_TERMINAL
-    Console(highlight=False, width=width).print(renderable)
+    # no markup: names in brackets are names
+    Console(highlight=False, markup=False, emoji=False, width=width).print(Plain(renderable))
 
 
 def print_error(error: ClusterctlError) -> None:
@@ -100,6 +123,55 @@ def print_error(error: ClusterctlError) -> None:
         _err(f"  -> {error.hint}")
 
 
+def print_note(text: str) -> None:
+    """One line beside the answer, on standard error."""
+    _err(plain_line(text))
+
+
+def print_bug() -> None:
+    """The error at hand, which is none of ours, with its traceback."""
+    _err("clusterctl: internal error, a bug of clusterctl; please report it with these lines:")
+    _err(traceback.format_exc().rstrip())
+
+
+class LogHandler(logging.Handler):
+    """What libraries log and nobody else handles (``logging.lastResort``)."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See ``logging.Handler``."""
+        _err(self.format(record))
+
+
+def relay(command: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Runs a program that prints what others wrote, line by line through here; its exit status."""
+    with subprocess.Popen(
+        command, env=dict(environ), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace"
+    ) as process:
+        assert process.stdout is not None  # noqa: S101  (PIPE above)
+        assert process.stderr is not None  # noqa: S101
+        beside = threading.Thread(target=_copy, args=(process.stderr, sys.stderr))
+        beside.start()
+        _copy(process.stdout, sys.stdout)
+        beside.join()
+    return process.returncode
+
+
+def _copy(source: IO[str], to: IO[str]) -> None:
+    for line in source:
+        to.write(plain(line))
+        to.flush()
+
+
+def ask(question: str) -> str:
+    """What the user answers, asked on standard error; nothing is an empty text."""
+    return str(typer.prompt(plain(question), default="", show_default=False, err=True))
+
+
+def agrees(question: str) -> bool:
+    """Whether the user says yes, asked on standard error."""
+    return typer.confirm(plain_line(question), default=False, err=True)
+
+
 def _err(text: str) -> None:
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(plain(text) + "\n")
     sys.stderr.flush()

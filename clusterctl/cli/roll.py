@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clusterctl.cli.output import print_json, print_line
+from clusterctl.cli.output import print_json, print_line, print_note
 from clusterctl.cli.session import CloudName, File, Json, StealLock, session
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def _ground(
 
 
 def _warn(text: str) -> None:
-    typer.echo(f"! {text}", err=True)
+    print_note(f"! {text}")
 
 
 def _names(only: str | None) -> list[str]:
