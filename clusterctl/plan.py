@@ -17,19 +17,11 @@ from clusterctl.resources import (
     security_group_name,
     server_group_name,
 )
-from clusterctl.spec.model import ClusterSpec, Service
+from clusterctl.services import TABLE
+from clusterctl.spec.model import ClusterSpec
 from clusterctl.topology import AgentPool, NamedNode, Topology, topology
-from clusterctl.variables import (
-    MARATHON_HTTP_PORT,
-    MARATHON_LIBPROCESS_PORT,
-    MESOS_AGENT_PORT,
-    MESOS_MASTER_PORT,
-    ZOOKEEPER_CLIENT_PORT,
-)
 
 SSH_PORT = 22
-# ZooKeeper administrator's guide: 2888 follower to leader, 3888 leader election
-ZOOKEEPER_QUORUM_PORTS = (2888, 3888)
 
 
 @dataclass(frozen=True)
@@ -127,12 +119,7 @@ def wanted_rules(spec: ClusterSpec) -> frozenset[Rule]:
     task_min, task_max = (int(part) for part in spec.mesos.task_ports.split("-"))
     inner = {
         (SSH_PORT, SSH_PORT),
-        (ZOOKEEPER_CLIENT_PORT, ZOOKEEPER_CLIENT_PORT),
-        *((port, port) for port in ZOOKEEPER_QUORUM_PORTS),
-        (MESOS_MASTER_PORT, MESOS_MASTER_PORT),
-        (MESOS_AGENT_PORT, MESOS_AGENT_PORT),
-        (MARATHON_HTTP_PORT, MARATHON_HTTP_PORT),
-        (MARATHON_LIBPROCESS_PORT, MARATHON_LIBPROCESS_PORT),
+        *((port, port) for row in TABLE.values() for port in (row.port, *row.peer_ports)),
         (task_min, task_max),
     }
     return frozenset(
@@ -227,8 +214,3 @@ def _problems(spec: ClusterSpec, top: Topology, observed: Observed, alive: list[
             yield f"{name}: {times} ports have this name; run `clusterctl repair`"
     if len([g for g in observed.security_groups if g.name == security_group_name(spec.cluster)]) > 1:
         yield f"security group {security_group_name(spec.cluster)}: exists more than once; run `clusterctl repair`"
-
-
-def control_nodes(top: Topology) -> tuple[NamedNode, ...]:
-    """Named nodes that run a control service."""
-    return tuple(node for node in top.nodes if Service.MESOS_AGENT not in node.services)

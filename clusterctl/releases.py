@@ -10,18 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from clusterctl.resources import Image, Server
-from clusterctl.spec.model import Service
+from clusterctl.services import ARTIFACTS
 
 IMAGE_VERSION = "clusterctl_version_{}"
 IMAGE_SHA256 = "clusterctl_sha256_{}"
 KEY_ARTIFACT = "clusterctl.artifact.{}"  # in a server's metadata: "<version> <sha256>"
-
-# ZooKeeper is the distribution's: no artifact, and nothing by which an image and a node could be compared
-ARTIFACTS: Mapping[str, str] = {
-    Service.MESOS_MASTER: "mesos",
-    Service.MESOS_AGENT: "mesos",
-    Service.MARATHON: "marathon",
-}
 
 
 @dataclass(frozen=True, order=True)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from clusterctl.spec.model import ClusterSpec, Service
+from clusterctl.services import Service
+from clusterctl.spec.model import ClusterSpec
 
 
 @dataclass(frozen=True)

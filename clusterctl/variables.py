@@ -8,25 +8,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from clusterctl.spec.model import AgentReserve, ClusterSpec, Group, Service
+from clusterctl.services import MARATHON_LIBPROCESS_PORT, PORTS, Service
+from clusterctl.spec.model import AgentReserve, ClusterSpec, Group
 from clusterctl.topology import Addresses, NamedNode, quorum
-
-ZOOKEEPER_CLIENT_PORT = 2181
-MESOS_MASTER_PORT = 5050
-MESOS_AGENT_PORT = 5051
-MARATHON_HTTP_PORT = 8080
-MARATHON_LIBPROCESS_PORT = 9090
 
 Variables = dict[str, Any]
 
 
 def cluster_variables(spec: ClusterSpec, at: Addresses) -> Variables:
     """Variables that are the same on every node."""
-    ensemble = ",".join(f"{address}:{ZOOKEEPER_CLIENT_PORT}" for _, address in at.zookeeper)
+    ensemble = ",".join(f"{address}:{PORTS[Service.ZOOKEEPER]}" for _, address in at.zookeeper)
     return {
         "clusterctl_cluster": spec.cluster,
         "zookeeper_servers": [{"id": myid, "address": address} for myid, address in at.zookeeper],
-        "zookeeper_client_port": ZOOKEEPER_CLIENT_PORT,
+        "zookeeper_client_port": PORTS[Service.ZOOKEEPER],
         "zookeeper_tick_time_ms": spec.zookeeper.tick_time_ms,
         "zookeeper_init_limit": spec.zookeeper.init_limit,
         "zookeeper_sync_limit": spec.zookeeper.sync_limit,
@@ -36,7 +31,7 @@ def cluster_variables(spec: ClusterSpec, at: Addresses) -> Variables:
         "mesos_zk_url": f"zk://{ensemble}/mesos",
         "mesos_cluster_name": spec.cluster,
         "mesos_zk_session_timeout_s": spec.mesos.zk_session_timeout_s,
-        "mesos_master_port": MESOS_MASTER_PORT,
+        "mesos_master_port": PORTS[Service.MESOS_MASTER],
         "mesos_master_quorum": quorum(len(at.mesos_master)),
         "mesos_master_addresses": list(at.mesos_master),
         "mesos_master_agent_ping_timeout_s": spec.mesos.agent_ping_timeout_s,
@@ -45,7 +40,7 @@ def cluster_variables(spec: ClusterSpec, at: Addresses) -> Variables:
         "mesos_master_max_completed_frameworks": spec.mesos.max_completed_frameworks,
         "marathon_zk_url": f"zk://{ensemble}/marathon",
         "marathon_mesos_role": spec.marathon.role,
-        "marathon_http_port": MARATHON_HTTP_PORT,
+        "marathon_http_port": PORTS[Service.MARATHON],
         "marathon_libprocess_port": MARATHON_LIBPROCESS_PORT,
         "marathon_heap_mib": spec.marathon.heap_mib,
         "marathon_failover_timeout_s": spec.marathon.failover_timeout_s,
@@ -56,7 +51,7 @@ def cluster_variables(spec: ClusterSpec, at: Addresses) -> Variables:
 def agent_variables(spec: ClusterSpec, group: Group, resources: AgentResources) -> Variables:
     """Variables of a group of agents; nothing in them is individual to a node (D4)."""
     return {
-        "mesos_agent_port": MESOS_AGENT_PORT,
+        "mesos_agent_port": PORTS[Service.MESOS_AGENT],
         "mesos_agent_attributes": ";".join(f"{name}:{text}" for name, text in sorted(group.attributes.items())),
         "mesos_agent_default_role": group.reserve_for or "*",
         "mesos_agent_resources": resources.text(spec.mesos.task_ports),

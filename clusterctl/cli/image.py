@@ -60,6 +60,7 @@ def list_images(
     from clusterctl.cloud import open_cloud  # noqa: PLC0415
     from clusterctl.ops.image.build import BUILT  # noqa: PLC0415
     from clusterctl.releases import IMAGE_VERSION  # noqa: PLC0415
+    from clusterctl.services import ARTIFACTS  # noqa: PLC0415
 
     images = open_cloud(cloud).images(family=family)
     if as_json:
@@ -67,7 +68,10 @@ def list_images(
         print_json({"images": rows})
         return
     for image in images:
-        versions = [f"{name} {image.properties.get(IMAGE_VERSION.format(name), '?')}" for name in ("mesos", "marathon")]
+        versions = [
+            f"{name} {image.properties.get(IMAGE_VERSION.format(name), '?')}"
+            for name in dict.fromkeys(ARTIFACTS.values())
+        ]
         print_line(f"{image.name}  {image.id}  built {image.properties.get(BUILT, '?')}  {', '.join(versions)}")
     if not images:
         print_line(f"no image of family {family}; `clusterctl image build` makes one")

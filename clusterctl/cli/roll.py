@@ -6,36 +6,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from clusterctl.cli.output import print_json, print_line, print_note
 from clusterctl.cli.session import CloudName, File, Json, StealLock, session
+from clusterctl.services import RESTARTABLE, UPGRADABLE
 
 if TYPE_CHECKING:
     from clusterctl.ops.roll.ground import Ground
     from clusterctl.ops.roll.report import Journal
 
-
-class Restartable(StrEnum):
-    """What `restart` takes; mesos: masters, then agents."""
-
-    ZOOKEEPER = "zookeeper"
-    MESOS_MASTER = "mesos_master"
-    MESOS_AGENT = "mesos_agent"
-    MESOS = "mesos"
-    MARATHON = "marathon"
-
-
-class Upgradable(StrEnum):
-    """What `upgrade` takes; mesos: masters, then agents; all: zookeeper, mesos, marathon."""
-
-    ZOOKEEPER = "zookeeper"
-    MESOS = "mesos"
-    MARATHON = "marathon"
-    ALL = "all"
-
+    Restartable: TypeAlias = str
+    Upgradable: TypeAlias = str
+else:  # typer takes choices as an enumeration only
+    Restartable = StrEnum("Restartable", {name: name for name in RESTARTABLE})
+    Upgradable = StrEnum("Upgradable", {name: name for name in UPGRADABLE})
 
 Only = Annotated[
     str | None, typer.Option("--only", metavar="NODE[,NODE]...", help="Only these nodes.", show_default=False)
@@ -55,7 +42,10 @@ def register(app: typer.Typer) -> None:
 
 
 def restart(
-    service: Annotated[Restartable, typer.Argument(help="The service.", show_default=False)],
+    service: Annotated[
+        Restartable,
+        typer.Argument(metavar="SERVICE", help="The service; mesos: masters, then agents.", show_default=False),
+    ],
     file: File,
     cloud: CloudName = None,
     only: Only = None,
@@ -75,7 +65,10 @@ def restart(
 
 
 def upgrade(
-    service: Annotated[Upgradable, typer.Argument(help="The service.", show_default=False)],
+    service: Annotated[
+        Upgradable,
+        typer.Argument(metavar="SERVICE", help="The service; all: zookeeper, mesos, marathon.", show_default=False),
+    ],
     file: File,
     artifacts: Annotated[
         Path | None, typer.Option("--artifacts", help="The artifacts file (YAML) of the new version.")

@@ -6,29 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from clusterctl.resources import Flavor, Server
-from clusterctl.spec.model import ClusterSpec, Service
+from clusterctl.services import PORTS, Service
+from clusterctl.spec.model import ClusterSpec
 from clusterctl.spec.types import attribute_value
 from clusterctl.topology import topology
-from clusterctl.variables import (
-    MARATHON_HTTP_PORT,
-    MESOS_AGENT_PORT,
-    MESOS_MASTER_PORT,
-    ZOOKEEPER_CLIENT_PORT,
-    AgentResources,
-)
-
-PORTS: Mapping[Service, int] = {
-    Service.ZOOKEEPER: ZOOKEEPER_CLIENT_PORT,
-    Service.MESOS_MASTER: MESOS_MASTER_PORT,
-    Service.MESOS_AGENT: MESOS_AGENT_PORT,
-    Service.MARATHON: MARATHON_HTTP_PORT,
-}
-UNITS: Mapping[Service, str] = {
-    Service.ZOOKEEPER: "zookeeper",
-    Service.MESOS_MASTER: "mesos-master",
-    Service.MESOS_AGENT: "mesos-agent",
-    Service.MARATHON: "marathon",
-}
+from clusterctl.variables import AgentResources
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from clusterctl.health.check import Check, check
-from clusterctl.health.expect import UNITS, Expected, Node
+from clusterctl.health.expect import Expected, Node
 from clusterctl.health.facts import BootFacts, NodeFacts
 from clusterctl.health.jenkins import jenkins_checks
 from clusterctl.health.marathon import marathon_checks
 from clusterctl.health.mesos import agent_checks, master_checks
 from clusterctl.health.zookeeper import zookeeper_checks, zookeeper_serves
 from clusterctl.resources import Server
-from clusterctl.spec.model import ClusterSpec, Service
+from clusterctl.services import UNITS, Service
+from clusterctl.spec.model import ClusterSpec
 from clusterctl.topology import topology
 
 BOOTED = "done"

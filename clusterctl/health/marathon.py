@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from clusterctl.health.check import Check, check
-from clusterctl.health.expect import UNITS, Expected, Node
+from clusterctl.health.expect import Expected, Node
 from clusterctl.health.facts import MarathonFacts, NodeFacts
 from clusterctl.health.mesos import leading_master
-from clusterctl.spec.model import Service
+from clusterctl.services import UNITS, Service
 
 _UNASKED = NodeFacts(error="not asked yet")
 

@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from clusterctl.health.check import Check, check
-from clusterctl.health.expect import UNITS, AgentOffer, Expected, Node
+from clusterctl.health.expect import AgentOffer, Expected, Node
 from clusterctl.health.facts import AgentFacts, MasterFacts, NodeFacts
-from clusterctl.spec.model import Service
+from clusterctl.services import UNITS, Service
 
 _UNASKED = NodeFacts(error="not asked yet")
 AGENT_CHECKS = "agents."  # how the names of the checks about agents begin

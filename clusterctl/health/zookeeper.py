@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from clusterctl.health.check import Check, check
-from clusterctl.health.expect import UNITS, Expected
+from clusterctl.health.expect import Expected, Node
 from clusterctl.health.facts import NodeFacts, ZooKeeperFacts
-from clusterctl.spec.model import Service
+from clusterctl.services import UNITS, Service
 
 _UNASKED = NodeFacts(error="not asked yet")
 
@@ -39,6 +39,20 @@ def zookeeper_checks(expect: Expected, facts: Mapping[str, NodeFacts]) -> list[C
         _leader(leaders),
         _synced(leaders, size),
     ]
+
+
+def leading_zookeeper(expect: Expected, facts: Mapping[str, NodeFacts]) -> tuple[Node, ZooKeeperFacts] | None:
+    """The one member that leads; in an ensemble of one, the one that stands alone."""
+    size = expect.size[Service.ZOOKEEPER]
+    leading = [
+        (node, found)
+        for node in expect.running(Service.ZOOKEEPER)
+        if (found := facts.get(node.name, _UNASKED).zookeeper) is not None
+        and not found.error
+        and zookeeper_serves(found, size)
+        and found.state != "follower"
+    ]
+    return leading[0] if len(leading) == 1 else None
 
 
 def zookeeper_serves(found: ZooKeeperFacts, size: int) -> bool:

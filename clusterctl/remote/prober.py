@@ -9,9 +9,9 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
-from clusterctl.health.expect import PORTS, UNITS, Node
+from clusterctl.health.expect import Node
 from clusterctl.health.facts import BOOT_FILE, NodeFacts
-from clusterctl.spec.model import Service
+from clusterctl.services import PORTS, UNITS, Service
 from clusterctl.ssh.client import Failure, Result, Ssh, SshError
 from clusterctl.ssh.config import Target
 from clusterctl.ssh.hostkeys import HostKeys

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-# In the order of a node's first boot. The keys are the values of clusterctl.spec.model.Service.
+# In the order of a node's first boot. The keys are the values of clusterctl.services.Service.
 SERVICE_ROLES: dict[str, tuple[str, ...]] = {
     "zookeeper": ("common", "zookeeper"),
     "mesos_master": ("common", "mesos", "mesos_master"),

@@ -20,7 +20,8 @@ from clusterctl.paths import cloud_init_dir, roles_dir
 from clusterctl.render.manifest import manifest
 from clusterctl.render.roles import roles_of
 from clusterctl.render.templates import RenderedFile, render_files, units
-from clusterctl.spec.model import Fetch, Service
+from clusterctl.services import Service
+from clusterctl.spec.model import Fetch
 
 # Nova's limit of the base64 text (api-ref "user_data": maximum 65535 bytes).
 MAX_BASE64 = 65535

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from clusterctl.services import ARTIFACTS
 from clusterctl.spec import limits
 from clusterctl.spec.model import Access
 from clusterctl.spec.types import Label, StrictModel, Text, matching, rule_error
@@ -71,6 +72,11 @@ class Artifacts(StrictModel):
         }
         plugins = {f"jenkins_plugins.{plugin.name}": plugin for plugin in self.jenkins_plugins}
         return {name: artifact for name, artifact in single.items() if artifact} | plugins
+
+    @property
+    def of_services(self) -> dict[str, Artifact]:
+        """Those that services of nodes are upgraded with, by component (``services.ARTIFACTS``)."""
+        return {name: getattr(self, name) for name in dict.fromkeys(ARTIFACTS.values())}
 
 
 class Builder(StrictModel):

@@ -7,11 +7,11 @@ comes from an upstream project names it.
 from __future__ import annotations
 
 import re
-from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from clusterctl.services import CONTROL_SERVICES, Service
 from clusterctl.spec import limits
 from clusterctl.spec.jenkins import DEFAULT_DIRECTORY, JenkinsSettings
 from clusterctl.spec.jenkins_rules import check_jenkins
@@ -30,18 +30,6 @@ from clusterctl.spec.types import (
     matching,
     rule_error,
 )
-
-
-class Service(StrEnum):
-    """A service that a node group runs; the value is also the name of its Ansible role and inventory group."""
-
-    ZOOKEEPER = "zookeeper"
-    MESOS_MASTER = "mesos_master"
-    MARATHON = "marathon"
-    MESOS_AGENT = "mesos_agent"
-
-
-CONTROL_SERVICES = (Service.ZOOKEEPER, Service.MESOS_MASTER, Service.MARATHON)
 
 MAX_MIB = 16 * 1024 * 1024  # 16 TiB of memory or disk: beyond any flavor
 _GIT_URL = re.compile(r"https?://[^\s@/]+/\S*")

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from clusterctl.ansible.inventory import Host, inventory
+from clusterctl.services import Service
 from clusterctl.spec.load import load_spec
-from clusterctl.spec.model import ClusterSpec, Service
+from clusterctl.spec.model import ClusterSpec
 from clusterctl.topology import addresses, topology
 from clusterctl.variables import AgentResources, Variables, agent_variables, cluster_variables, node_variables
 

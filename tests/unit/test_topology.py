@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clusterctl.spec.model import Service
+from clusterctl.services import Service
 from clusterctl.topology import addresses, quorum, topology
 from tests.unit.specs import demo, demo_spec
 

@@ -12,7 +12,7 @@ from clusterctl.errors import ClusterctlError
 from clusterctl.ops.day2.hosts import Hosts
 from clusterctl.ops.kit.artifacts import file_digest
 from clusterctl.ops.observe.look import Look
-from clusterctl.spec.model import Service
+from clusterctl.services import Service
 
 TREE = "tree.json"  # of playbooks/backup.yml
 FILES = "zookeeper.tar.gz"

@@ -10,7 +10,8 @@ from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError
 from clusterctl.ops.kit.access import Access
 from clusterctl.resources import Flavor, Observed, Server
-from clusterctl.spec.model import ClusterSpec, Service
+from clusterctl.services import Service
+from clusterctl.spec.model import ClusterSpec
 from clusterctl.ssh.config import Target, ansible_ssh_args
 from clusterctl.topology import Topology, addresses, topology
 from clusterctl.variables import AgentResources, Variables, agent_variables, cluster_variables, node_variables

@@ -12,7 +12,8 @@ from clusterctl.ops.observe.look import Look
 from clusterctl.plan import failed_build, make_plan
 from clusterctl.remote.masters import DRAINED, Agent
 from clusterctl.resources import Observed, Server, security_group_name, server_group_name
-from clusterctl.spec.model import ClusterSpec, Service
+from clusterctl.services import Service
+from clusterctl.spec.model import ClusterSpec
 from clusterctl.topology import topology
 
 T = TypeVar("T")

@@ -24,7 +24,8 @@ from typing import Protocol
 
 from clusterctl.counts import with_counts
 from clusterctl.ops.grow.operation import Operation
-from clusterctl.spec.model import ClusterSpec, Service
+from clusterctl.services import ROLL_ORDER, Service
+from clusterctl.spec.model import ClusterSpec
 from clusterctl.topology import node_name, quorum
 
 Pending = Mapping[Service, Sequence[str]]  # nodes whose service runs with older files
@@ -121,8 +122,7 @@ class Members:
         """
         self._healthy(target)
         pending = self.work.configure(self.at(target), None, None)
-        # Mesos: upgrades; ZooKeeper before the masters, masters, agents, schedulers
-        for service in (Service.ZOOKEEPER, Service.MESOS_MASTER, Service.MESOS_AGENT, Service.MARATHON):
+        for service in ROLL_ORDER:
             self._roll(target, service, pending)
 
     def _prepare(self, count: int) -> None:

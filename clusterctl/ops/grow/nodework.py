@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clusterctl.cloud.base import Cloud
-from clusterctl.health.expect import UNITS
 from clusterctl.ops.day2.configure import pending_restarts
 from clusterctl.ops.day2.hosts import AnsibleHosts
 from clusterctl.ops.day2.inventory import cluster_inventory
@@ -19,7 +18,8 @@ from clusterctl.ops.roll.order import batch_size
 from clusterctl.ops.roll.report import Journal
 from clusterctl.ops.roll.restart import Restart
 from clusterctl.ops.roll.steps import Roll
-from clusterctl.spec.model import ClusterSpec, Service
+from clusterctl.services import UNITS, Service
+from clusterctl.spec.model import ClusterSpec
 
 AGENTS_AT_ONCE = "20%"
 

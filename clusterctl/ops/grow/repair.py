@@ -14,7 +14,7 @@ from clusterctl.ops.observe.majority import loss, node_serves
 from clusterctl.plan import make_plan
 from clusterctl.remote.masters import Agent, MasterError
 from clusterctl.resources import Observed
-from clusterctl.spec.model import Service
+from clusterctl.services import Service
 from clusterctl.topology import topology
 
 # For members that were just started or made to take part; a boot of a control node under emulation takes minutes

@@ -17,7 +17,8 @@ from clusterctl.ops.grow.operation import Confirm, Operation, alive
 from clusterctl.ops.observe.majority import loss
 from clusterctl.plan import failed_build
 from clusterctl.resources import Observed, Server
-from clusterctl.spec.model import ClusterSpec, Service
+from clusterctl.services import Service
+from clusterctl.spec.model import ClusterSpec
 from clusterctl.topology import topology
 
 

@@ -10,7 +10,8 @@ from clusterctl.errors import ClusterctlError, InputError
 from clusterctl.ops.grow.agents import Victim, choose, victims
 from clusterctl.ops.grow.operation import Operation, alive
 from clusterctl.resources import Observed, Server
-from clusterctl.spec.model import ClusterSpec, Service
+from clusterctl.services import Service
+from clusterctl.spec.model import ClusterSpec
 from clusterctl.topology import node_name
 
 

@@ -146,8 +146,7 @@ def install_digest(data: Path) -> str:
 
 
 def _inputs(spec: ImageSpec, base: Path, cloud: Cloud, data: Path, cache: Path) -> _Inputs:
-    named = {"mesos": spec.artifacts.mesos, "marathon": spec.artifacts.marathon}
-    files = {name: local_artifact(name, artifact, base, cache) for name, artifact in named.items()}
+    files = {name: local_artifact(name, artifact, base, cache) for name, artifact in spec.artifacts.of_services.items()}
     problems: list[str] = []
     source = next(iter(named_images(cloud, spec.source_image)), None)
     if source is None:
@@ -166,7 +165,9 @@ def _inputs(spec: ImageSpec, base: Path, cloud: Cloud, data: Path, cache: Path) 
     facts = {
         "source": source.id,
         "disk_gib": flavor.disk_gib,  # an image is as large as its builder's disk, and no smaller one can boot it
-        "artifacts": {name: [artifact.version, artifact.sha256] for name, artifact in named.items()},
+        "artifacts": {
+            name: [artifact.version, artifact.sha256] for name, artifact in spec.artifacts.of_services.items()
+        },
         "java_package": spec.java_package,
         "marathon_packages": list(spec.marathon_packages),
         "install": install_digest(data),
@@ -249,10 +250,9 @@ def _reach(
 def _install(
     spec: ImageSpec, inputs: _Inputs, data: Path, config: SshConfig, target: Target, progress: Progress
 ) -> None:
-    named = {"mesos": spec.artifacts.mesos, "marathon": spec.artifacts.marathon}
     variables: dict[str, Any] = {
         f"{name}_artifact": {"src": str(inputs.files[name]), "sha256": artifact.sha256, "version": artifact.version}
-        for name, artifact in named.items()
+        for name, artifact in spec.artifacts.of_services.items()
     }
     variables |= {"common_java_package": spec.java_package, "marathon_packages": list(spec.marathon_packages)}
     host = {
@@ -288,14 +288,13 @@ def _snapshot(
     cloud.stop_server(server.id)  # a running one would be snapshotted with half-written files
     _in_status(cluster, "SHUTOFF", cloud, waiter, timeout_s=180)
     built = datetime.now(UTC)
-    named = {"mesos": spec.artifacts.mesos, "marathon": spec.artifacts.marathon}
     properties = {
         FAMILY: spec.family,
         INPUTS: inputs.digest,
         BUILT: built.isoformat(timespec="seconds"),
         SOURCE: inputs.source.name,
     }
-    for name, artifact in named.items():
+    for name, artifact in spec.artifacts.of_services.items():
         properties |= {IMAGE_VERSION.format(name): artifact.version, IMAGE_SHA256.format(name): artifact.sha256}
     progress.note("taking the snapshot")
     image_id = cloud.create_snapshot(server.id, f"{spec.family}-{built:%Y%m%d-%H%M%S}", properties)

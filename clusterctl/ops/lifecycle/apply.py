@@ -22,7 +22,8 @@ from clusterctl.ops.lifecycle.removal import delete_servers
 from clusterctl.plan import Plan
 from clusterctl.render.userdata import user_data
 from clusterctl.resources import Observed, PortRequest, SecurityGroup, ServerRequest
-from clusterctl.spec.model import ClusterSpec, Service
+from clusterctl.services import Service
+from clusterctl.spec.model import ClusterSpec
 from clusterctl.topology import Addresses, AgentPool, NamedNode, Topology, addresses, topology
 from clusterctl.variables import (
     AgentResources,

@@ -11,7 +11,8 @@ from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError, InputError
 from clusterctl.plan import Plan, failed_build
 from clusterctl.resources import Flavor, Image, Limits, Network, Observed, Server, server_group_name
-from clusterctl.spec.model import ClusterSpec, Service
+from clusterctl.services import Service
+from clusterctl.spec.model import ClusterSpec
 from clusterctl.variables import AgentResources
 
 

@@ -11,12 +11,14 @@ from clusterctl.health.check import Check
 from clusterctl.health.expect import Expected, Node, expected
 from clusterctl.health.facts import AgentFacts, NodeFacts
 from clusterctl.health.judge import judge
+from clusterctl.health.leaders import leader_of
 from clusterctl.health.marathon import leading_marathon
 from clusterctl.health.mesos import leading_master
 from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.remote.prober import Prober
 from clusterctl.resources import Flavor, Server
-from clusterctl.spec.model import ClusterSpec, Service
+from clusterctl.services import Service
+from clusterctl.spec.model import ClusterSpec
 
 TICK_S = 2.0
 
@@ -73,18 +75,7 @@ class Look:
 
     def leader(self, service: Service) -> str | None:
         """Name of the node that leads ``service`` now; None where there is no single leader (as for agents)."""
-        if service is Service.MESOS_MASTER:
-            master = leading_master(self.expect, self.facts)
-            return master[0].name if master else None
-        if service is Service.MARATHON:
-            marathon = leading_marathon(self.expect, self.facts)
-            return marathon[0].name if marathon else None
-        leaders = [
-            node.name
-            for node in self.expect.running(Service.ZOOKEEPER)
-            if (seen := self.facts.get(node.name)) and seen.zookeeper and seen.zookeeper.state == "leader"
-        ]
-        return leaders[0] if service is Service.ZOOKEEPER and len(leaders) == 1 else None
+        return leader_of(service, self.expect, self.facts)
 
     def nodes(self, names: Collection[str]) -> list[Node]:
         """The nodes of these names."""

@@ -2,27 +2,11 @@
 
 from __future__ import annotations
 
-from clusterctl.health.expect import UNITS, Node
-from clusterctl.health.zookeeper import zookeeper_serves
+from clusterctl.health.expect import Node
+from clusterctl.health.leaders import takes_part
 from clusterctl.ops.observe.look import Look
-from clusterctl.spec.model import Service
+from clusterctl.services import ENSEMBLES, Service
 from clusterctl.topology import quorum
-
-ENSEMBLES = (Service.ZOOKEEPER, Service.MESOS_MASTER)
-
-
-def serves(look: Look, service: Service, node: Node) -> bool:
-    """Whether a member takes part: a ZooKeeper as leader or follower, a master with its log recovered."""
-    seen = look.facts.get(node.name)
-    if seen is None or seen.error or node.status != "ACTIVE":
-        return False
-    if service is Service.ZOOKEEPER:
-        found = seen.zookeeper
-        return found is not None and not found.error and zookeeper_serves(found, look.expect.size[service])
-    if service is Service.MESOS_MASTER:
-        master = seen.mesos_master
-        return master is not None and not master.error and master.log_recovered
-    return not seen.trouble(UNITS[service], getattr(seen, service.value))
 
 
 def loss(look: Look, name: str) -> str | None:
@@ -34,7 +18,7 @@ def loss(look: Look, name: str) -> str | None:
     services = look.spec.groups[_group(look, name)].services
     for service in (each for each in ENSEMBLES if each in services):
         size = look.expect.size[service]
-        serving = [node.name for node in look.expect.running(service) if serves(look, service, node)]
+        serving = [node.name for node in look.expect.running(service) if _serves(look, service, node)]
         others = [other for other in serving if other != name]
         if len(others) < quorum(size):
             return (
@@ -52,8 +36,12 @@ def loss(look: Look, name: str) -> str | None:
 def node_serves(look: Look, name: str) -> bool:
     """Whether a control node takes part in all its services."""
     node = next((node for node in look.expect.control if node.name == name), None)
-    return node is not None and all(serves(look, service, node) for service in node.services)
+    return node is not None and all(_serves(look, service, node) for service in node.services)
 
 
 def _group(look: Look, name: str) -> str:
     return name.removeprefix(f"{look.spec.cluster}-").rpartition("-")[0]
+
+
+def _serves(look: Look, service: Service, node: Node) -> bool:
+    return takes_part(service, look.expect, node, look.facts.get(node.name))

@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clusterctl.cloud.base import Cloud
-from clusterctl.health.expect import UNITS, Expected, Node, expected
+from clusterctl.health.expect import Expected, Node, expected
 from clusterctl.health.facts import AgentFacts, NodeFacts
 from clusterctl.health.judge import BOOTED, boot_text, node_ready
-from clusterctl.health.marathon import leading_marathon
+from clusterctl.health.leaders import leader_of
 from clusterctl.health.mesos import leading_master
 from clusterctl.releases import of_server
 from clusterctl.remote.prober import Prober
 from clusterctl.resources import KEY_IMAGE, Server
-from clusterctl.spec.model import CONTROL_SERVICES, ClusterSpec, Service
+from clusterctl.services import CONTROL_SERVICES, UNITS, Service
+from clusterctl.spec.model import ClusterSpec
 
 READY = "ready"
 
@@ -131,7 +132,7 @@ def make_status(
                 key=lambda node: (_position(spec, node.group), node.name),
             )
         ),
-        leaders=_leaders(expect, facts),
+        leaders={service.value: leader_of(service, expect, facts) for service in CONTROL_SERVICES},
         groups=tuple(_group(spec, name, expect, agents) for name in spec.groups_of(Service.MESOS_AGENT)),
     )
 
@@ -207,22 +208,6 @@ def _duty(leads: bool) -> str:
 
 def _with(found: NodeStatus, **changes: Any) -> NodeStatus:
     return NodeStatus(**{**vars(found), **changes})
-
-
-def _leaders(expect: Expected, facts: Mapping[str, NodeFacts]) -> dict[str, str | None]:
-    zookeepers = [
-        node.name
-        for node in expect.running(Service.ZOOKEEPER)
-        if (seen := facts.get(node.name)) and seen.zookeeper and seen.zookeeper.state in ("leader", "standalone")
-    ]
-    master = leading_master(expect, facts)
-    marathon = leading_marathon(expect, facts)
-    found = (
-        zookeepers[0] if len(zookeepers) == 1 else None,
-        master[0].name if master else None,
-        marathon[0].name if marathon else None,
-    )
-    return {service.value: name for service, name in zip(CONTROL_SERVICES, found, strict=True)}
 
 
 def _group(spec: ClusterSpec, name: str, expect: Expected, agents: Mapping[str, AgentFacts]) -> GroupStatus:

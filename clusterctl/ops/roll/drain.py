@@ -23,13 +23,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from clusterctl.errors import ClusterctlError
-from clusterctl.health.expect import PORTS, expected
+from clusterctl.health.expect import expected
 from clusterctl.ops.kit.access import Access
 from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.ops.observe.look import Cluster
 from clusterctl.remote.masters import DRAINED, Agent, MasterError, Masters, SshMasters, Task
 from clusterctl.resources import Server
-from clusterctl.spec.model import ClusterSpec, Service
+from clusterctl.services import PORTS, Service
+from clusterctl.spec.model import ClusterSpec
 
 _TICK_S = 2.0
 # A drain whose framework left before it acknowledged ends only when DRAIN_AGENT comes again (seen with Mesos 1.11)

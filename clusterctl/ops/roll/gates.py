@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from clusterctl.health.check import Check
-from clusterctl.health.expect import UNITS, Node
+from clusterctl.health.expect import Node
 from clusterctl.health.facts import NodeFacts
 from clusterctl.health.marathon import marathon_checks
 from clusterctl.health.mesos import AGENT_CHECKS, master_checks
 from clusterctl.health.zookeeper import zookeeper_checks
 from clusterctl.ops.observe.look import Look
-from clusterctl.spec.model import Service
+from clusterctl.services import UNITS, Service
 
 CHANGED = ("agents.attributes", "agents.resources")  # checks that fail until agents are as a changed file wants them
 

@@ -18,7 +18,8 @@ from clusterctl.ops.observe.look import Cluster
 from clusterctl.ops.roll.drain import Drainer, open_drains
 from clusterctl.ops.roll.report import Journal
 from clusterctl.ops.roll.steps import Roll, Work
-from clusterctl.spec.model import ClusterSpec, Service
+from clusterctl.services import Service
+from clusterctl.spec.model import ClusterSpec
 
 Targets = Mapping[Service, Sequence[str]]
 

@@ -8,18 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from clusterctl.errors import InputError
 from clusterctl.health.expect import Expected, Node
-from clusterctl.spec.model import Service
-
-# What `restart` and `upgrade` accept, and the services each is, in order. Masters go before agents, ZooKeeper before
-# the masters, schedulers after the agents (Mesos: upgrades).
-SERVICES: dict[str, tuple[Service, ...]] = {
-    "zookeeper": (Service.ZOOKEEPER,),
-    "mesos_master": (Service.MESOS_MASTER,),
-    "mesos_agent": (Service.MESOS_AGENT,),
-    "mesos": (Service.MESOS_MASTER, Service.MESOS_AGENT),
-    "marathon": (Service.MARATHON,),
-    "all": (Service.ZOOKEEPER, Service.MESOS_MASTER, Service.MESOS_AGENT, Service.MARATHON),
-}
+from clusterctl.services import Service
 
 
 def next_member(remaining: Sequence[str], leader: str | None) -> str:

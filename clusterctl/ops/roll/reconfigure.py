@@ -26,7 +26,8 @@ from clusterctl.ops.roll.report import Journal
 from clusterctl.ops.roll.restart import Restart, set_unit
 from clusterctl.ops.roll.steps import Roll
 from clusterctl.remote.masters import DRAINED
-from clusterctl.spec.model import ClusterSpec, Service
+from clusterctl.services import Service
+from clusterctl.spec.model import ClusterSpec
 
 _AGENT = Service.MESOS_AGENT
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clusterctl.errors import ClusterctlError
-from clusterctl.spec.model import Service
+from clusterctl.services import Service
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clusterctl.health.expect import UNITS
 from clusterctl.ops.day2.hosts import Hosts
 from clusterctl.ops.roll.ground import Ground
-from clusterctl.ops.roll.order import SERVICES, batch_size, chosen
+from clusterctl.ops.roll.order import batch_size, chosen
 from clusterctl.ops.roll.report import Journal
-from clusterctl.spec.model import Service
+from clusterctl.services import ROLLS, UNITS, Service
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ def set_unit(hosts: Hosts, service: Service, names: Sequence[str], state: str) -
 
 
 def restart_service(ground: Ground, service: str, only: Sequence[str], *, batch: str, max_failures: int) -> Journal:
-    """Restarts a service (a key of ``order.SERVICES``) on all its nodes, or on ``only`` some.
+    """Restarts a service (a key of ``order.ROLLS``) on all its nodes, or on ``only`` some.
 
     Raises:
         InputError: a name or the batch is wrong.
@@ -51,7 +50,7 @@ def restart_service(ground: Ground, service: str, only: Sequence[str], *, batch:
         RollError: a step failed.
     """
     look = ground.cluster.look()
-    targets = chosen(look.expect, SERVICES[service], only)
+    targets = chosen(look.expect, ROLLS[service], only)
     size = batch_size(batch, len(look.expect.agents))
     journal = Journal(
         ground.spec.cluster, f"restart of {service}", lambda names: f"{ground.line} --only {','.join(names)}"

@@ -15,7 +15,7 @@ from clusterctl.ops.observe.look import Cluster, GateError, Look
 from clusterctl.ops.roll import gates
 from clusterctl.ops.roll.order import batches, next_member
 from clusterctl.ops.roll.report import Journal
-from clusterctl.spec.model import Service
+from clusterctl.services import Service
 
 TIMEOUT_S = 180.0  # for one gate of a control service: an election, a sync, a registration
 SETTLE_S = 60.0  # before the first step; a cluster that is not healthy by then is refused

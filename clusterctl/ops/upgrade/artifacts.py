@@ -11,6 +11,7 @@ from clusterctl.errors import InputError
 from clusterctl.ops.kit.artifacts import local_artifact
 from clusterctl.ops.upgrade.nodestate import Wanted
 from clusterctl.ops.upgrade.package import deb_contents, tarball_contents
+from clusterctl.services import ARTIFACTS
 from clusterctl.spec.artifacts import Artifacts
 
 # component, sha256 -> a copy of that artifact on this machine
@@ -25,7 +26,7 @@ def wanted_artifacts(
     A copy of each is kept in ``cache`` by its digest: the next upgrade can then put a failed node back.
 
     Args:
-        names: components; others than ``mesos`` and ``marathon`` are left out.
+        names: components; those that are no artifacts are left out.
         base: directory that relative paths start from.
         to: the version that the user named; None takes the artifacts file's.
 
@@ -34,11 +35,11 @@ def wanted_artifacts(
     """
     found = {}
     for name in dict.fromkeys(names):
-        if name not in ("mesos", "marathon"):
+        if name not in ARTIFACTS.values():
             continue
         if artifacts is None:
             raise InputError(f"--artifacts: is missing; an upgrade of {name} wants the file that names its artifact")
-        artifact = getattr(artifacts, name)
+        artifact = artifacts.of_services[name]
         if to is not None and to != artifact.version:
             raise InputError(f"--to: found {to}, and the artifacts file has {name} {artifact.version}; they must agree")
         path = local_artifact(name, artifact, base, cache)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clusterctl.errors import ClusterctlError, NodeError
-from clusterctl.health.expect import UNITS
 from clusterctl.health.facts import NodeFacts
 from clusterctl.ops.day2.hosts import Hosts, why
 from clusterctl.ops.observe.look import Look
@@ -20,7 +19,7 @@ from clusterctl.ops.roll import gates
 from clusterctl.ops.roll.restart import set_unit
 from clusterctl.ops.roll.steps import BACK_S, Roll
 from clusterctl.ops.upgrade.work import Upgrade
-from clusterctl.spec.model import Service
+from clusterctl.services import UNITS, Service
 
 _MARATHON = Service.MARATHON
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from clusterctl.errors import ClusterctlError
-from clusterctl.health.expect import UNITS
 from clusterctl.ops.upgrade.versions import forbidden
-from clusterctl.releases import ARTIFACTS, Release, Releases
-from clusterctl.spec.model import Service
+from clusterctl.releases import Release, Releases
+from clusterctl.services import UNITS, ZOOKEEPER_PACKAGE, Service
 
-ZOOKEEPER_PACKAGE = "libzookeeper-java"
-COMPONENTS: Mapping[str, str] = {Service.ZOOKEEPER: "zookeeper", **ARTIFACTS}
 _MARGIN_MIB = 64  # for dpkg's own files, and for the service to go on meanwhile
 
 

@@ -10,21 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from clusterctl.ansible.playbook import PlaybookError
 from clusterctl.errors import ClusterctlError, InputError
-from clusterctl.health.expect import UNITS
 from clusterctl.ops.day2.hosts import Hosts, reasons
-from clusterctl.ops.roll.order import SERVICES
-from clusterctl.ops.upgrade.nodestate import (
-    COMPONENTS,
-    ZOOKEEPER_PACKAGE,
-    NodeState,
-    PackageFacts,
-    Wanted,
-    has,
-    obstacles,
-    parse_state,
-    wrong_step,
-)
-from clusterctl.spec.model import Service
+from clusterctl.ops.upgrade.nodestate import NodeState, PackageFacts, Wanted, has, obstacles, parse_state, wrong_step
+from clusterctl.services import COMPONENTS, ROLL_ORDER, UNITS, ZOOKEEPER_PACKAGE, Service
 
 
 def node_states(hosts: Hosts, names: Sequence[str], packages: Iterable[str], *, refresh: bool) -> dict[str, NodeState]:
@@ -36,7 +24,7 @@ def node_states(hosts: Hosts, names: Sequence[str], packages: Iterable[str], *, 
     Raises:
         PlaybookError: one can't be reached or looked at.
     """
-    units = [UNITS[service] for service in SERVICES["all"]]
+    units = [UNITS[service] for service in ROLL_ORDER]
     result = hosts.run(
         "upgrade-check", names, {"roll_packages": list(packages), "roll_units": units, "roll_refresh": refresh}
     )

@@ -10,16 +10,16 @@ from clusterctl.errors import InputError
 from clusterctl.ops.backup.backup import back_up
 from clusterctl.ops.lifecycle.preflight import named_images
 from clusterctl.ops.roll.ground import Ground, Targets
-from clusterctl.ops.roll.order import SERVICES, batch_size, chosen
+from clusterctl.ops.roll.order import batch_size, chosen
 from clusterctl.ops.roll.report import Journal
 from clusterctl.ops.upgrade.artifacts import Previous, kept_artifact, wanted_artifacts
 from clusterctl.ops.upgrade.marathon import MarathonUpgrade
-from clusterctl.ops.upgrade.nodestate import COMPONENTS, NodeState, Wanted
+from clusterctl.ops.upgrade.nodestate import NodeState, Wanted
 from clusterctl.ops.upgrade.survey import look_at_nodes, stage, unfinished
 from clusterctl.ops.upgrade.work import Ledger, Upgrade
+from clusterctl.services import COMPONENTS, ROLLS, Service
 from clusterctl.spec.artifacts import Artifacts, ImageSpec
 from clusterctl.spec.load import load_model
-from clusterctl.spec.model import Service
 
 
 def upgrade_service(
@@ -33,7 +33,7 @@ def upgrade_service(
     batch: str,
     max_failures: int,
 ) -> Journal:
-    """Upgrades a service (a key of ``order.SERVICES``); nodes that run the version already are skipped.
+    """Upgrades a service (a key of ``order.ROLLS``); nodes that run the version already are skipped.
 
     Args:
         artifacts: the file that names the new version; needed for Mesos and Marathon.
@@ -50,12 +50,12 @@ def upgrade_service(
         raise InputError("--to: one version can't be that of all services; the artifacts file names them")
     cache = paths.cache_root() / "artifacts"
     with ground.progress.phase("artifacts"):
-        names = [COMPONENTS[each] for each in SERVICES[service]]
+        names = [COMPONENTS[each] for each in ROLLS[service]]
         named, base = _artifacts(artifacts)
         wanted = wanted_artifacts(names, named, base, cache, to)
         older, older_base = _artifacts(previous)
     look = ground.cluster.look()
-    targets = chosen(look.expect, SERVICES[service], only)
+    targets = chosen(look.expect, ROLLS[service], only)
     size = batch_size(batch, len(look.expect.agents))
     if Service.MARATHON in targets:  # its order is one over all instances
         targets |= chosen(look.expect, (Service.MARATHON,), ())

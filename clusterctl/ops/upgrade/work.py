@@ -8,19 +8,14 @@ from dataclasses import dataclass, replace
 
 from clusterctl.ansible.playbook import PlaybookError
 from clusterctl.cloud.base import Cloud
-from clusterctl.health.expect import UNITS
 from clusterctl.ops.day2.hosts import Hosts, reasons
 from clusterctl.ops.kit.parallel import PARALLEL_WRITES
 from clusterctl.ops.roll.restart import set_unit
 from clusterctl.ops.upgrade.artifacts import Previous
-from clusterctl.ops.upgrade.nodestate import (
-    COMPONENTS,
-    NodeState,
-    Wanted,
-)
+from clusterctl.ops.upgrade.nodestate import NodeState, Wanted
 from clusterctl.ops.upgrade.survey import node_states
 from clusterctl.releases import Releases, marks
-from clusterctl.spec.model import Service
+from clusterctl.services import COMPONENTS, UNITS, Service
 
 
 @dataclass(frozen=True)

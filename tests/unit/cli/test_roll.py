@@ -11,7 +11,7 @@ import pytest
 from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.ops.roll.ground import Ground
 from clusterctl.ops.roll.report import Journal
-from clusterctl.spec.model import Service
+from clusterctl.services import Service
 from tests.unit.cli.test_app import file, run  # noqa: F401  (file is a fixture)
 from tests.unit.ops.clouds import demo_cloud
 

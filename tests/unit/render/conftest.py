@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from clusterctl.services import Service
 from clusterctl.spec.load import parse_model
-from clusterctl.spec.model import ClusterSpec, Service
+from clusterctl.spec.model import ClusterSpec
 from clusterctl.topology import addresses, topology
 from clusterctl.variables import AgentResources, agent_variables, cluster_variables, node_variables
 

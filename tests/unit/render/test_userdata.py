@@ -23,7 +23,8 @@ from clusterctl.render.bundle import BUNDLE_PATHS, bundle_digest, tree_digest
 from clusterctl.render.roles import roles_of
 from clusterctl.render.templates import render_files
 from clusterctl.render.userdata import MANIFEST, MAX_BASE64, NODE, user_data
-from clusterctl.spec.model import Fetch, Service
+from clusterctl.services import Service
+from clusterctl.spec.model import Fetch
 
 from .conftest import Node
 

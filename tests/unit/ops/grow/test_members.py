@@ -15,7 +15,8 @@ from clusterctl.errors import InputError
 from clusterctl.ops.grow.scale import ScaleReport, scale
 from clusterctl.ops.grow.scale_checks import Options
 from clusterctl.ops.observe.verify import VerifyReport
-from clusterctl.spec.model import ClusterSpec, Service
+from clusterctl.services import Service
+from clusterctl.spec.model import ClusterSpec
 from clusterctl.topology import quorum, topology
 from tests.unit.ops.clouds import kill, revive
 from tests.unit.ops.grow.test_scale import NoWork, state

@@ -14,7 +14,8 @@ from clusterctl.ops.day2.hosts import AnsibleHosts
 from clusterctl.ops.grow.nodework import RollingWork
 from clusterctl.ops.kit.access import Access
 from clusterctl.ops.kit.progress import Progress
-from clusterctl.spec.model import ClusterSpec, Service
+from clusterctl.services import Service
+from clusterctl.spec.model import ClusterSpec
 from tests.unit.ops.operations import Running
 
 NOTES = (

@@ -13,7 +13,8 @@ from clusterctl.ops.grow.scale import ScaleReport, scale
 from clusterctl.ops.grow.scale_checks import Options
 from clusterctl.ops.kit.lock import LockedError
 from clusterctl.ops.roll.drain import DrainError
-from clusterctl.spec.model import ClusterSpec, Service
+from clusterctl.services import Service
+from clusterctl.spec.model import ClusterSpec
 from tests.unit.ops.clouds import guard, kill, revive
 from tests.unit.ops.operations import Running
 from tests.unit.specs import demo, demo_spec

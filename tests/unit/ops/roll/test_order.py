@@ -7,7 +7,7 @@ import pytest
 from clusterctl.errors import InputError
 from clusterctl.health.expect import Node
 from clusterctl.ops.roll.order import batch_size, batches, chosen, next_member
-from clusterctl.spec.model import Service
+from clusterctl.services import Service
 from tests.unit.health.clusters import CONTROL, expect
 
 

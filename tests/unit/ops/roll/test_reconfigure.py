@@ -12,7 +12,8 @@ from clusterctl.ops.roll.changes import AgentChange, Kind
 from clusterctl.ops.roll.gates import CHANGED
 from clusterctl.ops.roll.reconfigure import Reconfigure, Renewal, classified, consented
 from clusterctl.ops.roll.report import Journal, RollError
-from clusterctl.spec.model import ClusterSpec, Service
+from clusterctl.services import Service
+from clusterctl.spec.model import ClusterSpec
 from tests.unit.ops.roll.world import AGENT, START_S, World
 
 JENKINS, FIRST, SECOND = "demo-jenkins-abc-1", "demo-builders-abc-1", "demo-builders-abc-2"

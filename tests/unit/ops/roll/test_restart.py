@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from clusterctl.errors import InputError, UnhealthyError
-from clusterctl.ops.roll.order import SERVICES, batch_size, chosen
+from clusterctl.ops.roll.order import batch_size, chosen
 from clusterctl.ops.roll.report import RollError
 from clusterctl.ops.roll.restart import Restart
 from clusterctl.ops.roll.steps import BACK_S, SETTLE_S, Roll
-from clusterctl.spec.model import Service
+from clusterctl.services import ROLLS, Service
 from tests.unit.health.clusters import CONTROL
 from tests.unit.ops.roll.world import AGENT, MARATHON, MASTER, ONE, THREE, TWO, ZK, World
 
@@ -23,7 +23,7 @@ def restart(world: World, service: str, *only: str, batch: str = "20%", max_fail
     """The steps of `clusterctl restart`."""
     roll = world.roll(Restart(world), f"restart {service}")
     look = world.cluster.look()
-    targets = chosen(look.expect, SERVICES[service], only)
+    targets = chosen(look.expect, ROLLS[service], only)
     for each, names in targets.items():
         roll.journal.plan(each, names)
     size = batch_size(batch, len(look.expect.agents))

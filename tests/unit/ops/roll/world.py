@@ -20,7 +20,8 @@ from clusterctl.ops.roll.report import Journal
 from clusterctl.ops.roll.steps import Roll, Work
 from clusterctl.releases import KEY_ARTIFACT
 from clusterctl.resources import Flavor, Server
-from clusterctl.spec.model import ClusterSpec, Service
+from clusterctl.services import Service
+from clusterctl.spec.model import ClusterSpec
 from tests.unit.health.clusters import CONTROL, FLAVORS, FRAMEWORK, server
 from tests.unit.health.clusters import agent as agent_facts
 from tests.unit.ops.clouds import Clock

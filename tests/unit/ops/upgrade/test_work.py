@@ -11,13 +11,13 @@ import pytest
 
 from clusterctl.errors import ClusterctlError, InputError
 from clusterctl.ops.observe.look import Look
-from clusterctl.ops.roll.order import SERVICES, chosen
+from clusterctl.ops.roll.order import chosen
 from clusterctl.ops.roll.report import Journal, RollError
 from clusterctl.ops.upgrade.marathon import MarathonUpgrade
 from clusterctl.ops.upgrade.nodestate import NodeState, Wanted, obstacles
 from clusterctl.ops.upgrade.survey import look_at_nodes, unfinished
 from clusterctl.ops.upgrade.work import Ledger, Upgrade
-from clusterctl.spec.model import Service
+from clusterctl.services import ROLLS, Service
 from tests.unit.ops.roll.world import (
     MARATHON,
     NEW_MARATHON,
@@ -53,7 +53,7 @@ def upgrade(
     **wanted: Wanted,
 ) -> Journal:
     """The steps of `clusterctl upgrade`."""
-    targets = chosen(world.cluster.look().expect, SERVICES[service], only)
+    targets = chosen(world.cluster.look().expect, ROLLS[service], only)
     states, want = look_at_nodes(world, targets, WANTED | wanted, to)
     left = unfinished(targets, states, want)
     work = Upgrade(world, Ledger(world.cloud, "demo"), want, states, previous)
