@@ -13,7 +13,6 @@ DNS_LABEL = 63  # RFC 1035 section 2.3.4
 ZOOKEEPER_ID = 255
 SESSION_TICKS = (2, 20)
 PORT = 65535
-AGENT_PORT = 5051  # the Mesos agent's own, on every node that runs tasks
 LINUX_USER = 32  # useradd(8)
 INT32 = 2**31 - 1  # of Java's and C's settings
 

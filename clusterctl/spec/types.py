@@ -13,7 +13,10 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from clusterctl.services import PORTS, Service
 from clusterctl.spec import limits
+
+_AGENT_PORT = PORTS[Service.MESOS_AGENT]  # on every node that runs tasks
 
 _LABEL = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 _ROLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -77,10 +80,8 @@ def port_range(value: str) -> str:
         raise rule_error(
             "ports", f"found {value!r}; allowed: a range between 1024 and {limits.PORT} such as 31000-32000{reason}"
         )
-    if low <= limits.AGENT_PORT <= high:
-        raise rule_error(
-            "ports", f"found {value!r}; allowed: a range without {limits.AGENT_PORT}, the agent's own port"
-        )
+    if low <= _AGENT_PORT <= high:
+        raise rule_error("ports", f"found {value!r}; allowed: a range without {_AGENT_PORT}, the agent's own port")
     return value
 
 

@@ -15,7 +15,6 @@ from clusterctl.spec import limits
 from clusterctl.spec.load import load_spec, parse_model
 from clusterctl.spec.model import ClusterSpec
 from clusterctl.spec.types import attribute_value
-from clusterctl.variables import MESOS_AGENT_PORT
 from tests.unit.specs import DEMO
 
 FETCH = "keypair: ops\nuser_data: {{url: '{}', commit: '" + "a" * 40 + "', sha256: '" + "a" * 64 + "'}}"
@@ -190,7 +189,6 @@ def test_networks_are_kept_as_neutron_gives_them_back() -> None:
 
 def test_limits_are_those_of_what_is_made() -> None:
     assert len(owner_mark("c" * limits.CLUSTER_NAME)) == limits.SERVER_TAG
-    assert limits.AGENT_PORT == MESOS_AGENT_PORT
 
 
 def test_all_mistakes_come_at_once_in_the_order_of_the_file() -> None:
