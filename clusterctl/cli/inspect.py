@@ -21,14 +21,21 @@ def register(app: typer.Typer) -> None:
 
 def validate(file: File, as_json: Json = False) -> None:
     """Check a cluster file; needs no cloud."""
+    from clusterctl.jenkins.fairness import warnings  # noqa: PLC0415
     from clusterctl.spec import load_spec  # noqa: PLC0415
+    from clusterctl.spec.load import place_of  # noqa: PLC0415
     from clusterctl.topology import topology  # noqa: PLC0415
 
     spec = load_spec(file)
     nodes = topology(spec).size
+    found = warnings(spec)
     if as_json:
-        print_json({"valid": True, "cluster": spec.cluster, "nodes": nodes})
+        listed = [warning.to_json() for warning in found]
+        print_json({"valid": True, "cluster": spec.cluster, "nodes": nodes, "warnings": listed})
     else:
+        for warning in found:
+            line, column = place_of(file, warning.at)
+            print_line(f"{file}:{line}:{column}: warning: {warning.key}: {warning.reason}; cure: {warning.cure}")
         print_line(f"{file}: cluster {spec.cluster} with {nodes} nodes in {len(spec.groups)} groups is well-formed")
 
 

@@ -71,6 +71,11 @@ def parse_model(text: str, model: type[Model], name: str) -> Model:
         raise _input_error(name, sorted_problems(error, document, model)) from error
 
 
+def place_of(path: Path, at: KeyPath) -> tuple[int, int]:
+    """Line and column of the key ``at`` in a file that loads, or of what stands around it."""
+    return parse(_read(path)).position(at, at_key=True)
+
+
 def sorted_problems(error: ValidationError, document: Document, model: type[BaseModel]) -> list[Problem]:
     """The problems of a validation error in the order of the file."""
     items: list[dict[str, Any]] = [dict(item) for item in error.errors(include_url=False)]

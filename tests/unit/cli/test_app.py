@@ -29,7 +29,17 @@ def file(tmp_path: Path) -> Path:
 
 def test_validate(file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("validate", str(file), "--json", monkeypatch=monkeypatch) == 0
-    assert json.loads(capsys.readouterr().out) == {"valid": True, "cluster": "demo", "nodes": 5}
+    assert json.loads(capsys.readouterr().out) == {"valid": True, "cluster": "demo", "nodes": 5, "warnings": []}
+
+
+def test_validate_warns_with_positions(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(f"{DEMO}jenkins: {{allow_ephemeral_homes: true, registration: always,\n  decline_s: 5}}\n")
+    assert run("validate", str(file), monkeypatch=monkeypatch) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"{file}:22:3: warning: jenkins.decline_s: 100 masters that are always registered decline")
+    assert "; cure: decline for 200 s or more" in out
 
 
 def test_a_mistake_is_exit_code_2_with_its_position(
