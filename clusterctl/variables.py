@@ -6,11 +6,13 @@ that both Jinja environments see the same.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from clusterctl.resources import Flavor, Port, Volume
 from clusterctl.services import MARATHON_LIBPROCESS_PORT, PORTS, Service
-from clusterctl.spec.model import AgentReserve, ClusterSpec, Group
-from clusterctl.topology import Addresses, NamedNode, quorum
+from clusterctl.spec.model import AgentReserve, ClusterSpec
+from clusterctl.topology import Addresses, AgentPool, NamedNode, Topology, addresses, quorum
 
 Variables = dict[str, Any]
 
@@ -48,31 +50,66 @@ def cluster_variables(spec: ClusterSpec, at: Addresses) -> Variables:
     }
 
 
-def agent_variables(spec: ClusterSpec, group: Group, resources: AgentResources) -> Variables:
-    """Variables of a group of agents; nothing in them is individual to a node (D4)."""
+def variables_of(
+    spec: ClusterSpec,
+    node: NamedNode,
+    flavors: Mapping[str, Flavor],
+    at: Addresses,
+    address: str,
+    volume: Volume | None,
+) -> Variables:
+    """All variables of a named node.
+
+    Args:
+        flavors: by the name or id that the file uses.
+        volume: its data volume.
+    """
+    values = cluster_variables(spec, at)
+    if Service.MESOS_AGENT in node.services:
+        values |= agent_variables(spec, node.group, flavors)
+    return values | node_variables(spec, node, address, volume)
+
+
+def pool_variables(spec: ClusterSpec, pool: AgentPool, flavors: Mapping[str, Flavor], at: Addresses) -> Variables:
+    """All variables of the agents of a pool; ``flavors`` as for ``variables_of``."""
+    return cluster_variables(spec, at) | agent_variables(spec, pool.group, flavors)
+
+
+def agent_variables(spec: ClusterSpec, name: str, flavors: Mapping[str, Flavor]) -> Variables:
+    """Variables of the group ``name`` of agents; nothing in them is individual to a node (D4)."""
+    group = spec.groups[name]
     return {
         "mesos_agent_port": PORTS[Service.MESOS_AGENT],
         "mesos_agent_attributes": ";".join(f"{name}:{text}" for name, text in sorted(group.attributes.items())),
         "mesos_agent_default_role": group.reserve_for or "*",
-        "mesos_agent_resources": resources.text(spec.mesos.task_ports),
+        "mesos_agent_resources": agent_resources(spec, flavors[group.flavor]).text(spec.mesos.task_ports),
     }
 
 
-def node_variables(node: NamedNode, address: str, volume_id: str | None, mount: str | None) -> Variables:
-    """Variables of one named node.
+def agent_resources(spec: ClusterSpec, flavor: Flavor) -> AgentResources:
+    """What an agent of that flavor offers."""
+    return AgentResources(
+        vcpus=flavor.vcpus, ram_mib=flavor.ram_mib, disk_gib=flavor.disk_gib, reserve=spec.mesos.agent_reserve
+    )
 
-    Args:
-        volume_id: id of its data volume, which the guest sees (cut to 20 characters) as the disk's serial number.
-        mount: where the volume is mounted.
-    """
+
+def node_variables(spec: ClusterSpec, node: NamedNode, address: str, volume: Volume | None) -> Variables:
+    """What is individual to one named node; its data volume counts if the file wants one."""
     values: Variables = {"clusterctl_node": node.name, "clusterctl_address": address}
     if Service.ZOOKEEPER in node.services:
         values["zookeeper_myid"] = node.myid
-    if volume_id is not None and mount is not None:
-        # virtio-blk serial numbers hold 20 bytes (VIRTIO_BLK_ID_BYTES); libvirt passes the volume's id
-        values["common_volume_serial"] = volume_id[:20]
-        values["common_volume_mount"] = mount
+    wanted = spec.groups[node.group].volume
+    if volume is not None and wanted is not None:
+        # The guest sees the volume's id as the disk's serial number: libvirt passes it, and virtio-blk's hold 20 bytes
+        # (VIRTIO_BLK_ID_BYTES)
+        values["common_volume_serial"] = volume.id[:20]
+        values["common_volume_mount"] = wanted.mount
     return values
+
+
+def control_addresses(top: Topology, ports: Iterable[Port]) -> Addresses:
+    """Addresses of the control services from the ports of their nodes."""
+    return addresses(top, {port.name: port.address for port in ports})
 
 
 class AgentResources:

@@ -10,7 +10,7 @@ from clusterctl.services import PORTS, Service
 from clusterctl.spec.model import ClusterSpec
 from clusterctl.spec.types import attribute_value
 from clusterctl.topology import topology
-from clusterctl.variables import AgentResources
+from clusterctl.variables import agent_resources
 
 
 @dataclass(frozen=True)
@@ -100,12 +100,7 @@ def _offer(spec: ClusterSpec, name: str, flavors: Mapping[str, Flavor]) -> Agent
     group = spec.groups[name]
     resources: dict[str, float | str] = {}
     if flavor := flavors.get(group.flavor):
-        offered = AgentResources(
-            vcpus=flavor.vcpus,
-            ram_mib=flavor.ram_mib,
-            disk_gib=flavor.disk_gib,
-            reserve=spec.mesos.agent_reserve,
-        )
+        offered = agent_resources(spec, flavor)
         resources = {
             "cpus": offered.cpus,
             "mem": offered.mem_mib,

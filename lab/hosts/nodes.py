@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from clusterctl.ansible.inventory import Host, inventory
+from clusterctl.resources import Flavor
 from clusterctl.services import Service
 from clusterctl.spec.load import load_spec
 from clusterctl.spec.model import ClusterSpec
 from clusterctl.topology import addresses, topology
-from clusterctl.variables import AgentResources, Variables, agent_variables, cluster_variables, node_variables
+from clusterctl.variables import Variables, agent_variables, cluster_variables, node_variables
 
 # Of the test hosts; the lab's smallest flavor. What an agent offers comes from here and never from the kernel.
 FLAVOR = {"vcpus": 1, "ram_mib": 1024, "disk_gib": 6}
@@ -77,7 +78,7 @@ def cluster(path: Path, prefix: str = "10.99.0.") -> Cluster:
             node.group,
             address_of[node.name],
             node.services,
-            node_variables(node, address_of[node.name], None, None),
+            node_variables(spec, node, address_of[node.name], None),
         )
         for node in top.nodes
     ]
@@ -87,8 +88,8 @@ def cluster(path: Path, prefix: str = "10.99.0.") -> Cluster:
         for name in names
         if name.startswith(f"{spec.cluster}-{pool.group}-")
     ]
-    resources = AgentResources(**FLAVOR, reserve=spec.mesos.agent_reserve)
-    agents = {name: agent_variables(spec, spec.groups[name], resources) for name in spec.groups_of(Service.MESOS_AGENT)}
+    flavors = {group.flavor: Flavor(group.flavor, group.flavor, **FLAVOR) for group in spec.groups.values()}
+    agents = {name: agent_variables(spec, name, flavors) for name in spec.groups_of(Service.MESOS_AGENT)}
     return Cluster(spec, (*named, *pools), cluster_variables(spec, addresses(top, address_of)), agents)
 
 

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from clusterctl.resources import Flavor, Volume
 from clusterctl.spec.model import AgentReserve
 from clusterctl.topology import Addresses, topology
-from clusterctl.variables import AgentResources, agent_variables, cluster_variables, node_variables
-from tests.unit.specs import demo_spec
+from clusterctl.variables import (
+    AgentResources,
+    agent_variables,
+    cluster_variables,
+    node_variables,
+    pool_variables,
+    variables_of,
+)
+from tests.unit.specs import demo, demo_spec
 
 AT = Addresses(
     zookeeper=((1, "192.0.2.1"), (2, "192.0.2.2"), (3, "192.0.2.3")),
@@ -34,18 +42,38 @@ def test_a_flavor_smaller_than_the_reserve_offers_nothing_rather_than_less() -> 
     assert resources.text("1-2") == "cpus:0;mem:0;disk:0;ports:[1-2]"
 
 
+FLAVORS = {"m1.small": Flavor("f1", "m1.small", vcpus=1, ram_mib=1024, disk_gib=10)}
+
+
 def test_agents_of_a_group_share_all_variables() -> None:
-    spec = demo_spec()
-    resources = AgentResources(vcpus=1, ram_mib=1024, disk_gib=10, reserve=AgentReserve())
-    jenkins = agent_variables(spec, spec.groups["jenkins"], resources)
-    builders = agent_variables(spec, spec.groups["builders"], resources)
+    jenkins, builders = (agent_variables(demo_spec(), name, FLAVORS) for name in ("jenkins", "builders"))
     assert (jenkins["mesos_agent_default_role"], builders["mesos_agent_default_role"]) == ("marathon", "*")
     assert jenkins["mesos_agent_attributes"] == "pool:jenkins-master"
 
 
 def test_only_zookeeper_nodes_have_a_myid_and_only_nodes_with_a_volume_a_serial() -> None:
-    node = topology(demo_spec()).nodes[1]
-    plain = node_variables(node, "192.0.2.2", None, None)
-    assert plain == {"clusterctl_node": "demo-control-2", "clusterctl_address": "192.0.2.2", "zookeeper_myid": 2}
-    with_volume = node_variables(node, "192.0.2.2", "0123456789abcdef0123456789", "/srv")
-    assert with_volume["common_volume_serial"] == "0123456789abcdef0123"
+    spec = demo_spec()
+    node = topology(spec).nodes[1]
+    volume = Volume("0123456789abcdef0123456789", node.name, "available", 10, "control", None)
+    plain = {"clusterctl_node": "demo-control-2", "clusterctl_address": "192.0.2.2", "zookeeper_myid": 2}
+    assert node_variables(spec, node, "192.0.2.2", None) == plain
+    assert node_variables(spec, node, "192.0.2.2", volume) == plain, "the file wants no volume"
+    groups = demo()["groups"]
+    groups["control"] |= {"volume": {"size": 10, "mount": "/srv"}}
+    found = node_variables(demo_spec(groups=groups), node, "192.0.2.2", volume)
+    assert found == plain | {"common_volume_serial": "0123456789abcdef0123", "common_volume_mount": "/srv"}
+
+
+def test_a_node_has_those_of_its_cluster_its_group_and_its_own() -> None:
+    spec = demo_spec()
+    top = topology(spec)
+    node = top.nodes[0]
+    assert variables_of(spec, node, FLAVORS, AT, "192.0.2.1", None) == {
+        **cluster_variables(spec, AT),
+        **node_variables(spec, node, "192.0.2.1", None),
+    }
+    pool = next(pool for pool in top.pools if pool.group == "builders")
+    assert pool_variables(spec, pool, FLAVORS, AT) == {
+        **cluster_variables(spec, AT),
+        **agent_variables(spec, "builders", FLAVORS),
+    }

@@ -13,8 +13,8 @@ from clusterctl.resources import Flavor, Observed, Server
 from clusterctl.services import Service
 from clusterctl.spec.model import ClusterSpec
 from clusterctl.ssh.config import Target, ansible_ssh_args
-from clusterctl.topology import Topology, addresses, topology
-from clusterctl.variables import AgentResources, Variables, agent_variables, cluster_variables, node_variables
+from clusterctl.topology import Topology, topology
+from clusterctl.variables import Variables, agent_variables, cluster_variables, control_addresses, node_variables
 
 # Console reads in flight at once, for nodes whose host key is not pinned yet.
 PARALLEL_READS = 8
@@ -60,13 +60,9 @@ def build_inventory(spec: ClusterSpec, observed: Observed, flavors: Iterable[Fla
     unknown = sorted({server.group for server in observed.servers} - set(spec.groups))
     if unknown:
         raise ClusterctlError(f"the cluster has servers of groups that the file doesn't have: {', '.join(unknown)}")
-    at = addresses(top, address_of)
+    at = control_addresses(top, observed.ports)
     named = {key: flavor for flavor in flavors for key in (flavor.id, flavor.name)}
-    groups = {
-        name: agent_variables(spec, group, _offered(spec, named[group.flavor]))
-        for name, group in spec.groups.items()
-        if Service.MESOS_AGENT in group.services
-    }
+    groups = {name: agent_variables(spec, name, named) for name in spec.groups_of(Service.MESOS_AGENT)}
     hosts = [
         Host(
             name=server.name,
@@ -95,16 +91,7 @@ def host_variables(spec: ClusterSpec, top: Topology, observed: Observed, server:
         return values
     address = next(port.address for port in observed.ports if port.name == node.name)
     volume = next((volume for volume in observed.volumes if volume.name == node.name), None)
-    wanted = spec.groups[node.group].volume
-    return values | node_variables(
-        node, address, volume.id if volume and wanted else None, wanted.mount if wanted else None
-    )
-
-
-def _offered(spec: ClusterSpec, flavor: Flavor) -> AgentResources:
-    return AgentResources(
-        vcpus=flavor.vcpus, ram_mib=flavor.ram_mib, disk_gib=flavor.disk_gib, reserve=spec.mesos.agent_reserve
-    )
+    return values | node_variables(spec, node, address, volume)
 
 
 def _pin(servers: Iterable[Server], access: Access) -> None:

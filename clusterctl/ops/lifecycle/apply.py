@@ -24,14 +24,8 @@ from clusterctl.render.userdata import user_data
 from clusterctl.resources import Observed, PortRequest, SecurityGroup, ServerRequest
 from clusterctl.services import Service
 from clusterctl.spec.model import ClusterSpec
-from clusterctl.topology import Addresses, AgentPool, NamedNode, Topology, addresses, topology
-from clusterctl.variables import (
-    AgentResources,
-    Variables,
-    agent_variables,
-    cluster_variables,
-    node_variables,
-)
+from clusterctl.topology import NamedNode, Topology, topology
+from clusterctl.variables import Variables, control_addresses, pool_variables, variables_of
 
 
 def apply_plan(
@@ -99,12 +93,12 @@ def server_requests(
     """The create calls of a plan: one a named node, one a pool of agents, each with complete user-data."""
     port_of = {port.name: port for port in world.ports}
     volume_of = {volume.name: volume for volume in world.volumes}
-    at = control_addresses(top, world)
+    at = control_addresses(top, world.ports)
     requests = []
     for node in plan.boot:
         volume = volume_of.get(node.name)
         port = port_of[node.name]
-        data = boot_data(spec, node.services, variables_of(spec, node, ground, at, port.address, volume))
+        data = boot_data(spec, node.services, variables_of(spec, node, ground.flavors, at, port.address, volume))
         requests.append(
             _request(
                 spec,
@@ -122,7 +116,7 @@ def server_requests(
     for pool in plan.pools:
         batch = new_batch()
         name = f"{spec.cluster}-{pool.group}-{batch}"
-        data = boot_data(spec, spec.groups[pool.group].services, pool_variables(spec, pool, ground, at))
+        data = boot_data(spec, spec.groups[pool.group].services, pool_variables(spec, pool, ground.flavors, at))
         requests.append(
             _request(
                 spec,
@@ -140,37 +134,6 @@ def server_requests(
             )
         )
     return requests
-
-
-def control_addresses(top: Topology, world: Observed) -> Addresses:
-    """Addresses of the control services from the ports of their nodes."""
-    return addresses(top, {port.name: port.address for port in world.ports})
-
-
-def variables_of(
-    spec: ClusterSpec, node: NamedNode, ground: Ground, at: Addresses, address: str, volume: r.Volume | None
-) -> Variables:
-    """All variables of a named node."""
-    wanted = spec.groups[node.group].volume
-    values = cluster_variables(spec, at)
-    if Service.MESOS_AGENT in node.services:
-        values |= _agent_variables(spec, node.group, ground)
-    return values | node_variables(
-        node, address, volume.id if volume and wanted else None, wanted.mount if wanted else None
-    )
-
-
-def pool_variables(spec: ClusterSpec, pool: AgentPool, ground: Ground, at: Addresses) -> Variables:
-    """All variables of the agents of a pool."""
-    return cluster_variables(spec, at) | _agent_variables(spec, pool.group, ground)
-
-
-def _agent_variables(spec: ClusterSpec, group: str, ground: Ground) -> Variables:
-    flavor = ground.flavors[spec.groups[group].flavor]
-    offered = AgentResources(
-        vcpus=flavor.vcpus, ram_mib=flavor.ram_mib, disk_gib=flavor.disk_gib, reserve=spec.mesos.agent_reserve
-    )
-    return agent_variables(spec, spec.groups[group], offered)
 
 
 def boot_data(spec: ClusterSpec, services: Sequence[Service], variables: Variables) -> bytes:

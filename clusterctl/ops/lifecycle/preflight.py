@@ -13,7 +13,7 @@ from clusterctl.plan import Plan, failed_build
 from clusterctl.resources import Flavor, Image, Limits, Network, Observed, Server, server_group_name
 from clusterctl.services import Service
 from clusterctl.spec.model import ClusterSpec
-from clusterctl.variables import AgentResources
+from clusterctl.variables import agent_resources
 
 
 @dataclass(frozen=True)
@@ -172,8 +172,7 @@ def _too_small(spec: ClusterSpec, name: str, flavor: Flavor) -> str | None:
     """Why the services of a group can't do their work in a flavor."""
     services = spec.groups[name].services
     if Service.MESOS_AGENT in services:
-        reserve = spec.mesos.agent_reserve
-        offered = AgentResources(vcpus=flavor.vcpus, ram_mib=flavor.ram_mib, disk_gib=flavor.disk_gib, reserve=reserve)
+        offered = agent_resources(spec, flavor)
         nothing = [what for what, left in (("cpus", offered.cpus), ("memory", offered.mem_mib)) if not left]
         return f"is all mesos.agent_reserve: its agents would offer no {' and no '.join(nothing)}" if nothing else None
     heaps = {Service.ZOOKEEPER: spec.zookeeper.heap_mib, Service.MARATHON: spec.marathon.heap_mib}

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from clusterctl.resources import Flavor, Volume
 from clusterctl.services import Service
 from clusterctl.spec.load import parse_model
 from clusterctl.spec.model import ClusterSpec
 from clusterctl.topology import addresses, topology
-from clusterctl.variables import AgentResources, agent_variables, cluster_variables, node_variables
+from clusterctl.variables import agent_variables, cluster_variables, node_variables
 
 SPEC = """
 cluster: ci
@@ -39,20 +40,23 @@ def nodes() -> dict[str, Node]:
     top = topology(spec)
     address_of = {node.name: f"192.0.2.{10 + number}" for number, node in enumerate(top.nodes)}
     common = cluster_variables(spec, addresses(top, address_of))
-    resources = AgentResources(vcpus=2, ram_mib=4096, disk_gib=20, reserve=spec.mesos.agent_reserve)
+    flavors = {
+        group.flavor: Flavor(group.flavor, group.flavor, vcpus=2, ram_mib=4096, disk_gib=20)
+        for group in spec.groups.values()
+    }
     named = {(node.group, node.ordinal): node for node in top.nodes}
     control, jenkins = named["control", 1], named["jenkins", 1]
-    volume = "0a1b2c3d-0000-4000-8000-000000000001"
+    volume = Volume("0a1b2c3d-0000-4000-8000-000000000001", jenkins.name, "available", 50, "jenkins", None)
     return {
-        "control": (control.services, common | node_variables(control, address_of[control.name], None, None)),
+        "control": (control.services, common | node_variables(spec, control, address_of[control.name], None)),
         "jenkins": (
             jenkins.services,
             common
-            | agent_variables(spec, spec.groups["jenkins"], resources)
-            | node_variables(jenkins, address_of[jenkins.name], volume, "/srv/jenkins"),
+            | agent_variables(spec, "jenkins", flavors)
+            | node_variables(spec, jenkins, address_of[jenkins.name], volume),
         ),
         "builders": (
             (Service.MESOS_AGENT,),
-            common | agent_variables(spec, spec.groups["builders"], resources),
+            common | agent_variables(spec, "builders", flavors),
         ),
     }
