@@ -37,12 +37,17 @@ demo-down: venv ## remove the demo's cluster
 # A suite of pytest; its results are what tests/suites.py tells the sum of
 suite = $(BIN)/pytest --junitxml=build/tests/$@.xml
 
+# What is longer than this is two modules
+LINES := 330
+SMALL := clusterctl playbooks lab benchmarks molecule
 .PHONY: lint unit fuzz hosts molecule contract e2e test
-lint: venv ## ruff, mypy, import-linter, ansible-lint, yamllint
+lint: venv ## ruff, mypy, import-linter, lines a module, ansible-lint, yamllint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	@find $(SMALL) -name '*.py' -exec wc -l {} + | awk '$$1 > $(LINES) && $$2 != "total" \
+	  {print $$2 ": " $$1 " lines; a module has $(LINES) at most"; long = 1} END {exit long}'
 	$(BIN)/yamllint -s .
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/ansible-lint --offline -q
 unit: venv ## unit tests (seconds, no lab)

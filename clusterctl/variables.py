@@ -11,7 +11,8 @@ from typing import Any
 
 from clusterctl.resources import Flavor, Port, Volume
 from clusterctl.services import MARATHON_LIBPROCESS_PORT, PORTS, Service
-from clusterctl.spec.model import AgentReserve, ClusterSpec
+from clusterctl.spec.model import ClusterSpec
+from clusterctl.spec.settings import AgentReserve
 from clusterctl.topology import Addresses, AgentPool, NamedNode, Topology, addresses, quorum
 
 Variables = dict[str, Any]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clusterctl.resources import Flavor, Volume
-from clusterctl.spec.model import AgentReserve
+from clusterctl.spec.settings import AgentReserve
 from clusterctl.topology import Addresses, topology
 from clusterctl.variables import (
     AgentResources,
