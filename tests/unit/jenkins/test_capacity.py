@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clusterctl.jenkins.capacity import Room, builds_too_large, room
-from clusterctl.spec.model import AgentReserve
+from clusterctl.spec.settings import AgentReserve
 from clusterctl.variables import AgentResources
 from tests.unit.jenkins.specs import tier
 
