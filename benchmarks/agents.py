@@ -51,6 +51,7 @@ def cluster_file(agents: int) -> Path:
         "network": "scale",
         "availability_zone": "fake",
         "keypair": "ops",
+        "access": {"ssh_from": "network"},
         "allow_non_ha": True,
         "groups": {
             "control": {"count": 1, "flavor": "ct.small", "services": ["zookeeper", "mesos_master", "marathon"]},

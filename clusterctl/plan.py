@@ -18,7 +18,8 @@ from clusterctl.resources import (
     server_group_name,
 )
 from clusterctl.services import TABLE
-from clusterctl.spec.model import ClusterSpec
+from clusterctl.spec.model import Access, ClusterSpec
+from clusterctl.spec.types import OWN_NETWORK
 from clusterctl.topology import AgentPool, NamedNode, Topology, topology
 
 SSH_PORT = 22
@@ -111,10 +112,18 @@ def rule_text(rule: Rule) -> str:
     return f"tcp/{ports} from {rule.source or 'members'}"
 
 
-def wanted_rules(spec: ClusterSpec) -> frozenset[Rule]:
+def ssh_sources(access: Access, own: Iterable[str]) -> list[str]:
+    """CIDRs that may reach port 22; ``own`` are those of the nodes' network."""
+    return [cidr for source in access.ssh_from for cidr in (own if source == OWN_NETWORK else (source,))]
+
+
+def wanted_rules(spec: ClusterSpec, own: Iterable[str] = ()) -> frozenset[Rule]:
     """Ingress rules: only what the services need between members, plus SSH from ``access`` and between members.
 
     SSH between members serves a bastion that is a member; it opens nothing to the outside.
+
+    Args:
+        own: CIDRs of the network's subnets, for ``ssh_from: network``; without them its rules are not wanted.
     """
     task_min, task_max = (int(part) for part in spec.mesos.task_ports.split("-"))
     inner = {
@@ -123,12 +132,16 @@ def wanted_rules(spec: ClusterSpec) -> frozenset[Rule]:
         (task_min, task_max),
     }
     return frozenset(
-        {Rule(low, high) for low, high in inner} | {Rule(SSH_PORT, SSH_PORT, source) for source in spec.access.ssh_from}
+        {Rule(low, high) for low, high in inner}
+        | {Rule(SSH_PORT, SSH_PORT, source) for source in ssh_sources(spec.access, own)}
     )
 
 
-def make_plan(spec: ClusterSpec, observed: Observed) -> Plan:
-    """What is missing of ``spec``; existing nodes are never touched, surplus ones are named as problems."""
+def make_plan(spec: ClusterSpec, observed: Observed, own: Iterable[str] = ()) -> Plan:
+    """What is missing of ``spec``; existing nodes are never touched, surplus ones are named as problems.
+
+    ``own``: as of ``wanted_rules``.
+    """
     top = topology(spec)
     discard = tuple(server for server in observed.servers if failed_build(server))
     alive = [server for server in observed.servers if not failed_build(server) and server.status != "DELETED"]
@@ -139,7 +152,7 @@ def make_plan(spec: ClusterSpec, observed: Observed) -> Plan:
     have_volumes = {volume.name for volume in observed.volumes}
     return Plan(
         create_security_group=None if sg else security_group_name(spec.cluster),
-        add_rules=tuple(sorted(wanted_rules(spec) - (sg.rules if sg else frozenset()), key=_rule_order)),
+        add_rules=tuple(sorted(wanted_rules(spec, own) - (sg.rules if sg else frozenset()), key=_rule_order)),
         server_groups=_missing_server_groups(spec, observed),
         ports=tuple(node for node in top.nodes if node.name not in have_ports),
         volumes=tuple(node for node in top.nodes if spec.groups[node.group].volume and node.name not in have_volumes),

@@ -155,7 +155,8 @@ class Flavor:
 class Network:
     """A Neutron network with the free addresses of its IPv4 subnets (None where the cloud doesn't tell).
 
-    ``ipv4``: whether nodes get an IPv4 address there; ``port_security``: whether security groups hold there.
+    ``ipv4``: whether nodes get an IPv4 address there; ``port_security``: whether security groups hold there; ``cidrs``:
+    those of its subnets, where they were looked at and may be seen.
     """
 
     id: str
@@ -164,6 +165,7 @@ class Network:
     free_addresses: int | None = None
     ipv4: bool = True
     port_security: bool = True
+    cidrs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,7 @@ def artifacts_file(zone: str, artifacts: Mapping[str, Mapping[str, str]]) -> Pat
             "network": "lab",
             "availability_zone": zone,
             "keypair": "ops",
+            "access": {"ssh_from": "10.51.0.1"},  # this machine, as servers see it
         },
         "artifacts": artifacts,
         "marathon_packages": ["python3-kazoo"],  # the stand-in is a Python program

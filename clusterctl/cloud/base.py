@@ -43,7 +43,8 @@ class Cloud(Protocol):
     def network(self, name_or_id: str, *, with_free_addresses: bool = False) -> Network | None:
         """The network of that name or id; more than one of that name is a CloudError.
 
-        ``with_free_addresses``: looks at its subnets, too; without, ``ipv4`` is taken for granted.
+        ``with_free_addresses``: looks at its subnets, too; without, ``ipv4`` is taken for granted and
+        ``cidrs`` are empty.
         """
 
     def has_keypair(self, name: str) -> bool:

@@ -59,12 +59,14 @@ class MemoryCloud(MemoryCompute):
             if name_or_id not in ("network-1", self.network_name):
                 return None
         free = None
+        cidrs: tuple[str, ...] = ()
         if with_free_addresses:
+            cidrs = (self.cidr,)
             with self.call("GET", "/subnets"):
                 pass
             with self.call("GET", "/network-ip-availabilities/{id}"):
                 free = ip_network(self.cidr).num_addresses - 2 - 10 - len(self.port_records)
-        return Network("network-1", self.network_name, ("subnet-1",), free, self.ipv4, self.port_security)
+        return Network("network-1", self.network_name, ("subnet-1",), free, self.ipv4, self.port_security, cidrs)
 
     def has_keypair(self, name: str) -> bool:
         with self.call("GET", "/os-keypairs/{id}"):

@@ -52,6 +52,7 @@ class Networking(Service):
             # subnets of another project's network may be hidden: then the ports will tell
             ipv4=not with_free_addresses or (bool(subnets or network.subnet_ids) and not _only_v6(subnets)),
             port_security=_secured(network),
+            cidrs=tuple(sorted(subnet.cidr for subnet in subnets)),
         )
 
     def _subnets(self, network: Any) -> list[Any]:

@@ -87,7 +87,7 @@ class Builder(StrictModel):
     network: Text
     keypair: Text
     availability_zone: Text | None = None
-    access: Access = Access()
+    access: Access
 
 
 class ImageSpec(StrictModel):

@@ -37,6 +37,13 @@ _ALLOWED = {
     "tuple_type": "a list",
 }
 
+# What to add, where the name alone doesn't say it
+_SSH_FROM = (
+    "is missing; add 'access: {ssh_from: [CIDR, ...]}', the networks that may reach port 22, or 'network' for the "
+    "nodes' own network only"
+)
+_MISSING: dict[KeyPath, str] = {("access",): _SSH_FROM, ("access", "ssh_from"): _SSH_FROM}
+
 # A cluster file is a page long. The bound keeps a wrong path (an image, a log) from being parsed for minutes.
 MAX_BYTES = 1024 * 1024
 
@@ -153,7 +160,7 @@ def _is_tag(part: str | int) -> bool:
 def _message(item: dict[str, Any], path: KeyPath, model: type[BaseModel]) -> str:
     kind, context = item["type"], item.get("ctx") or {}
     if kind == "missing":
-        return "is missing; add it"
+        return _MISSING.get(path[-2:], _MISSING.get(path[-1:], "is missing; add it"))
     if kind == "extra_forbidden":
         allowed = sorted(_keys_at(model, path[:-1]))
         close = difflib.get_close_matches(str(path[-1]), allowed, n=1)

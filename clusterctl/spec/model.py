@@ -22,8 +22,8 @@ from clusterctl.spec.types import (
     Bastion,
     Label,
     MountPoint,
-    Network,
     RoleName,
+    SshSources,
     StrictModel,
     Text,
     UserName,
@@ -98,7 +98,10 @@ class Access(StrictModel):
 
     user: UserName = "debian"
     bastion: Bastion | None = None
-    ssh_from: tuple[Network, ...] = Field(default=("0.0.0.0/0",), min_length=1, strict=False)
+    ssh_from: SshSources = Field(
+        description="networks (CIDRs) that may reach port 22, or 'network': the subnets of the network that the nodes "
+        "are on. '0.0.0.0/0' is everybody"
+    )
 
 
 class Fetch(StrictModel):
@@ -120,7 +123,7 @@ class ClusterSpec(StrictModel):
     network: Text
     availability_zone: Text | None = None
     keypair: Text
-    access: Access = Access()
+    access: Access
     groups: dict[Label, Group] = Field(min_length=1)
     zookeeper: ZooKeeperSettings = ZooKeeperSettings()
     mesos: MesosSettings = MesosSettings()

@@ -10,12 +10,13 @@ import math
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from clusterctl.services import PORTS, Service
 from clusterctl.spec import limits
 
+OWN_NETWORK = "network"  # instead of a CIDR
 _AGENT_PORT = PORTS[Service.MESOS_AGENT]  # on every node that runs tasks
 
 _LABEL = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
@@ -63,12 +64,19 @@ def matching(pattern: re.Pattern[str], allowed: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def network(value: str) -> str:
-    """A CIDR in the form that Neutron gives back: ``192.0.2.7`` is ``192.0.2.7/32``, IPv6 is short and lower-case."""
+def ssh_source(value: str) -> str:
+    """A CIDR, or the word for the subnets of the nodes' own network.
+
+    A CIDR in the form that Neutron gives back: ``192.0.2.7`` is ``192.0.2.7/32``, IPv6 is short and lower-case.
+    """
+    if value == OWN_NETWORK:
+        return value
     try:
         return str(ipaddress.ip_network(value))
     except ValueError as error:
-        raise rule_error("cidr", f"found {value!r}; allowed: a network such as 192.0.2.0/24 ({error})") from error
+        raise rule_error(
+            "cidr", f"found {value!r}; allowed: {OWN_NETWORK!r}, or a network such as 192.0.2.0/24 ({error})"
+        ) from error
 
 
 def port_range(value: str) -> str:
@@ -159,7 +167,15 @@ AttributeText = Annotated[
     AfterValidator(_attribute),
 ]
 Text = Annotated[str, Field(min_length=1, max_length=limits.TEXT), AfterValidator(_plain)]
-Network = Annotated[str, AfterValidator(network)]
+SshSources = Annotated[
+    tuple[Annotated[str, AfterValidator(ssh_source)], ...],
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),  # one needs no list
+    Field(min_length=1, strict=False),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]},
+        mode="validation",
+    ),
+]
 PortRange = Annotated[str, AfterValidator(port_range)]
 AbsolutePath = Annotated[str, Field(max_length=limits.TEXT), AfterValidator(absolute)]
 MountPoint = Annotated[AbsolutePath, AfterValidator(mount_point)]

@@ -23,6 +23,7 @@ image: clusterctl-base-ct
 network: lab
 availability_zone: container
 keypair: ops
+access: {{ssh_from: 10.51.0.1}}
 allow_non_ha: true
 user_data: {{url: "{url}", commit: "{commit}", sha256: "{sha256}"}}
 groups:

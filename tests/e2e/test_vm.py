@@ -21,6 +21,7 @@ image: clusterctl-base
 network: lab
 availability_zone: vm
 keypair: ops
+access: {ssh_from: 10.51.0.1}
 groups:
   control:
     count: 3

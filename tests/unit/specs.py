@@ -27,6 +27,7 @@ groups:
     flavor: m1.small
     services: [mesos_agent]
     attributes: {pool: jenkins-builder}
+access: {ssh_from: [198.51.100.0/24]}
 """
 
 
@@ -47,7 +48,8 @@ def demo(**changes: Any) -> dict[str, Any]:
         "attributes": {"pool": "jenkins-builder"},
     }
     groups = {"control": control, "jenkins": jenkins, "builders": builders}
-    return {"cluster": "demo", "cloud": "lab", "network": "lab", "keypair": "ops", "groups": groups, **changes}
+    names = {"cluster": "demo", "cloud": "lab", "network": "lab", "keypair": "ops"}
+    return {**names, "access": {"ssh_from": ["198.51.100.0/24"]}, "groups": groups, **changes}
 
 
 def demo_spec(**changes: Any) -> ClusterSpec:

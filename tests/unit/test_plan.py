@@ -102,8 +102,18 @@ def test_a_missing_rule_is_added_and_an_own_rule_is_left_alone() -> None:
 
 
 def test_nothing_but_ssh_is_open_to_the_outside() -> None:
-    rules = wanted_rules(demo_spec(access={"ssh_from": ["198.51.100.0/24"]}))
+    rules = wanted_rules(demo_spec())
     assert {rule for rule in rules if rule.source} == {Rule(22, 22, "198.51.100.0/24")}
+
+
+def test_the_nodes_own_network_stands_for_its_subnets() -> None:
+    spec = demo_spec(access={"ssh_from": ["network", "192.0.2.7"]})
+    rules = wanted_rules(spec, ("10.0.0.0/24", "fd00::/64"))
+    assert {rule.source for rule in rules if rule.source} == {"10.0.0.0/24", "fd00::/64", "192.0.2.7/32"}
+    assert {rule.source for rule in make_plan(spec, Observed(), ["10.0.0.0/24"]).add_rules if rule.source} == {
+        "10.0.0.0/24",
+        "192.0.2.7/32",
+    }
 
 
 def test_volumes_are_planned_for_nodes_that_have_none() -> None:

@@ -60,12 +60,15 @@ class Finding:
         return {**vars(self), "remedy": None if self.remedy is Remedy.NONE else self.remedy.name.lower()}
 
 
-def diagnose(spec: ClusterSpec, observed: Observed, look: Look, agents: Mapping[str, Agent] | None) -> list[Finding]:
+def diagnose(
+    spec: ClusterSpec, observed: Observed, look: Look, agents: Mapping[str, Agent] | None, own: Iterable[str] = ()
+) -> list[Finding]:
     """Everything that is wrong, in the order in which it is mended.
 
     Args:
         look: what the control nodes say.
         agents: registered agents by address; None where no master leads.
+        own: as of ``plan.wanted_rules``.
     """
     surplus = list(_duplicates(observed))
     doomed = {finding.id for finding in surplus}
@@ -77,7 +80,7 @@ def diagnose(spec: ClusterSpec, observed: Observed, look: Look, agents: Mapping[
         *_ports(spec, observed, doomed),
         *_volumes(spec, observed),
         *_groups(spec, observed),
-        *_missing(spec, observed, servers),
+        *_missing(spec, observed, servers, own),
     ]
 
 
@@ -178,8 +181,8 @@ def _groups(spec: ClusterSpec, observed: Observed) -> Iterator[Finding]:
         yield Finding(name, f"security group {sg.id} has its name, too", Remedy.DELETE_SECURITY_GROUP, sg.id)
 
 
-def _missing(spec: ClusterSpec, observed: Observed, servers: Sequence[Server]) -> Iterator[Finding]:
-    plan = make_plan(spec, observed)
+def _missing(spec: ClusterSpec, observed: Observed, servers: Sequence[Server], own: Iterable[str]) -> Iterator[Finding]:
+    plan = make_plan(spec, observed, own)
     if plan.create_security_group or plan.add_rules:
         yield Finding(security_group_name(spec.cluster), "lacks rules or is missing", Remedy.MAKE)
     for action in plan.server_groups:

@@ -99,7 +99,7 @@ class Operation:
         """
         with self.progress.phase("plan"):
             ground, observed = look_up(spec, self.cloud, self.image), self.observe()
-            plan = make_plan(spec, observed)
+            plan = make_plan(spec, observed, ground.network.cidrs)
             if not everything:
                 plan = plan.limited(nodes=nodes, groups=groups)
             preflight(spec, plan, ground, observed, self.cloud)

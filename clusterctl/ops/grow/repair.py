@@ -15,6 +15,7 @@ from clusterctl.plan import make_plan
 from clusterctl.remote.masters import Agent, MasterError
 from clusterctl.resources import Observed
 from clusterctl.services import Service
+from clusterctl.spec.types import OWN_NETWORK
 from clusterctl.topology import topology
 
 # For members that were just started or made to take part; a boot of a control node under emulation takes minutes
@@ -68,7 +69,15 @@ def repair(op: Operation, *, mend: bool) -> RepairReport:
 
 def _diagnose(op: Operation) -> list[Finding]:
     observed = op.observe()
-    return diagnose(op.spec, observed, op.look(op.spec), _registered(op, observed))
+    return diagnose(op.spec, observed, op.look(op.spec), _registered(op, observed), _own_cidrs(op))
+
+
+def _own_cidrs(op: Operation) -> tuple[str, ...]:
+    """Of the nodes' network, where the file means them."""
+    if OWN_NETWORK not in op.spec.access.ssh_from:
+        return ()
+    network = op.cloud.network(op.spec.network, with_free_addresses=True)
+    return network.cidrs if network else ()
 
 
 def _registered(op: Operation, observed: Observed) -> dict[str, Agent] | None:

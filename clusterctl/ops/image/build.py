@@ -22,8 +22,8 @@ from clusterctl.ops.kit.artifacts import file_digest, local_artifact
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.ops.lifecycle.destroy import destroy
-from clusterctl.ops.lifecycle.preflight import named_images, network_problems
-from clusterctl.plan import SSH_PORT
+from clusterctl.ops.lifecycle.preflight import named_images, network_problems, source_problems
+from clusterctl.plan import SSH_PORT, ssh_sources
 from clusterctl.releases import IMAGE_SHA256, IMAGE_VERSION
 from clusterctl.resources import Flavor, Image, Network, Rule, Server, ServerRequest
 from clusterctl.spec.artifacts import ImageSpec
@@ -153,6 +153,7 @@ def _inputs(spec: ImageSpec, base: Path, cloud: Cloud, data: Path, cache: Path) 
         problems.append(f"source_image: found {spec.source_image!r}, and the cloud has no image of that name or id")
     network = cloud.network(spec.build.network, with_free_addresses=True)
     problems += network_problems("build.network", spec.build.network, network)
+    problems += source_problems("build.access", spec.build.access, network)
     known = {key: flavor for flavor in cloud.flavors() for key in (flavor.id, flavor.name)}
     flavor = known.get(spec.build.flavor)
     if flavor is None:
@@ -179,7 +180,8 @@ def _inputs(spec: ImageSpec, base: Path, cloud: Cloud, data: Path, cache: Path) 
 def _boot(spec: ImageSpec, cluster: str, inputs: _Inputs, cloud: Cloud, waiter: Waiter) -> Server:
     mark = r.owner_mark(cluster)
     sg = cloud.create_security_group(r.security_group_name(cluster), mark)
-    cloud.create_rules(sg.id, [Rule(SSH_PORT, SSH_PORT, source) for source in spec.build.access.ssh_from])
+    sources = ssh_sources(spec.build.access, inputs.network.cidrs)
+    cloud.create_rules(sg.id, [Rule(SSH_PORT, SSH_PORT, source) for source in sources])
     cloud.create_servers(
         ServerRequest(
             name=cluster,

@@ -66,7 +66,7 @@ def plan_cluster(spec: ClusterSpec, cloud: Cloud, image: str | None = None) -> t
     """
     ground = look_up(spec, cloud, image)
     observed = cloud.observe(spec.cluster)
-    return ground, observed, make_plan(spec, observed)
+    return ground, observed, make_plan(spec, observed, ground.network.cidrs)
 
 
 def create(
@@ -109,7 +109,7 @@ def create(
             with progress.phase("plan"):
                 # what another command did until now
                 observed = cloud.observe(spec.cluster)
-                plan = make_plan(spec, observed)
+                plan = make_plan(spec, observed, ground.network.cidrs)
         rebuilt: tuple[str, ...] = ()
         try:
             if not plan.empty or building:

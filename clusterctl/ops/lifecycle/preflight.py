@@ -12,7 +12,8 @@ from clusterctl.errors import ClusterctlError, InputError
 from clusterctl.plan import Plan, failed_build
 from clusterctl.resources import Flavor, Image, Limits, Network, Observed, Server, server_group_name
 from clusterctl.services import Service
-from clusterctl.spec.model import ClusterSpec
+from clusterctl.spec.model import Access, ClusterSpec
+from clusterctl.spec.types import OWN_NETWORK
 from clusterctl.variables import agent_resources
 
 
@@ -47,6 +48,7 @@ def look_up(spec: ClusterSpec, cloud: Cloud, image: str | None = None) -> Ground
         problems.append(f"{key}: found {name!r}, and the cloud has no image of that family, name or id")
     network = cloud.network(spec.network, with_free_addresses=True)
     problems += network_problems("network", spec.network, network)
+    problems += source_problems("access", spec.access, network)
     known = {key: flavor for flavor in cloud.flavors() for key in (flavor.id, flavor.name)}
     for name, group in spec.groups.items():
         if group.flavor not in known:
@@ -79,6 +81,15 @@ def network_problems(key: str, name: str, network: Network | None) -> Iterator[s
         yield (
             f"{key}: found {name!r}, whose port security is switched off; allowed: a network on which security groups "
             "hold, since the services speak without authentication (`openstack network set --enable-port-security`)"
+        )
+
+
+def source_problems(key: str, access: Access, network: Network | None) -> Iterator[str]:
+    """Why ``ssh_from`` of ``access``, which stands below ``key`` of a file, opens nothing."""
+    if OWN_NETWORK in access.ssh_from and network is not None and not network.cidrs:
+        yield (
+            f"{key}.ssh_from: found {OWN_NETWORK!r}, and the subnets of {network.name} can't be seen by your project; "
+            "allowed: CIDRs"
         )
 
 

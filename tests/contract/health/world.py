@@ -37,6 +37,7 @@ SPEC = ClusterSpec.model_validate(
         "cloud": "none",
         "network": "none",
         "keypair": "none",
+        "access": {"ssh_from": "network"},
         "mesos": {"agent_reserve": {"mem_mib": 0, "disk_mib": 0}},
         "groups": {
             "control": {"count": 3, "flavor": "any", "services": ["zookeeper", "mesos_master", "marathon"]},

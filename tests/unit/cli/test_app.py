@@ -38,7 +38,7 @@ def test_validate_warns_with_positions(
     file.write_text(f"{DEMO}jenkins: {{allow_ephemeral_homes: true, registration: always,\n  decline_s: 5}}\n")
     assert run("validate", str(file), monkeypatch=monkeypatch) == 0
     out = capsys.readouterr().out
-    assert out.startswith(f"{file}:22:3: warning: jenkins.decline_s: 100 masters that are always registered decline")
+    assert out.startswith(f"{file}:23:3: warning: jenkins.decline_s: 100 masters that are always registered decline")
     assert "; cure: decline for 200 s or more" in out
 
 

@@ -50,10 +50,10 @@ def test_free_addresses_as_an_administrator(cloud: OpenStackCloud, api: FakeApi)
 def test_free_addresses_as_the_owner(cloud: OpenStackCloud, api: FakeApi) -> None:
     api.networks = [lab_network(id="n1")]
     pools = [{"start": "10.0.0.10", "end": "10.0.0.19"}, {"start": "10.0.0.30", "end": "10.0.0.30"}]
-    api.subnets = [{"id": "s1", "network_id": "n1", "allocation_pools": pools}]
+    api.subnets = [{"id": "s1", "network_id": "n1", "cidr": "10.0.0.0/24", "allocation_pools": pools}]
     ips = ["10.0.0.1", "10.0.0.10", "10.0.0.30", "fd00::1"]
     api.ports = [{"id": ip, "network_id": "n1", "fixed_ips": [{"ip_address": ip}]} for ip in ips]
-    assert cloud.network("lab", with_free_addresses=True) == Network("n1", "lab", ("s1",), 9)
+    assert cloud.network("lab", with_free_addresses=True) == Network("n1", "lab", ("s1",), 9, cidrs=("10.0.0.0/24",))
 
 
 @pytest.mark.parametrize(
@@ -64,10 +64,14 @@ def test_whether_a_network_has_ipv4(
     cloud: OpenStackCloud, api: FakeApi, subnets: list[str], versions: list[int], expected: bool
 ) -> None:
     api.networks = [lab_network(id="n1", subnets=subnets, project_id="another")]
-    api.subnets = [{"id": f"s{n}", "network_id": "n1", "ip_version": n, "allocation_pools": []} for n in versions]
+    cidr = {4: "10.0.0.0/24", 6: "fd00::/64"}
+    api.subnets = [
+        {"id": f"s{n}", "network_id": "n1", "ip_version": n, "cidr": cidr[n], "allocation_pools": []} for n in versions
+    ]
     found = cloud.network("lab", with_free_addresses=True)
     assert found is not None
     assert found.ipv4 is expected
+    assert found.cidrs == tuple(sorted(cidr[n] for n in versions))
 
 
 @pytest.mark.parametrize(("said", "expected"), [({}, True), ({"port_security_enabled": False}, False)])

@@ -18,6 +18,7 @@ cluster: ci
 cloud: lab
 network: private
 keypair: ops
+access: {ssh_from: network}
 groups:
   control: {count: 3, flavor: m1.medium, services: [zookeeper, mesos_master, marathon]}
   jenkins:

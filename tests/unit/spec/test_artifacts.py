@@ -12,7 +12,7 @@ ONE = f"{{version: '1', src: a, sha256: '{'0' * 64}'}}"
 PLUGIN = f"{{name: mesos, version: '0.16', src: a.hpi, sha256: '{'1' * 64}'}}"
 FILE = f"""\
 source_image: debian-12
-build: {{cloud: lab, flavor: f, network: n, keypair: k}}
+build: {{cloud: lab, flavor: f, network: n, keypair: k, access: {{ssh_from: network}}}}
 artifacts:
   mesos: {ONE}
   marathon: {ONE}

@@ -65,9 +65,9 @@ def test_examples_are_well_formed(path: Path) -> None:
         ("keypair: ops", "keypair: ops\nkeypair: ops", "c.yml:5:1: duplicate key 'keypair'; remove one"),
         ("keypair: ops", "keypair: [ops", "not YAML:"),
         (
-            "keypair: ops",
-            "keypair: ops\naccess: {ssh_from: [10.0.0.1/8]}",
-            "c.yml:5:21: access.ssh_from.0: found '10.0.0.1/8'",
+            "[198.51.100.0/24]",
+            "[10.0.0.1/8]",
+            "c.yml:21:21: access.ssh_from.0: found '10.0.0.1/8'; allowed: 'network', or a network such as",
         ),
         (
             "keypair: ops",
@@ -86,9 +86,14 @@ def test_examples_are_well_formed(path: Path) -> None:
         ("network: lab", "network: ' '", "c.yml:3:10: network: found ' '; allowed: printable text"),
         ("network: lab", 'network: "a\\nb"', "allowed: printable text without spaces at its ends"),
         ("    count: 3", "    availability_zones: [a, b, a]\n    count: 3", "a zone is named twice"),
-        ("keypair: ops", "keypair: ops\naccess: {ssh_from: []}", "access.ssh_from: found a list; allowed: at least 1"),
-        ("keypair: ops", "keypair: ops\naccess: {bastion: 'b:70000'}", "access.bastion: found 'b:70000'; allowed:"),
-        ("keypair: ops", f"keypair: ops\naccess: {{user: {'u' * 33}}}", "access.user: found"),
+        ("[198.51.100.0/24]", "nowhere", "c.yml:21:20: access.ssh_from.0: found 'nowhere'; allowed: 'network', or a"),
+        ("[198.51.100.0/24]", "[]", "access.ssh_from: found a list; allowed: at least 1"),
+        (
+            "ssh_from: [198.51.100.0/24]",
+            "ssh_from: network, bastion: 'b:70000'",
+            "access.bastion: found 'b:70000'; allowed:",
+        ),
+        ("ssh_from:", f"user: {'u' * 33}, ssh_from:", "access.user: found"),
         (
             "keypair: ops",
             "keypair: ops\nmesos: {zk_session_timeout_s: 41}",
@@ -181,10 +186,27 @@ def test_an_attribute_that_mesos_gives_back(text: str) -> None:
 
 def test_networks_are_kept_as_neutron_gives_them_back() -> None:
     given = "[192.0.2.7, '2001:DB8:0::/32', 198.51.100.0/255.255.255.0]"
-    spec = parse_model(
-        DEMO.replace("keypair: ops", f"keypair: ops\naccess: {{ssh_from: {given}}}"), ClusterSpec, "c.yml"
-    )
+    spec = parse_model(DEMO.replace("[198.51.100.0/24]", given), ClusterSpec, "c.yml")
     assert spec.access.ssh_from == ("192.0.2.7/32", "2001:db8::/32", "198.51.100.0/24")
+
+
+@pytest.mark.parametrize(
+    ("given", "sources"),
+    [
+        ("network", ("network",)),
+        ("192.0.2.7", ("192.0.2.7/32",)),
+        ("[network, 192.0.2.0/24]", ("network", "192.0.2.0/24")),
+    ],
+)
+def test_ssh_comes_from_networks_or_the_nodes_own(given: str, sources: tuple[str, ...]) -> None:
+    spec = parse_model(DEMO.replace("[198.51.100.0/24]", given), ClusterSpec, "c.yml")
+    assert spec.access.ssh_from == sources
+
+
+@pytest.mark.parametrize("without", ["access: {ssh_from: [198.51.100.0/24]}\n", "ssh_from: [198.51.100.0/24]"])
+def test_nobody_gets_ssh_by_default(without: str) -> None:
+    message = error_of(DEMO.replace(without, ""))
+    assert "is missing; add 'access: {ssh_from: [CIDR, ...]}', the networks that may reach port 22" in message
 
 
 def test_limits_are_those_of_what_is_made() -> None:

@@ -16,13 +16,14 @@ from clusterctl.ops.image.build import ImageReport, build_image, install_digest
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.resources import Flavor, Image
 from clusterctl.spec.artifacts import Artifact, Artifacts, Builder, ImageSpec
+from clusterctl.spec.model import Access
 from tests.unit.ops.clouds import Clock
 
 CONTENT = b"a package"
 ARTIFACT = Artifact(version="1.0", src="a.bin", sha256=hashlib.sha256(CONTENT).hexdigest())
 SPEC = ImageSpec(
     source_image="debian-12",
-    build=Builder(cloud="lab", flavor="m1.small", network="lab", keypair="ops"),
+    build=Builder(cloud="lab", flavor="m1.small", network="lab", keypair="ops", access=Access(ssh_from=("network",))),
     artifacts=Artifacts(mesos=ARTIFACT, marathon=ARTIFACT),
 )
 

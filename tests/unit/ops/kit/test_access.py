@@ -15,7 +15,7 @@ from tests.unit.specs import demo_spec
 def test_open_access(tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_text("")
-    spec = demo_spec(access={"user": "ops", "bastion": "jump@gate"})
+    spec = demo_spec(access={"ssh_from": "network", "user": "ops", "bastion": "jump@gate"})
     environ = {"XDG_CACHE_HOME": str(tmp_path), "CLUSTERCTL_SSH_KEY": str(key)}
     cloud = MemoryCloud()
     access = open_access(spec, cloud, environ)

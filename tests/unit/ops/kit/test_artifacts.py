@@ -68,7 +68,7 @@ def test_a_download_that_fails_is_no_traceback(tmp_path: Path) -> None:
 def test_an_artifact_without_digest_is_refused() -> None:
     text = """\
 source_image: debian-12
-build: {cloud: lab, flavor: m1.small, network: lab, keypair: ops}
+build: {cloud: lab, flavor: m1.small, network: lab, keypair: ops, access: {ssh_from: network}}
 artifacts:
   mesos: {version: 1.11.0-1, src: a.deb}
   marathon: {version: 1.11.24, src: a.tgz, sha256: abc}

@@ -68,7 +68,13 @@ def artifacts(tmp_path: Path) -> Path:
         name: {"src": path.name, "version": version, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
         for name, (path, version) in made.items()
     }
-    build = {"cloud": "lab", "flavor": "m1.small", "network": "lab", "keypair": "ops"}
+    build = {
+        "cloud": "lab",
+        "flavor": "m1.small",
+        "network": "lab",
+        "keypair": "ops",
+        "access": {"ssh_from": "network"},
+    }
     file = tmp_path / "artifacts.yml"
     file.write_text(json.dumps({"source_image": "debian-12", "build": build, "artifacts": named}))
     return file
