@@ -36,7 +36,7 @@ BARE = "bare"
 
 def bare_boot(spec: ClusterSpec, cloud: Cloud) -> float:
     """Seconds until the servers of ``spec`` have booted with empty user-data; they are removed afterwards."""
-    ground = look_up(spec, cloud)
+    lookup = look_up(spec, cloud)
     mark = r.owner_mark(BARE)
     group = cloud.create_security_group(r.security_group_name(BARE), mark)
     start = time.monotonic()
@@ -45,15 +45,15 @@ def bare_boot(spec: ClusterSpec, cloud: Cloud) -> float:
             cloud.create_servers(
                 r.ServerRequest(
                     name=f"{BARE}-{name}",
-                    image_id=ground.images[0].id,
-                    flavor_id=ground.flavors[each.flavor].id,
+                    image_id=lookup.images[0].id,
+                    flavor_id=lookup.flavors[each.flavor].id,
                     user_data=b"#cloud-config\n",
                     metadata={r.KEY_CLUSTER: BARE, r.KEY_GROUP: name, r.KEY_SERVICES: ""},
                     tags=(mark,),
                     keypair=spec.keypair,
                     zone=spec.zone_of(name, None),
                     server_group_id=None,
-                    network_id=ground.network.id,
+                    network_id=lookup.network.id,
                     security_groups=(group.id,),
                     count=each.count,
                 )

@@ -60,8 +60,8 @@ def plan(
     from clusterctl.ops.roll.reconfigure import plan_agents  # noqa: PLC0415
 
     with session(file, cloud, go_on=f"clusterctl plan {file}") as at:
-        ground, observed, wanted = plan_cluster(at.spec, at.cloud)
-        preflight(at.spec, wanted, ground, observed, at.cloud)
+        lookup, observed, wanted = plan_cluster(at.spec, at.cloud)
+        preflight(at.spec, wanted, lookup, observed, at.cloud)
         changes = plan_agents(at.spec, at.cloud) if agents else []
     if as_json:
         told = {"agents": [change.to_json() for change in changes]} if agents else {}

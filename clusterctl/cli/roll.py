@@ -15,7 +15,7 @@ from clusterctl.cli.session import CloudName, File, Json, StealLock, session
 from clusterctl.services import RESTARTABLE, UPGRADABLE
 
 if TYPE_CHECKING:
-    from clusterctl.ops.roll.ground import Ground
+    from clusterctl.ops.roll.ground import Rolling
     from clusterctl.ops.roll.report import Journal
 
     Restartable: TypeAlias = str
@@ -59,8 +59,8 @@ def restart(
     from clusterctl.ops.roll.restart import restart_service  # noqa: PLC0415
 
     options = _options(cloud=cloud, batch=batch, max_failures=max_failures, timeout=timeout)
-    with _ground(f"restart {service}", file, cloud, options, timeout, steal=steal_lock, as_json=as_json) as ground:
-        journal = restart_service(ground, service, _names(only), batch=batch, max_failures=max_failures)
+    with _ground(f"restart {service}", file, cloud, options, timeout, steal=steal_lock, as_json=as_json) as rolling:
+        journal = restart_service(rolling, service, _names(only), batch=batch, max_failures=max_failures)
     _print(journal, as_json)
 
 
@@ -99,9 +99,9 @@ def upgrade(
         max_failures=max_failures,
         timeout=timeout,
     )
-    with _ground(f"upgrade {service}", file, cloud, options, timeout, steal=steal_lock, as_json=as_json) as ground:
+    with _ground(f"upgrade {service}", file, cloud, options, timeout, steal=steal_lock, as_json=as_json) as rolling:
         journal = upgrade_service(
-            ground,
+            rolling,
             service,
             _names(only),
             artifacts=artifacts,
@@ -139,9 +139,9 @@ def reconfigure(
         max_failures=max_failures,
         timeout=timeout,
     )
-    with _ground("reconfigure", file, cloud, options, timeout, steal=steal_lock, as_json=as_json) as ground:
+    with _ground("reconfigure", file, cloud, options, timeout, steal=steal_lock, as_json=as_json) as rolling:
         journal = reconfigure_agents(
-            ground,
+            rolling,
             _names(only),
             allow_drain=allow_drain,
             drain_timeout_s=drain_timeout,
@@ -154,14 +154,14 @@ def reconfigure(
 @contextmanager
 def _ground(
     verb: str, file: Path, cloud: str | None, options: str, timeout: int, *, steal: bool, as_json: bool
-) -> Iterator[Ground]:
+) -> Iterator[Rolling]:
     """What a roll stands on, with the cluster's lock held; a roll that stops prints its report as well.
 
     Args:
         verb: the command's first words.
         options: those that were given, without ``--only``.
     """
-    from clusterctl.ops.roll.ground import Ground  # noqa: PLC0415
+    from clusterctl.ops.roll.ground import Rolling  # noqa: PLC0415
     from clusterctl.ops.roll.report import RollError  # noqa: PLC0415
 
     line = f"clusterctl {verb} {file}{options}"
@@ -169,7 +169,7 @@ def _ground(
         guard = at.guard(verb.replace(" ", "-"), steal=steal)
         try:
             with guard.hold(at.spec.cluster, at.cloud):
-                yield Ground(at.spec, at.cloud, at.progress, line, timeout, _warn)
+                yield Rolling(at.spec, at.cloud, at.progress, line, timeout, _warn)
         except RollError as error:
             if as_json:
                 print_json(error.journal.to_json())

@@ -122,7 +122,7 @@ class Cloud(Protocol):
     def stop_server(self, server_id: str) -> None:
         """Orderly power-off."""
 
-    def note(self, server_id: str, metadata: Mapping[str, str]) -> None:
+    def set_metadata(self, server_id: str, metadata: Mapping[str, str]) -> None:
         """Adds to a server's metadata; keys that are there get the new values, others stay."""
 
     def create_snapshot(self, server_id: str, name: str, properties: Mapping[str, str]) -> str:

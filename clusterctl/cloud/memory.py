@@ -228,7 +228,7 @@ class MemoryCloud(MemoryCompute):
                 raise CloudError(f"Cannot 'stop' instance {server_id} while it is {record.shown.status}", status=409)
             record.shown = replace(record.shown, status="SHUTOFF")
 
-    def note(self, server_id: str, metadata: Mapping[str, str]) -> None:
+    def set_metadata(self, server_id: str, metadata: Mapping[str, str]) -> None:
         with self.call("POST", "/servers/{id}/metadata"):
             record = self.server(server_id)
             record.shown = replace(record.shown, metadata={**record.shown.metadata, **metadata})

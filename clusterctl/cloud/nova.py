@@ -163,7 +163,7 @@ class Compute(Service):
         """See ``base.Cloud``. One that runs or starts is no error, so an uncertain answer is tried again."""
         self._power("start", server_id, ("vm_state active", "powering-on"))
 
-    def note(self, server_id: str, metadata: Mapping[str, str]) -> None:
+    def set_metadata(self, server_id: str, metadata: Mapping[str, str]) -> None:
         """See ``base.Cloud``. Twice is as good as once, so an uncertain answer is tried again."""
 
         def act() -> None:

@@ -23,7 +23,7 @@ from nodes import FLAVOR, Cluster, cluster  # noqa: E402
 from clusterctl.cloud.base import Cloud  # noqa: E402
 from clusterctl.errors import ClusterctlError  # noqa: E402
 from clusterctl.ops.kit.progress import Progress  # noqa: E402
-from clusterctl.ops.roll.ground import Ground  # noqa: E402
+from clusterctl.ops.roll.ground import Rolling  # noqa: E402
 from clusterctl.ops.upgrade.upgrade import upgrade_service  # noqa: E402
 from clusterctl.resources import Flavor, Image, Port, Server  # noqa: E402
 
@@ -61,7 +61,7 @@ class HostsCloud:
     def flavors(self) -> list[Flavor]:
         return [Flavor("none", "none", **FLAVOR)]
 
-    def note(self, server_id: str, metadata: Mapping[str, str]) -> None:
+    def set_metadata(self, server_id: str, metadata: Mapping[str, str]) -> None:
         self._notes.setdefault(server_id, {}).update(metadata)
 
     def images(self, **_: Any) -> list[Image]:
@@ -97,10 +97,10 @@ def main(lab_name: str, spec: str, artifacts: str) -> int:
     of = cluster(Path(spec))
     host_key = " ".join(Path(f"{lab.host_key}.pub").read_text().split()[:2])
     cloud = cast(Cloud, HostsCloud(of, host_key))
-    ground = Ground(of.spec, cloud, Progress(Printed()), "roll.py", timeout_s=180, warn=print)
+    rolling = Rolling(of.spec, cloud, Progress(Printed()), "roll.py", timeout_s=180, warn=print)
     try:
         journal = upgrade_service(
-            ground, "all", (), artifacts=Path(artifacts), previous=None, to=None, batch="50%", max_failures=0
+            rolling, "all", (), artifacts=Path(artifacts), previous=None, to=None, batch="50%", max_failures=0
         )
     except ClusterctlError as error:
         print(f"{error.message}\n{error.hint or ''}", file=sys.stderr)

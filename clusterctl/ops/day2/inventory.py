@@ -9,15 +9,13 @@ from clusterctl.ansible.inventory import Host, Inventory, inventory
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError
 from clusterctl.ops.kit.access import Access
+from clusterctl.ops.kit.parallel import for_each
 from clusterctl.resources import Flavor, Observed, Server
 from clusterctl.services import Service
 from clusterctl.spec.model import ClusterSpec
 from clusterctl.ssh.config import Target, ansible_ssh_args
 from clusterctl.topology import Topology, topology
 from clusterctl.variables import Variables, agent_variables, cluster_variables, control_addresses, node_variables
-
-# Console reads in flight at once, for nodes whose host key is not pinned yet.
-PARALLEL_READS = 8
 
 
 def cluster_inventory(spec: ClusterSpec, cloud: Cloud, access: Access) -> Inventory:
@@ -97,6 +95,4 @@ def host_variables(spec: ClusterSpec, top: Topology, observed: Observed, server:
 def _pin(servers: Iterable[Server], access: Access) -> None:
     pinned = access.host_keys.known_hosts.aliases()  # read once: the file grows with the cluster
     unpinned = [server for server in servers if server.id not in pinned]
-    with ThreadPoolExecutor(PARALLEL_READS) as pool:
-        for done in [pool.submit(access.host_keys.require, server.id, server.name) for server in unpinned]:
-            done.result()
+    for_each(lambda server: access.host_keys.require(server.id, server.name), unpinned)

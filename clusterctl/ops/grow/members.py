@@ -104,7 +104,7 @@ class Members:
             if self.runs(Service.ZOOKEEPER):
                 self._let_go(count, name)
             self.op.delete([server for server in self.op.observe().servers if server.node == name])
-            self.op.forget([name], with_volumes=with_volumes)
+            self.op.release_identity([name], with_volumes=with_volumes)
             gone.append(name)
             self._healthy(count - 1)
             if self.runs(Service.MESOS_MASTER) and quorum(count - 1) != quorum(count):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError, UnhealthyError
 from clusterctl.ops.kit.lock import Guard
-from clusterctl.ops.kit.parallel import delete_each
+from clusterctl.ops.kit.parallel import for_each
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.ops.lifecycle.apply import apply_plan
@@ -77,9 +77,9 @@ class Operation:
             ClusterctlError: there is no image for them (``preflight.image_for``).
         """
         if groups:
-            ground, servers = look_up(self.spec, self.cloud, self.image), self.cloud.servers(self.spec.cluster)
+            lookup, servers = look_up(self.spec, self.cloud, self.image), self.cloud.servers(self.spec.cluster)
             for group in groups:
-                image_for(self.spec, ground, group, servers)
+                image_for(self.spec, lookup, group, servers)
 
     def make(
         self,
@@ -98,18 +98,18 @@ class Operation:
             ClusterctlError: see ``preflight``, ``apply_plan`` and ``Builds.finish``.
         """
         with self.progress.phase("plan"):
-            ground, observed = look_up(spec, self.cloud, self.image), self.observe()
-            plan = make_plan(spec, observed, ground.network.cidrs)
+            lookup, observed = look_up(spec, self.cloud, self.image), self.observe()
+            plan = make_plan(spec, observed, lookup.network.cidrs)
             if not everything:
                 plan = plan.limited(nodes=nodes, groups=groups)
-            preflight(spec, plan, ground, observed, self.cloud)
+            preflight(spec, plan, lookup, observed, self.cloud)
 
         def mine(server: Server) -> bool:
             return everything or (server.node in nodes if server.node else server.group in groups)
 
         if not plan.empty or any(mine(server) and server.status == "BUILD" for server in observed.servers):
-            batches = apply_plan(spec, plan, ground, observed, self.cloud, self.progress, waiter=self.waiter)
-            builds = Builds(spec, ground, self.cloud, self.progress, self.waiter, mine, timeout_s=self.build_timeout_s)
+            batches = apply_plan(spec, plan, lookup, observed, self.cloud, self.progress, waiter=self.waiter)
+            builds = Builds(spec, lookup, self.cloud, self.progress, self.waiter, mine, timeout_s=self.build_timeout_s)
             builds.finish(batches)
         return plan.new_servers
 
@@ -119,12 +119,12 @@ class Operation:
             ids = [server.id for server in servers]
             delete_servers(self.spec.cluster, ids, self.cloud, self.progress, self.waiter)
 
-    def forget(self, nodes: Collection[str], *, with_volumes: bool) -> None:
+    def release_identity(self, nodes: Collection[str], *, with_volumes: bool) -> None:
         """Deletes the ports of named nodes that have no server any more, and their volumes if asked."""
         observed = self.cloud.observe(self.spec.cluster)
         present = {server.node for server in observed.servers}
         gone = set(nodes) - present
-        delete_each(self.cloud.delete_port, (port.id for port in observed.ports if port.name in gone))
+        for_each(self.cloud.delete_port, (port.id for port in observed.ports if port.name in gone))
         volumes = [volume for volume in observed.volumes if volume.name in gone] if with_volumes else []
         if volumes:
             ids = {volume.id for volume in volumes}
@@ -133,7 +133,7 @@ class Operation:
                 what=f"the volumes of {', '.join(sorted(gone))} to be detached",
                 timeout_s=120,
             )
-            delete_each(self.cloud.delete_volume, sorted(ids))
+            for_each(self.cloud.delete_volume, sorted(ids))
 
     @contextmanager
     def going_on(self) -> Iterator[None]:

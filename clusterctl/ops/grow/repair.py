@@ -9,7 +9,7 @@ from clusterctl.errors import CloudError, ClusterctlError
 from clusterctl.ops.grow.agents import victims
 from clusterctl.ops.grow.diagnosis import Finding, Remedy, diagnose
 from clusterctl.ops.grow.operation import Operation
-from clusterctl.ops.kit.parallel import delete_each
+from clusterctl.ops.kit.parallel import for_each
 from clusterctl.ops.observe.majority import loss, node_serves
 from clusterctl.plan import make_plan
 from clusterctl.remote.masters import Agent, MasterError
@@ -97,13 +97,13 @@ class _Mending:
         op, cloud = self.op, self.op.cloud
         if started := self._ids(Remedy.START):
             with op.progress.phase("start servers"):
-                delete_each(cloud.start_server, started)
+                for_each(cloud.start_server, started)
         doomed = set(self._ids(Remedy.DELETE_SERVER))
         if doomed:
             op.delete([server for server in op.observe().servers if server.id in doomed])
         with op.progress.phase("delete what is left over"):
-            delete_each(cloud.delete_port, self._ids(Remedy.DELETE_PORT))
-            delete_each(cloud.delete_server_group, self._ids(Remedy.DELETE_SERVER_GROUP))
+            for_each(cloud.delete_port, self._ids(Remedy.DELETE_PORT))
+            for_each(cloud.delete_server_group, self._ids(Remedy.DELETE_SERVER_GROUP))
             self._delete_security_groups()
         self._renew()
         op.drains(cloud.servers(op.spec.cluster)).reactivate(self._ids(Remedy.REACTIVATE))

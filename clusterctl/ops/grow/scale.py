@@ -110,7 +110,7 @@ def _agents(op: Operation, wanted: ClusterSpec, going: Sequence[Victim], options
         remove(op, going, deadline_s=options.deadline_s, force=options.force)
         report.removed = [each.server.name for each in going]
         report.moved = moved(going)
-    _forget_surplus(op, wanted, [change.group for change in report.changes], options)
+    _release_surplus(op, wanted, [change.group for change in report.changes], options)
     with op.progress.phase("verify"):
         op.wait_healthy(wanted, bool(growing or going))
 
@@ -125,17 +125,17 @@ def _control(
     elif change.target > change.have:
         report.created = op.make(wanted, nodes=_names(wanted, change.group), groups=[change.group])
     report.removed = members.shrink(change.have, change.target, with_volumes=options.with_volumes)
-    _forget_surplus(op, wanted, [change.group], options)
+    _release_surplus(op, wanted, [change.group], options)
     if ensemble:
         members.settle(change.target)
     with op.progress.phase("verify"):
         op.wait_healthy(wanted, True)
 
 
-def _forget_surplus(op: Operation, wanted: ClusterSpec, groups: Sequence[str], options: Options) -> None:
+def _release_surplus(op: Operation, wanted: ClusterSpec, groups: Sequence[str], options: Options) -> None:
     """Not only what this run removed: a killed one may have got no further than the servers."""
     if names := surplus(op.observe(), wanted, groups, with_volumes=options.with_volumes):
-        op.forget(names, with_volumes=options.with_volumes)
+        op.release_identity(names, with_volumes=options.with_volumes)
 
 
 def _names(spec: ClusterSpec, group: str) -> list[str]:

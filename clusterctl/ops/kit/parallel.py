@@ -1,27 +1,29 @@
-"""Calls to the cloud in parallel."""
+"""Calls to the cloud in parallel: all are tried, and a failure of one is raised when the others are over."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from clusterctl.errors import ClusterctlError
 
-# Create calls in flight at once. Nova's API answers in well under a second; more only queues up in its workers.
-PARALLEL_WRITES = 8
+# Calls in flight at once. Nova's API answers in well under a second; more only queue up in its workers, and deletes are
+# serialised by host anyway.
+AT_ONCE = 8
 
-# Deletes in flight at once; each is short, and the cloud serialises them per host anyway.
-PARALLEL_DELETES = 8
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 
 
-def delete_each(delete: Callable[[str], None], ids: Iterable[str]) -> None:
-    """Calls ``delete`` for all ids; all are tried, then the first failure is raised."""
-    with ThreadPoolExecutor(PARALLEL_DELETES) as pool:
-        futures = [pool.submit(delete, each) for each in ids]
+def for_each(call: Callable[[Item], Answer], items: Iterable[Item]) -> list[Answer]:
+    """Calls ``call`` with every item; the answers in the items' order.
+
+    Raises: the first failure, when all were tried; one that is not a ClusterctlError (a bug) before those that are.
+    """
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        futures = [pool.submit(call, item) for item in items]
     failures = [error for future in futures if (error := future.exception()) is not None]
-    expected = [error for error in failures if isinstance(error, ClusterctlError)]
-    for error in failures:
-        if error not in expected:
-            raise error
-    if expected:
-        raise expected[0]
+    for error in sorted(failures, key=lambda error: isinstance(error, ClusterctlError)):
+        raise error
+    return [future.result() for future in futures]

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from clusterctl import releases
 from clusterctl import resources as r
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import CloudError
-from clusterctl.ops.kit.parallel import PARALLEL_WRITES
+from clusterctl.ops.kit.parallel import for_each
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.waiting import Waiter
-from clusterctl.ops.lifecycle.preflight import Ground, image_for
+from clusterctl.ops.lifecycle.preflight import Lookup, image_for
 from clusterctl.ops.lifecycle.removal import delete_servers
-from clusterctl.plan import Plan
+from clusterctl.plan import Plan, ServerGroupAction
 from clusterctl.render.userdata import user_data
 from clusterctl.resources import Observed, PortRequest, SecurityGroup, ServerRequest
 from clusterctl.services import Service
@@ -27,11 +27,13 @@ from clusterctl.spec.model import ClusterSpec
 from clusterctl.topology import NamedNode, Topology, topology
 from clusterctl.variables import Variables, control_addresses, pool_variables, variables_of
 
+_Made = r.Port | r.Volume | r.ServerGroup
+
 
 def apply_plan(
     spec: ClusterSpec,
     plan: Plan,
-    ground: Ground,
+    lookup: Lookup,
     observed: Observed,
     cloud: Cloud,
     progress: Progress,
@@ -57,27 +59,25 @@ def apply_plan(
     with progress.phase("prepare"):
         delete_servers(spec.cluster, [server.id for server in plan.discard], cloud, progress, waiter)
         sg = _security_group(spec, plan, observed, cloud)
-        with ThreadPoolExecutor(PARALLEL_WRITES) as pool:
-            groups = [pool.submit(cloud.create_server_group, g.name, g.policy) for g in plan.server_groups]
-            volumes = [pool.submit(_create_volume, spec, node, cloud) for node in plan.volumes]
-            ports = pool.submit(_create_ports, spec, plan.ports, ground, sg, cloud)
-            new_ports, new_volumes = ports.result(), [volume.result() for volume in volumes]
-            new_groups = [group.result() for group in groups]
+        jobs: list[Callable[[], list[_Made]]] = [
+            partial(_create_ports, spec, plan.ports, lookup, sg, cloud),
+            *(partial(_create_volume, spec, node, cloud) for node in plan.volumes),
+            *(partial(_create_group, group, cloud) for group in plan.server_groups),
+        ]
+        made = [each for some in for_each(lambda job: job(), jobs) for each in some]
     if not (plan.boot or plan.pools):
         return frozenset()
     world = Observed(
         servers=observed.servers,
-        ports=observed.ports + tuple(new_ports),
-        volumes=observed.volumes + tuple(new_volumes),
-        server_groups=observed.server_groups + tuple(new_groups),
+        ports=(*observed.ports, *(each for each in made if isinstance(each, r.Port))),
+        volumes=(*observed.volumes, *(each for each in made if isinstance(each, r.Volume))),
+        server_groups=(*observed.server_groups, *(each for each in made if isinstance(each, r.ServerGroup))),
     )
     with progress.phase("boot"):
-        requests = server_requests(spec, top, plan, ground, world, sg, new_batch)
+        requests = server_requests(spec, top, plan, lookup, world, sg, new_batch)
         _volumes_ready(spec, plan.boot, world, cloud, progress, waiter)
         progress.note(f"{plan.new_servers} servers in {len(requests)} calls")
-        with ThreadPoolExecutor(PARALLEL_WRITES) as pool:
-            for done in [pool.submit(cloud.create_servers, request) for request in requests]:
-                done.result()
+        for_each(cloud.create_servers, requests)
     return frozenset(batch for request in requests if (batch := request.metadata.get(r.KEY_BATCH)))
 
 
@@ -85,7 +85,7 @@ def server_requests(
     spec: ClusterSpec,
     top: Topology,
     plan: Plan,
-    ground: Ground,
+    lookup: Lookup,
     world: Observed,
     sg: SecurityGroup,
     new_batch: Callable[[], str],
@@ -98,13 +98,13 @@ def server_requests(
     for node in plan.boot:
         volume = volume_of.get(node.name)
         port = port_of[node.name]
-        data = boot_data(spec, node.services, variables_of(spec, node, ground.flavors, at, port.address, volume))
+        data = boot_data(spec, node.services, variables_of(spec, node, lookup.flavors, at, port.address, volume))
         requests.append(
             _request(
                 spec,
                 node.group,
                 node.zone,
-                ground,
+                lookup,
                 world,
                 name=node.name,
                 user_data=data,
@@ -116,19 +116,19 @@ def server_requests(
     for pool in plan.pools:
         batch = new_batch()
         name = f"{spec.cluster}-{pool.group}-{batch}"
-        data = boot_data(spec, spec.groups[pool.group].services, pool_variables(spec, pool, ground.flavors, at))
+        data = boot_data(spec, spec.groups[pool.group].services, pool_variables(spec, pool, lookup.flavors, at))
         requests.append(
             _request(
                 spec,
                 pool.group,
                 pool.zone,
-                ground,
+                lookup,
                 world,
                 # Nova numbers the servers of a multi-create, but not a single one
                 name=name if pool.count > 1 else f"{name}-1",
                 user_data=data,
                 metadata={r.KEY_BATCH: batch},
-                network_id=ground.network.id,
+                network_id=lookup.network.id,
                 security_groups=(sg.id,),
                 count=pool.count,
             )
@@ -145,7 +145,7 @@ def _request(
     spec: ClusterSpec,
     group: str,
     zone: str | None,
-    ground: Ground,
+    lookup: Lookup,
     world: Observed,
     *,
     name: str,
@@ -159,11 +159,11 @@ def _request(
 ) -> ServerRequest:
     server_groups = {g.name: g.id for g in world.server_groups}
     affinity = spec.groups[group].anti_affinity != "off"
-    image = image_for(spec, ground, group, world.servers)
+    image = image_for(spec, lookup, group, world.servers)
     return ServerRequest(
         name=name,
         image_id=image.id,
-        flavor_id=ground.flavors[spec.groups[group].flavor].id,
+        flavor_id=lookup.flavors[spec.groups[group].flavor].id,
         user_data=user_data,
         metadata={
             r.KEY_CLUSTER: spec.cluster,
@@ -204,23 +204,28 @@ def _security_group(spec: ClusterSpec, plan: Plan, observed: Observed, cloud: Cl
 
 
 def _create_ports(
-    spec: ClusterSpec, nodes: Sequence[NamedNode], ground: Ground, sg: SecurityGroup, cloud: Cloud
-) -> list[r.Port]:
+    spec: ClusterSpec, nodes: Sequence[NamedNode], lookup: Lookup, sg: SecurityGroup, cloud: Cloud
+) -> list[_Made]:
     if not nodes:
         return []
     mark = r.owner_mark(spec.cluster)
-    return cloud.create_ports([PortRequest(node.name, ground.network.id, sg.id, mark) for node in nodes])
+    return [*cloud.create_ports([PortRequest(node.name, lookup.network.id, sg.id, mark) for node in nodes])]
 
 
-def _create_volume(spec: ClusterSpec, node: NamedNode, cloud: Cloud) -> r.Volume:
+def _create_group(wanted: ServerGroupAction, cloud: Cloud) -> list[_Made]:
+    return [cloud.create_server_group(wanted.name, wanted.policy)]
+
+
+def _create_volume(spec: ClusterSpec, node: NamedNode, cloud: Cloud) -> list[_Made]:
     wanted = spec.groups[node.group].volume
     assert wanted is not None  # noqa: S101  (the plan names only nodes of groups with a volume)
-    return cloud.create_volume(
+    volume = cloud.create_volume(
         name=node.name,
         size_gib=wanted.size,
         metadata={r.KEY_CLUSTER: spec.cluster, r.KEY_GROUP: node.group, r.KEY_NODE: node.name},
         zone=None,
     )
+    return [volume]
 
 
 def _volumes_ready(

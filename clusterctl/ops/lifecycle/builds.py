@@ -19,7 +19,7 @@ from clusterctl.errors import NodeError
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.ops.lifecycle.apply import apply_plan
-from clusterctl.ops.lifecycle.preflight import Ground
+from clusterctl.ops.lifecycle.preflight import Lookup
 from clusterctl.ops.lifecycle.removal import delete_servers
 from clusterctl.plan import failed_build, make_plan
 from clusterctl.resources import KEY_BATCH, Server
@@ -46,7 +46,7 @@ class Builds:
     """
 
     spec: ClusterSpec
-    ground: Ground
+    lookup: Lookup
     cloud: Cloud
     progress: Progress
     waiter: Waiter = field(default_factory=Waiter)
@@ -108,7 +108,7 @@ class Builds:
             nodes={server.node for server in failed if server.node},
             groups={server.group for server in failed if not server.node},
         )
-        return apply_plan(self.spec, plan, self.ground, observed, self.cloud, self.progress, waiter=self.waiter)
+        return apply_plan(self.spec, plan, self.lookup, observed, self.cloud, self.progress, waiter=self.waiter)
 
     def _trim(self, seen: Sequence[Server], batches: frozenset[str]) -> None:
         """Deletes agents of ``batches`` that are too many.

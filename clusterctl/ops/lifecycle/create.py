@@ -15,7 +15,7 @@ from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.ops.lifecycle.apply import apply_plan
 from clusterctl.ops.lifecycle.builds import BUILD_TIMEOUT_S, Builds
-from clusterctl.ops.lifecycle.preflight import Ground, look_up, preflight
+from clusterctl.ops.lifecycle.preflight import Lookup, look_up, preflight
 from clusterctl.ops.observe.verify import WaitHealthy
 from clusterctl.plan import Plan, make_plan
 from clusterctl.resources import Observed
@@ -55,7 +55,7 @@ class CreateReport:
         }
 
 
-def plan_cluster(spec: ClusterSpec, cloud: Cloud, image: str | None = None) -> tuple[Ground, Observed, Plan]:
+def plan_cluster(spec: ClusterSpec, cloud: Cloud, image: str | None = None) -> tuple[Lookup, Observed, Plan]:
     """Looks names up, observes, plans: reads only.
 
     Args:
@@ -64,9 +64,9 @@ def plan_cluster(spec: ClusterSpec, cloud: Cloud, image: str | None = None) -> t
     Raises:
         InputError: the file names what the cloud doesn't have.
     """
-    ground = look_up(spec, cloud, image)
+    lookup = look_up(spec, cloud, image)
     observed = cloud.observe(spec.cluster)
-    return ground, observed, make_plan(spec, observed, ground.network.cidrs)
+    return lookup, observed, make_plan(spec, observed, lookup.network.cidrs)
 
 
 def create(
@@ -95,9 +95,9 @@ def create(
         ClusterctlError: a step failed; nothing is rolled back, and the message says what exists and how to go on.
     """
     with progress.phase("plan"):
-        ground, observed, plan = plan_cluster(spec, cloud, image)
+        lookup, observed, plan = plan_cluster(spec, cloud, image)
     with progress.phase("preflight"):
-        preflight(spec, plan, ground, observed, cloud)
+        preflight(spec, plan, lookup, observed, cloud)
     guard = guard or Guard("create", file)
     with ExitStack() as stack:
         # of a run that was killed: a build that fails is made again
@@ -109,12 +109,12 @@ def create(
             with progress.phase("plan"):
                 # what another command did until now
                 observed = cloud.observe(spec.cluster)
-                plan = make_plan(spec, observed, ground.network.cidrs)
+                plan = make_plan(spec, observed, lookup.network.cidrs)
         rebuilt: tuple[str, ...] = ()
         try:
             if not plan.empty or building:
-                batches = apply_plan(spec, plan, ground, observed, cloud, progress, waiter=waiter)
-                builds = Builds(spec, ground, cloud, progress, waiter or Waiter(), timeout_s=build_timeout_s)
+                batches = apply_plan(spec, plan, lookup, observed, cloud, progress, waiter=waiter)
+                builds = Builds(spec, lookup, cloud, progress, waiter or Waiter(), timeout_s=build_timeout_s)
                 rebuilt = builds.finish(batches)
             report = None
             if wait_healthy is not None:

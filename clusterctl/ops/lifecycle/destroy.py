@@ -7,7 +7,7 @@ from typing import Any
 
 from clusterctl.cloud.base import Cloud
 from clusterctl.ops.kit.lock import Guard
-from clusterctl.ops.kit.parallel import delete_each
+from clusterctl.ops.kit.parallel import for_each
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.ops.lifecycle.removal import DELETABLE, delete_servers
@@ -62,16 +62,16 @@ def _delete(
         ids = [server.id for server in observed.servers]
         delete_servers(cluster, ids, cloud, progress, waiter, timeout_s=timeout_s)
     with progress.phase("delete the rest"):
-        delete_each(cloud.delete_port, (port.id for port in observed.ports))
+        for_each(cloud.delete_port, (port.id for port in observed.ports))
         if with_volumes:
             waiter.until(
                 lambda: all(v.status in DELETABLE for v in cloud.volumes(cluster)),
                 what=f"the volumes of {cluster} to be detached",
                 timeout_s=timeout_s,
             )
-            delete_each(cloud.delete_volume, (volume.id for volume in observed.volumes))
-        delete_each(cloud.delete_server_group, (group.id for group in observed.server_groups))
-        delete_each(cloud.delete_security_group, (group.id for group in observed.security_groups))
+            for_each(cloud.delete_volume, (volume.id for volume in observed.volumes))
+        for_each(cloud.delete_server_group, (group.id for group in observed.server_groups))
+        for_each(cloud.delete_security_group, (group.id for group in observed.security_groups))
     with progress.phase("prove"):
         left: dict[str, Observed] = {}
 

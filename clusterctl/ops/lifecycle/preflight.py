@@ -18,7 +18,7 @@ from clusterctl.variables import agent_resources
 
 
 @dataclass(frozen=True)
-class Ground:
+class Lookup:
     """The names of the cluster file, looked up in the cloud.
 
     Attributes:
@@ -32,7 +32,7 @@ class Ground:
     any_release: bool = False
 
 
-def look_up(spec: ClusterSpec, cloud: Cloud, image: str | None = None) -> Ground:
+def look_up(spec: ClusterSpec, cloud: Cloud, image: str | None = None) -> Lookup:
     """Resolves image, network, flavors, keypair and zones.
 
     Args:
@@ -64,7 +64,7 @@ def look_up(spec: ClusterSpec, cloud: Cloud, image: str | None = None) -> Ground
         )
     used = {group.flavor for group in spec.groups.values()}
     flavors = {name: known[name] for name in used}
-    return Ground(tuple(images), network, flavors, any_release=image is not None)
+    return Lookup(tuple(images), network, flavors, any_release=image is not None)
 
 
 def network_problems(key: str, name: str, network: Network | None) -> Iterator[str]:
@@ -98,7 +98,7 @@ def named_images(cloud: Cloud, wanted: str) -> list[Image]:
     return cloud.images(family=wanted) or cloud.images(name_or_id=wanted)
 
 
-def image_for(spec: ClusterSpec, ground: Ground, group: str, servers: Sequence[Server]) -> Image:
+def image_for(spec: ClusterSpec, lookup: Lookup, group: str, servers: Sequence[Server]) -> Image:
     """The newest image that gives new nodes of a group the artifacts that the cluster runs.
 
     Args:
@@ -109,10 +109,10 @@ def image_for(spec: ClusterSpec, ground: Ground, group: str, servers: Sequence[S
     """
     there = [server for server in servers if not failed_build(server) and server.status != "DELETED"]
     wanted = releases.running(there, spec.groups[group].services)
-    found = ground.images[0] if ground.any_release else releases.choose(ground.images, wanted)
+    found = lookup.images[0] if lookup.any_release else releases.choose(lookup.images, wanted)
     if found is None:
         needed = " and ".join(" or ".join(map(str, sorted(each))) for each in wanted.values())
-        has = "; ".join(f"{image.name} has {_contents(image)}" for image in ground.images)
+        has = "; ".join(f"{image.name} has {_contents(image)}" for image in lookup.images)
         raise ClusterctlError(
             f"group {group}: new nodes need an image with {needed}, as the others run it; {has}",
             hint="`clusterctl image build` with the artifacts file of the last upgrade makes one. `--image NAME` takes "
@@ -140,7 +140,7 @@ def _unknown_zones(spec: ClusterSpec, cloud: Cloud) -> Iterator[str]:
             yield f"{key}: found {zone!r}; allowed: {', '.join(sorted(zones))}"
 
 
-def preflight(spec: ClusterSpec, plan: Plan, ground: Ground, observed: Observed, cloud: Cloud) -> None:
+def preflight(spec: ClusterSpec, plan: Plan, lookup: Lookup, observed: Observed, cloud: Cloud) -> None:
     """Checks that ``plan`` fits quotas, addresses and flavors; no call for an empty plan.
 
     Raises:
@@ -148,12 +148,12 @@ def preflight(spec: ClusterSpec, plan: Plan, ground: Ground, observed: Observed,
     """
     if plan.empty:
         return
-    images = {group: image_for(spec, ground, group, observed.servers) for group in plan.groups_of_new_servers}
-    shortfalls = [*_flavor_fit(spec, ground, images), *_quota(spec, plan, ground, observed, cloud.limits())]
+    images = {group: image_for(spec, lookup, group, observed.servers) for group in plan.groups_of_new_servers}
+    shortfalls = [*_flavor_fit(spec, lookup, images), *_quota(spec, plan, lookup, observed, cloud.limits())]
     addresses = len(plan.ports) + sum(pool.count for pool in plan.pools)
-    free = ground.network.free_addresses
+    free = lookup.network.free_addresses
     if free is not None and addresses > free:
-        shortfalls.append(f"network {ground.network.name}: {addresses} addresses needed, {free} free")
+        shortfalls.append(f"network {lookup.network.name}: {addresses} addresses needed, {free} free")
     if shortfalls:
         raise ClusterctlError(
             f"cluster {spec.cluster} does not fit into the project; nothing was created:\n" + "\n".join(shortfalls),
@@ -161,9 +161,9 @@ def preflight(spec: ClusterSpec, plan: Plan, ground: Ground, observed: Observed,
         )
 
 
-def _flavor_fit(spec: ClusterSpec, ground: Ground, images: Mapping[str, Image]) -> Iterator[str]:
+def _flavor_fit(spec: ClusterSpec, lookup: Lookup, images: Mapping[str, Image]) -> Iterator[str]:
     for name, image in images.items():
-        flavor = ground.flavors[spec.groups[name].flavor]
+        flavor = lookup.flavors[spec.groups[name].flavor]
         # disk 0 means 'as large as the image' (Nova flavors)
         if flavor.disk_gib and flavor.disk_gib < image.min_disk_gib:
             yield (
@@ -193,9 +193,9 @@ def _too_small(spec: ClusterSpec, name: str, flavor: Flavor) -> str | None:
     return None
 
 
-def _quota(spec: ClusterSpec, plan: Plan, ground: Ground, observed: Observed, free: Limits) -> Iterator[str]:
+def _quota(spec: ClusterSpec, plan: Plan, lookup: Lookup, observed: Observed, free: Limits) -> Iterator[str]:
     demand = [(node.group, 1) for node in plan.boot] + [(pool.group, pool.count) for pool in plan.pools]
-    flavors = [(ground.flavors[spec.groups[group].flavor], count) for group, count in demand]
+    flavors = [(lookup.flavors[spec.groups[group].flavor], count) for group, count in demand]
     volume_gib = [v.size for node in plan.volumes if (v := spec.groups[node.group].volume) is not None]
     groups = int(plan.create_security_group is not None) + 1
     needs: list[tuple[str, float, int | None, str]] = [

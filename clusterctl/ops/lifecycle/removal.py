@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from clusterctl.cloud.base import Cloud
-from clusterctl.ops.kit.parallel import delete_each
+from clusterctl.ops.kit.parallel import for_each
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.waiting import Waiter
 
@@ -30,7 +30,7 @@ def delete_servers(
     wanted = set(ids)
     if not wanted:
         return
-    delete_each(cloud.delete_server, sorted(wanted))
+    for_each(cloud.delete_server, sorted(wanted))
 
     def gone() -> bool:
         left = [server for server in cloud.servers(cluster) if server.id in wanted]
@@ -38,7 +38,7 @@ def delete_servers(
             progress.note(f"{len(left)} servers left")
         # Nova leaves a server in ERROR when its deletion fails on the host; asking again is the documented cure
         broken = [server.id for server in left if server.status == "ERROR" and server.task_state is None]
-        delete_each(cloud.delete_server, broken)
+        for_each(cloud.delete_server, broken)
         return not left
 
     waiter.until(

@@ -25,7 +25,7 @@ Targets = Mapping[Service, Sequence[str]]
 
 
 @dataclass
-class Ground:
+class Rolling:
     """What a rolling command stands on; nodes and cloud are asked when they are needed first.
 
     Attributes:

@@ -20,7 +20,7 @@ from clusterctl.ops.roll import gates
 from clusterctl.ops.roll.changes import AgentChange, Kind, agent_changes, other_flavors
 from clusterctl.ops.roll.drain import Drainer
 from clusterctl.ops.roll.gates import CHANGED
-from clusterctl.ops.roll.ground import Ground
+from clusterctl.ops.roll.ground import Rolling
 from clusterctl.ops.roll.order import batch_size, batches, chosen
 from clusterctl.ops.roll.report import Journal
 from clusterctl.ops.roll.restart import Restart, set_unit
@@ -147,7 +147,7 @@ class Renewal:
 
 
 def reconfigure_agents(
-    ground: Ground,
+    rolling: Rolling,
     only: Sequence[str],
     *,
     allow_drain: bool,
@@ -163,22 +163,22 @@ def reconfigure_agents(
         UnhealthyError: the cluster is not healthy; nothing was touched.
         RollError: a step failed.
     """
-    look = ground.cluster.look()
-    changes = classified(look, ground.cluster, only)
+    look = rolling.cluster.look()
+    changes = classified(look, rolling.cluster, only)
     size = batch_size(batch, len(look.expect.agents))
-    consented(changes, ground.drainer, allow_drain=allow_drain)
+    consented(changes, rolling.drainer, allow_drain=allow_drain)
     of_kind = {kind: [change.node for change in changes if change.kind is kind] for kind in Kind}
-    journal = Journal(ground.spec.cluster, "reconfigure of agents", lambda _: ground.line)
+    journal = Journal(rolling.spec.cluster, "reconfigure of agents", lambda _: rolling.line)
     journal.facts["agents"] = [change.to_json() for change in changes]
     journal.skipped += [(Service.MESOS_AGENT, name) for name in of_kind[Kind.UNCHANGED]]
     journal.plan(Service.MESOS_AGENT, of_kind[Kind.ADDITIVE] + of_kind[Kind.NEW_IDENTITY])
-    roll = ground.roll(Reconfigure(ground.hosts), journal, overlook=CHANGED)
+    roll = rolling.roll(Reconfigure(rolling.hosts), journal, overlook=CHANGED)
     if of_kind[Kind.ADDITIVE]:
         roll.run(Service.MESOS_AGENT, of_kind[Kind.ADDITIVE], batch=size, max_failures=max_failures)
     if of_kind[Kind.NEW_IDENTITY]:
-        Renewal(roll, ground.hosts, ground.drainer, drain_timeout_s).run(of_kind[Kind.NEW_IDENTITY], size=size)
+        Renewal(roll, rolling.hosts, rolling.drainer, drain_timeout_s).run(of_kind[Kind.NEW_IDENTITY], size=size)
     roll.overlook = () if not only else CHANGED
-    return ground.end(roll, Service.MESOS_AGENT)
+    return rolling.end(roll, Service.MESOS_AGENT)
 
 
 def plan_agents(spec: ClusterSpec, cloud: Cloud) -> list[AgentChange]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clusterctl.ops.day2.hosts import Hosts
-from clusterctl.ops.roll.ground import Ground
+from clusterctl.ops.roll.ground import Rolling
 from clusterctl.ops.roll.order import batch_size, chosen
 from clusterctl.ops.roll.report import Journal
 from clusterctl.services import ROLLS, UNITS, Service
@@ -41,7 +41,7 @@ def set_unit(hosts: Hosts, service: Service, names: Sequence[str], state: str) -
     hosts.run("restart", names, {"roll_unit": f"{UNITS[service]}.service", "roll_state": state})
 
 
-def restart_service(ground: Ground, service: str, only: Sequence[str], *, batch: str, max_failures: int) -> Journal:
+def restart_service(rolling: Rolling, service: str, only: Sequence[str], *, batch: str, max_failures: int) -> Journal:
     """Restarts a service (a key of ``order.ROLLS``) on all its nodes, or on ``only`` some.
 
     Raises:
@@ -49,15 +49,15 @@ def restart_service(ground: Ground, service: str, only: Sequence[str], *, batch:
         UnhealthyError: the cluster is not healthy; nothing was touched.
         RollError: a step failed.
     """
-    look = ground.cluster.look()
+    look = rolling.cluster.look()
     targets = chosen(look.expect, ROLLS[service], only)
     size = batch_size(batch, len(look.expect.agents))
     journal = Journal(
-        ground.spec.cluster, f"restart of {service}", lambda names: f"{ground.line} --only {','.join(names)}"
+        rolling.spec.cluster, f"restart of {service}", lambda names: f"{rolling.line} --only {','.join(names)}"
     )
-    roll = ground.roll(Restart(ground.hosts), journal)
+    roll = rolling.roll(Restart(rolling.hosts), journal)
     for each, names in targets.items():
         journal.plan(each, names)
     for each, names in targets.items():
         roll.run(each, names, batch=size, max_failures=max_failures)
-    return ground.end(roll, list(targets)[-1])
+    return rolling.end(roll, list(targets)[-1])

@@ -9,7 +9,7 @@ from clusterctl import paths, releases
 from clusterctl.errors import InputError
 from clusterctl.ops.backup.backup import back_up
 from clusterctl.ops.lifecycle.preflight import named_images
-from clusterctl.ops.roll.ground import Ground, Targets
+from clusterctl.ops.roll.ground import Rolling, Targets
 from clusterctl.ops.roll.order import batch_size, chosen
 from clusterctl.ops.roll.report import Journal
 from clusterctl.ops.upgrade.artifacts import Previous, kept_artifact, wanted_artifacts
@@ -23,7 +23,7 @@ from clusterctl.spec.load import load_model
 
 
 def upgrade_service(
-    ground: Ground,
+    rolling: Rolling,
     service: str,
     only: Sequence[str],
     *,
@@ -49,42 +49,44 @@ def upgrade_service(
     if service == "all" and to is not None:
         raise InputError("--to: one version can't be that of all services; the artifacts file names them")
     cache = paths.cache_root() / "artifacts"
-    with ground.progress.phase("artifacts"):
+    with rolling.progress.phase("artifacts"):
         names = [COMPONENTS[each] for each in ROLLS[service]]
         named, base = _artifacts(artifacts)
         wanted = wanted_artifacts(names, named, base, cache, to)
         older, older_base = _artifacts(previous)
-    look = ground.cluster.look()
+    look = rolling.cluster.look()
     targets = chosen(look.expect, ROLLS[service], only)
     size = batch_size(batch, len(look.expect.agents))
     if Service.MARATHON in targets:  # its order is one over all instances
         targets |= chosen(look.expect, (Service.MARATHON,), ())
-    with ground.progress.phase("look at nodes"):
-        states, wanted = look_at_nodes(ground.hosts, targets, wanted, to)
+    with rolling.progress.phase("look at nodes"):
+        states, wanted = look_at_nodes(rolling.hosts, targets, wanted, to)
     left = unfinished(targets, states, wanted)
     if only and (outside := sorted(set(left.get(Service.MARATHON, ())) - set(only))):
         raise InputError(f"--only: leaves out {', '.join(outside)}; Marathons are upgraded together, in one order")
-    journal = Journal(ground.spec.cluster, f"upgrade of {service}", lambda _: ground.line)
+    journal = Journal(rolling.spec.cluster, f"upgrade of {service}", lambda _: rolling.line)
     journal.facts["versions"] = {name: each.version for name, each in wanted.items()}
     journal.skipped += [(each, name) for each, all_ in targets.items() for name in all_ if name not in left[each]]
     for each, todo in left.items():
         journal.plan(each, todo)
-    ledger = Ledger(ground.cloud, ground.spec.cluster)
+    ledger = Ledger(rolling.cloud, rolling.spec.cluster)
     ledger.enter({name: state.releases for name, state in states.items()})  # a killed run may have come no further
-    _tell_image(ground, journal, wanted, artifacts)
+    _tell_image(rolling, journal, wanted, artifacts)
     find = kept_artifact(cache, older, older_base)
-    _tell_no_way_back(ground, left, states, find)
+    _tell_no_way_back(rolling, left, states, find)
     if any(left.values()):
-        with ground.progress.phase("artifacts to nodes"):
-            stage(ground.hosts, left, wanted)
-    work = Upgrade(ground.hosts, ledger, wanted, states, find)
-    roll = ground.roll(work, journal)
+        with rolling.progress.phase("artifacts to nodes"):
+            stage(rolling.hosts, left, wanted)
+    work = Upgrade(rolling.hosts, ledger, wanted, states, find)
+    roll = rolling.roll(work, journal)
     for each, todo in left.items():
         if each is Service.MARATHON:
-            MarathonUpgrade(roll, work, lambda seen: back_up(ground.hosts, seen, ground.directory).directory).run(todo)
+            MarathonUpgrade(roll, work, lambda seen: back_up(rolling.hosts, seen, rolling.directory).directory).run(
+                todo
+            )
         elif todo:
             roll.run(each, todo, batch=size, max_failures=max_failures)
-    return ground.end(roll, list(targets)[-1])
+    return rolling.end(roll, list(targets)[-1])
 
 
 def _artifacts(path: Path | None) -> tuple[Artifacts | None, Path]:
@@ -93,15 +95,15 @@ def _artifacts(path: Path | None) -> tuple[Artifacts | None, Path]:
     return load_model(path, ImageSpec).artifacts, path.parent
 
 
-def _tell_image(ground: Ground, journal: Journal, wanted: Mapping[str, Wanted], artifacts: Path | None) -> None:
+def _tell_image(rolling: Rolling, journal: Journal, wanted: Mapping[str, Wanted], artifacts: Path | None) -> None:
     """Nodes that are added later get what the others run then: says from which image, or that there is none yet.
 
     A roll without one is not refused: the image may as well be built once the roll has shown that the version is good.
     """
     new = {name: release for name, each in wanted.items() if (release := each.release)}
     if new:
-        spec, images = ground.spec, named_images(ground.cloud, ground.spec.image)
-        servers = releases.after_upgrade(ground.cloud.servers(spec.cluster), new)
+        spec, images = rolling.spec, named_images(rolling.cloud, rolling.spec.image)
+        servers = releases.after_upgrade(rolling.cloud.servers(spec.cluster), new)
         found = {
             group: releases.choose(images, releases.running(servers, each.services))
             for group, each in spec.groups.items()
@@ -114,7 +116,7 @@ def _tell_image(ground: Ground, journal: Journal, wanted: Mapping[str, Wanted], 
                 f"no image {spec.image} has {' and '.join(map(str, new.values()))} beside what else runs: new nodes "
                 f"of {', '.join(without)} can't be made until `clusterctl image build {artifacts}`"
             )
-            ground.warn(text)
+            rolling.warn(text)
             journal.advice.append(text)
         else:
             journal.advice.append(f"nodes added later get the same versions, from image {', '.join(names)}")
@@ -122,13 +124,13 @@ def _tell_image(ground: Ground, journal: Journal, wanted: Mapping[str, Wanted], 
         journal.advice.append("`clusterctl image build --force` brings the same ZooKeeper to nodes added later")
 
 
-def _tell_no_way_back(ground: Ground, left: Targets, states: Mapping[str, NodeState], find: Previous) -> None:
+def _tell_no_way_back(rolling: Rolling, left: Targets, states: Mapping[str, NodeState], find: Previous) -> None:
     """Says beforehand if a failed node could not get its old Mesos again."""
     for service in (Service.MESOS_MASTER, Service.MESOS_AGENT):
         for name in left.get(service, ()):
             record = states[name].records["mesos"]
             if find("mesos", record.sha256) is None:
-                ground.warn(
+                rolling.warn(
                     f"no copy of mesos {record.version}, which runs now, is at hand: a node whose upgrade fails can't "
                     "get it back; --previous names an artifacts file that has it"
                 )

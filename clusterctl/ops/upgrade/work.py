@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from clusterctl.ansible.playbook import PlaybookError
 from clusterctl.cloud.base import Cloud
 from clusterctl.ops.day2.hosts import Hosts, reasons
-from clusterctl.ops.kit.parallel import PARALLEL_WRITES
+from clusterctl.ops.kit.parallel import for_each
 from clusterctl.ops.roll.restart import set_unit
 from clusterctl.ops.upgrade.artifacts import Previous
 from clusterctl.ops.upgrade.nodestate import NodeState, Wanted
@@ -34,9 +33,7 @@ class Ledger:
         servers = self.cloud.servers(self.cluster)
         wanted = [(server, marks(found.get(server.node or server.name, {}))) for server in servers]
         todo = [(server.id, each) for server, each in wanted if not each.items() <= server.metadata.items()]
-        with ThreadPoolExecutor(PARALLEL_WRITES) as pool:
-            for done in [pool.submit(self.cloud.note, server, each) for server, each in todo]:
-                done.result()
+        for_each(lambda each: self.cloud.set_metadata(*each), todo)
 
 
 @dataclass(frozen=True)

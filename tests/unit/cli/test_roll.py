@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from clusterctl.cloud.memory import MemoryCloud
-from clusterctl.ops.roll.ground import Ground
+from clusterctl.ops.roll.ground import Rolling
 from clusterctl.ops.roll.report import Journal
 from clusterctl.services import Service
 from tests.unit.cli.test_app import file, run  # noqa: F401  (file is a fixture)
@@ -25,8 +25,8 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> MemoryCloud:
     return made
 
 
-def journal(ground: Ground) -> Journal:
-    made = Journal("demo", "restart of zookeeper", lambda names: f"{ground.line} --only {','.join(names)}")
+def journal(rolling: Rolling) -> Journal:
+    made = Journal("demo", "restart of zookeeper", lambda names: f"{rolling.line} --only {','.join(names)}")
     made.plan(ZK, ["a", "b", "c"])
     made.finish(ZK, "a")
     return made
@@ -38,9 +38,9 @@ def test_a_roll_that_stops_prints_its_report_and_ends_with_1(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def stopping(ground: Ground, *_: Any, **__: Any) -> Journal:
+    def stopping(rolling: Rolling, *_: Any, **__: Any) -> Journal:
         assert len(cloud.lock_records) == 1, "a roll holds the cluster's lock"
-        made = journal(ground)
+        made = journal(rolling)
         made.fail(ZK, "b", "boom", "back in service")
         raise made.stopped("zookeeper on b: boom")
 
@@ -64,10 +64,10 @@ def test_a_roll_that_ends_well_says_what_was_done(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def ending(ground: Ground, service: str, only: list[str], **options: Any) -> Journal:
+    def ending(rolling: Rolling, service: str, only: list[str], **options: Any) -> Journal:
         assert (service, only) == ("zookeeper", ["a", "b"])
         assert options["to"] == "3.8.0-12"
-        made = journal(ground)
+        made = journal(rolling)
         made.finish(ZK, "b")
         made.advice.append("and so on")
         return made

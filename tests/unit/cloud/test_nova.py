@@ -321,10 +321,10 @@ def test_metadata_is_added_to(cloud: OpenStackCloud, api: FakeApi) -> None:
     api.servers = [ours("ci-a")]
     before = dict(api.servers[0]["metadata"])
     api.faults.append(Fault("POST .*/metadata", error=TIMEOUT))
-    cloud.note(api.servers[0]["id"], {"clusterctl.artifact.mesos": "2 b"})
+    cloud.set_metadata(api.servers[0]["id"], {"clusterctl.artifact.mesos": "2 b"})
     assert cloud.servers("ci")[0].metadata == before | {"clusterctl.artifact.mesos": "2 b"}
     with pytest.raises(CloudError) as caught:
-        cloud.note("none", {"a": "b"})
+        cloud.set_metadata("none", {"a": "b"})
     assert caught.value.status == 404
 
 

@@ -54,7 +54,7 @@ def upgraded(running: Running, *groups: str) -> None:
     """As `upgrade mesos` records it."""
     for server in running.cloud.servers("demo"):
         if server.group in groups:
-            running.cloud.note(server.id, MESOS_2)
+            running.cloud.set_metadata(server.id, MESOS_2)
 
 
 def replace_control(op: Operation) -> object:

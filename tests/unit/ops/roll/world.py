@@ -52,7 +52,7 @@ class Listing(MemoryCloud):
     def flavors(self) -> list[Flavor]:
         return list(FLAVORS)
 
-    def note(self, server_id: str, metadata: Mapping[str, str]) -> None:
+    def set_metadata(self, server_id: str, metadata: Mapping[str, str]) -> None:
         (at,) = (number for number, server in enumerate(self.listed) if server.id == server_id)
         self.listed[at] = replace(self.listed[at], metadata={**self.listed[at].metadata, **metadata})
 

@@ -13,7 +13,7 @@ from clusterctl.errors import ClusterctlError, InputError
 from clusterctl.ops.kit.access import Access
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.roll import reconfigure
-from clusterctl.ops.roll.ground import Ground
+from clusterctl.ops.roll.ground import Rolling
 from clusterctl.ops.roll.reconfigure import no_new_identity
 from clusterctl.ops.roll.report import Journal, RollError
 from clusterctl.ops.roll.restart import restart_service
@@ -49,10 +49,10 @@ def warned() -> list[str]:
 
 
 @pytest.fixture
-def ground(world: Recorded, warned: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ground:
+def rolling(world: Recorded, warned: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rolling:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    made = Ground(world.spec, world.cloud, Progress(), "clusterctl do demo.yml", 180, warned.append)
+    made = Rolling(world.spec, world.cloud, Progress(), "clusterctl do demo.yml", 180, warned.append)
     vars(made).update(cluster=world.cluster, hosts=world)  # instead of what the cached properties would connect to
     return made
 
@@ -80,13 +80,13 @@ def artifacts(tmp_path: Path) -> Path:
     return file
 
 
-def upgrade(ground: Ground, service: str, artifacts: Path | None, *only: str, **options: Any) -> Journal:
+def upgrade(rolling: Rolling, service: str, artifacts: Path | None, *only: str, **options: Any) -> Journal:
     given = {"previous": None, "to": None, "batch": "20%", "max_failures": 0} | options
-    return upgrade_service(ground, service, only, artifacts=artifacts, **given)
+    return upgrade_service(rolling, service, only, artifacts=artifacts, **given)
 
 
-def test_restart_tells_what_it_did(ground: Ground, world: Recorded) -> None:
-    journal = restart_service(ground, "mesos", (), batch="50%", max_failures=0)
+def test_restart_tells_what_it_did(rolling: Rolling, world: Recorded) -> None:
+    journal = restart_service(rolling, "mesos", (), batch="50%", max_failures=0)
     report = journal.to_json()
     assert report["done"][:3] == [["mesos_master", TWO], ["mesos_master", THREE], ["mesos_master", ONE]]
     assert (len(report["done"]), report["left"], report["failed"], report["continue"]) == (6, [], [], None)
@@ -94,30 +94,30 @@ def test_restart_tells_what_it_did(ground: Ground, world: Recorded) -> None:
     assert "verify" in report["seconds"]
 
 
-def test_what_is_left_is_continued_by_name(ground: Ground, world: Recorded) -> None:
+def test_what_is_left_is_continued_by_name(rolling: Rolling, world: Recorded) -> None:
     world.fails["restarted", ONE] = "boom"
     with pytest.raises(RollError) as caught:
-        restart_service(ground, "zookeeper", (), batch="20%", max_failures=0)
+        restart_service(rolling, "zookeeper", (), batch="20%", max_failures=0)
     command = f"clusterctl do demo.yml --only {ONE},{TWO},{THREE}"
     assert caught.value.journal.to_json()["continue"] == command
     assert command in str(caught.value.hint)
 
 
-def test_the_cluster_is_verified_at_the_end(ground: Ground, world: Recorded) -> None:
+def test_the_cluster_is_verified_at_the_end(rolling: Rolling, world: Recorded) -> None:
     def fall_ill(event: str) -> None:
         if event == f"restarted zookeeper {THREE}":
             world.up[MASTER, ONE] = 1e9
 
     world.on_event = fall_ill
     with pytest.raises(RollError, match=r"the cluster is not healthy:\n  mesos\.masters: demo-control-1") as caught:
-        restart_service(ground, "zookeeper", (), batch="20%", max_failures=0)
+        restart_service(rolling, "zookeeper", (), batch="20%", max_failures=0)
     assert (len(caught.value.journal.done), caught.value.hint) == (3, "`clusterctl verify` shows all checks.")
 
 
 def test_upgrade_of_all_is_recorded(
-    ground: Ground, world: Recorded, artifacts: Path, warned: list[str], tmp_path: Path
+    rolling: Rolling, world: Recorded, artifacts: Path, warned: list[str], tmp_path: Path
 ) -> None:
-    journal = upgrade(ground, "all", artifacts)
+    journal = upgrade(rolling, "all", artifacts)
     report = journal.to_json()
     assert report["versions"] == {"zookeeper": NEW_ZOOKEEPER, "mesos": "1.11.0-2", "marathon": "1.11.25"}
     assert [service for service, _ in report["done"]] == (
@@ -130,36 +130,36 @@ def test_upgrade_of_all_is_recorded(
 
 
 def test_artifacts_are_everywhere_before_the_first_node_is_touched(
-    ground: Ground, world: Recorded, artifacts: Path
+    rolling: Rolling, world: Recorded, artifacts: Path
 ) -> None:
-    upgrade(ground, "all", artifacts)
+    upgrade(rolling, "all", artifacts)
     staged = [event for event in world.events if event.startswith("stage ")]
     assert staged == world.events[: len(staged)]
     assert len(staged) == 3 + 3 + 3, "Mesos on masters and agents, Marathon"
 
 
 def test_one_that_can_not_be_brought_to_its_node_stops_the_upgrade(
-    ground: Ground, world: Recorded, artifacts: Path
+    rolling: Rolling, world: Recorded, artifacts: Path
 ) -> None:
     world.fails["stage", "demo-builders-abc-2"] = "No space left on device"
     with pytest.raises(ClusterctlError, match="no service was touched") as caught:
-        upgrade(ground, "mesos", artifacts)
+        upgrade(rolling, "mesos", artifacts)
     assert "  demo-builders-abc-2: stage task: No space left on device" in caught.value.message
     assert {event.split()[0] for event in world.events} == {"stage"}
-    assert len(upgrade(ground, "mesos", artifacts, ONE).done) == 1, "without it"
+    assert len(upgrade(rolling, "mesos", artifacts, ONE).done) == 1, "without it"
 
 
-def test_a_second_upgrade_finds_nothing_to_do(ground: Ground, world: Recorded, artifacts: Path) -> None:
-    upgrade(ground, "all", artifacts)
+def test_a_second_upgrade_finds_nothing_to_do(rolling: Rolling, world: Recorded, artifacts: Path) -> None:
+    upgrade(rolling, "all", artifacts)
     before = list(world.events)
-    again = upgrade(ground, "all", artifacts)
+    again = upgrade(rolling, "all", artifacts)
     assert (again.done, len(again.skipped), world.events) == ([], 12, before)
 
 
 def test_without_an_image_of_the_version_a_warning_comes_first(
-    ground: Ground, world: Recorded, artifacts: Path, warned: list[str]
+    rolling: Rolling, world: Recorded, artifacts: Path, warned: list[str]
 ) -> None:
-    journal = upgrade(ground, "mesos", artifacts)
+    journal = upgrade(rolling, "mesos", artifacts)
     assert warned[0] == (
         "no image clusterctl-base has mesos 1.11.0-2 beside what else runs: new nodes of control, jenkins, builders "
         f"can't be made until `clusterctl image build {artifacts}`"
@@ -168,7 +168,9 @@ def test_without_an_image_of_the_version_a_warning_comes_first(
     assert "no copy of mesos 1.11.0-1" in warned[1]
 
 
-def test_an_image_of_the_version_is_named(ground: Ground, world: Recorded, artifacts: Path, warned: list[str]) -> None:
+def test_an_image_of_the_version_is_named(
+    rolling: Rolling, world: Recorded, artifacts: Path, warned: list[str]
+) -> None:
     named = json.loads(artifacts.read_text())["artifacts"]["mesos"]
     properties = {
         "clusterctl_family": "clusterctl-base",
@@ -178,13 +180,13 @@ def test_an_image_of_the_version_is_named(ground: Ground, world: Recorded, artif
         "clusterctl_sha256_marathon": OLD_MARATHON[0],
     }
     world.cloud.image_list = [Image("i", "base-9", "active", "2026-02-01T00:00:00Z", 1, 0, 1, properties)]
-    journal = upgrade(ground, "mesos", artifacts, previous=artifacts)
+    journal = upgrade(rolling, "mesos", artifacts, previous=artifacts)
     assert journal.to_json()["image"] == "base-9"
     assert journal.advice == ["nodes added later get the same versions, from image base-9"]
 
 
 def test_an_image_that_has_only_one_of_two_is_none(
-    ground: Ground, world: Recorded, artifacts: Path, warned: list[str]
+    rolling: Rolling, world: Recorded, artifacts: Path, warned: list[str]
 ) -> None:
     """Marathon was not upgraded: a control node from this image would bring another."""
     named = json.loads(artifacts.read_text())["artifacts"]
@@ -192,38 +194,38 @@ def test_an_image_that_has_only_one_of_two_is_none(
     for name, each in named.items():
         properties |= {f"clusterctl_{key}_{name}": each[key] for key in ("version", "sha256")}
     world.cloud.image_list = [Image("i", "base-9", "active", "2026-02-01T00:00:00Z", 1, 0, 1, properties)]
-    upgrade(ground, "mesos", artifacts)
+    upgrade(rolling, "mesos", artifacts)
     assert "new nodes of control can't be made" in warned[0]
 
 
 def test_what_nodes_have_is_recorded_even_if_nothing_is_left_to_do(
-    ground: Ground, world: Recorded, artifacts: Path
+    rolling: Rolling, world: Recorded, artifacts: Path
 ) -> None:
-    upgrade(ground, "all", artifacts)
+    upgrade(rolling, "all", artifacts)
     recorded = world.cloud.recorded("mesos")
     assert (len(recorded), {value.split()[0] for value in recorded.values()}) == (6, {"1.11.0-2"})
     assert {value.split()[0] for value in world.cloud.recorded("marathon").values()} == {"1.11.25"}
     # killed after the last node was installed, before it was recorded
-    world.cloud.note(world.cloud.listed[0].id, {"clusterctl.artifact.mesos": "1.11.0-1 " + "a" * 64})
-    assert upgrade(ground, "all", artifacts).done == []
+    world.cloud.set_metadata(world.cloud.listed[0].id, {"clusterctl.artifact.mesos": "1.11.0-1 " + "a" * 64})
+    assert upgrade(rolling, "all", artifacts).done == []
     assert world.cloud.recorded("mesos") == recorded
 
 
-def test_marathon_is_not_upgraded_in_part(ground: Ground, world: Recorded, artifacts: Path) -> None:
+def test_marathon_is_not_upgraded_in_part(rolling: Rolling, world: Recorded, artifacts: Path) -> None:
     with pytest.raises(InputError, match=f"--only: leaves out {ONE}, {THREE}; Marathons are upgraded together"):
-        upgrade(ground, "marathon", artifacts, TWO)
+        upgrade(rolling, "marathon", artifacts, TWO)
     assert world.events == []
-    assert len(upgrade(ground, "all", artifacts, "demo-builders-abc-1").done) == 1
+    assert len(upgrade(rolling, "all", artifacts, "demo-builders-abc-1").done) == 1
 
 
-def test_one_version_is_not_that_of_all(ground: Ground, artifacts: Path) -> None:
+def test_one_version_is_not_that_of_all(rolling: Rolling, artifacts: Path) -> None:
     with pytest.raises(InputError, match="--to: one version"):
-        upgrade(ground, "all", artifacts, to="1.11.0-2")
+        upgrade(rolling, "all", artifacts, to="1.11.0-2")
 
 
-def test_a_wrong_batch_touches_nothing(ground: Ground, world: Recorded) -> None:
+def test_a_wrong_batch_touches_nothing(rolling: Rolling, world: Recorded) -> None:
     with pytest.raises(InputError, match="--batch"):
-        restart_service(ground, "mesos", (), batch="0%", max_failures=0)
+        restart_service(rolling, "mesos", (), batch="0%", max_failures=0)
     assert world.events == []
 
 
