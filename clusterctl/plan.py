@@ -14,6 +14,7 @@ from clusterctl.resources import (
     Rule,
     SecurityGroup,
     Server,
+    StoredRule,
     security_group_name,
     server_group_name,
 )
@@ -23,6 +24,8 @@ from clusterctl.spec.types import OWN_NETWORK
 from clusterctl.topology import AgentPool, NamedNode, Topology, topology
 
 SSH_PORT = 22
+# Nova's policies for the file's words
+POLICIES = {"soft": "soft-anti-affinity", "hard": "anti-affinity"}
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class Plan:
 
     create_security_group: str | None = None
     add_rules: tuple[Rule, ...] = ()
+    drop_rules: tuple[StoredRule, ...] = ()  # of ours, and no longer of the file; see ``late_rules``
+    foreign_rules: tuple[StoredRule, ...] = ()  # of others: named, and left alone
     server_groups: tuple[ServerGroupAction, ...] = ()
     ports: tuple[NamedNode, ...] = ()
     volumes: tuple[NamedNode, ...] = ()
@@ -54,6 +59,7 @@ class Plan:
         return not (
             self.create_security_group
             or self.add_rules
+            or self.drop_rules
             or self.server_groups
             or self.ports
             or self.volumes
@@ -61,6 +67,21 @@ class Plan:
             or self.boot
             or self.pools
         )
+
+    @property
+    def makes_nodes(self) -> bool:
+        """Whether something is made that needs the names of the file: image, network, flavors, key pair, zones."""
+        return bool(self.ports or self.volumes or self.boot or self.pools)
+
+    @property
+    def early_rules(self) -> tuple[StoredRule, ...]:
+        """Of ``drop_rules`` those that open a port to the outside."""
+        return tuple(stored for stored in self.drop_rules if stored.rule is None or stored.rule.source is not None)
+
+    @property
+    def late_rules(self) -> tuple[StoredRule, ...]:
+        """Of ``drop_rules`` those between members: agents may serve there until the services are as in the file."""
+        return tuple(stored for stored in self.drop_rules if stored not in self.early_rules)
 
     @property
     def new_servers(self) -> int:
@@ -93,7 +114,9 @@ class Plan:
         if self.create_security_group:
             out.append(f"+ security group {self.create_security_group}")
         if self.add_rules:
-            out.append(f"+ {len(self.add_rules)} security group rules: {', '.join(map(rule_text, self.add_rules))}")
+            out.append(f"+ {len(self.add_rules)} security group rules: {', '.join(map(str, self.add_rules))}")
+        if self.drop_rules:
+            out.append(f"- {len(self.drop_rules)} security group rules: {', '.join(s.text for s in self.drop_rules)}")
         out += [f"+ server group {action.name} ({action.policy})" for action in self.server_groups]
         if self.ports:
             out.append(f"+ {len(self.ports)} ports (one call): {', '.join(node.name for node in self.ports)}")
@@ -104,12 +127,6 @@ class Plan:
         out += [f"+ server {node.name} ({', '.join(node.services)})" for node in self.boot]
         out += [f"+ {pool.count} agents of group {pool.group} (one call)" for pool in self.pools]
         return out
-
-
-def rule_text(rule: Rule) -> str:
-    """A rule as ``tcp/2181 from members``."""
-    ports = str(rule.port_min) if rule.port_min == rule.port_max else f"{rule.port_min}-{rule.port_max}"
-    return f"tcp/{ports} from {rule.source or 'members'}"
 
 
 def ssh_sources(access: Access, own: Iterable[str]) -> list[str]:
@@ -137,7 +154,7 @@ def wanted_rules(spec: ClusterSpec, own: Iterable[str] = ()) -> frozenset[Rule]:
     )
 
 
-def make_plan(spec: ClusterSpec, observed: Observed, own: Iterable[str] = ()) -> Plan:
+def make_plan(spec: ClusterSpec, observed: Observed, own: Collection[str] = ()) -> Plan:
     """What is missing of ``spec``; existing nodes are never touched, surplus ones are named as problems.
 
     ``own``: as of ``wanted_rules``.
@@ -150,16 +167,42 @@ def make_plan(spec: ClusterSpec, observed: Observed, own: Iterable[str] = ()) ->
     boot = tuple(node for node in top.nodes if node.name not in present)
     have_ports = {port.name for port in observed.ports}
     have_volumes = {volume.name for volume in observed.volumes}
+    wanted = wanted_rules(spec, own)
+    surplus = _surplus_rules(spec, sg, wanted, own)
     return Plan(
         create_security_group=None if sg else security_group_name(spec.cluster),
-        add_rules=tuple(sorted(wanted_rules(spec, own) - (sg.rules if sg else frozenset()), key=_rule_order)),
+        add_rules=tuple(sorted(wanted - (sg.rules if sg else frozenset()), key=_rule_order)),
+        drop_rules=tuple(stored for stored in surplus if stored.ours),
+        foreign_rules=(foreign := tuple(stored for stored in surplus if not stored.ours)),
         server_groups=_missing_server_groups(spec, observed),
         ports=tuple(node for node in top.nodes if node.name not in have_ports),
         volumes=tuple(node for node in top.nodes if spec.groups[node.group].volume and node.name not in have_volumes),
         discard=discard,
         boot=boot,
         pools=_missing_agents(top, alive),
-        problems=tuple(_problems(spec, top, observed, alive)),
+        problems=(*_problems(spec, top, observed, alive), *map(_foreign_rule, foreign)),
+    )
+
+
+def _surplus_rules(
+    spec: ClusterSpec, sg: SecurityGroup | None, wanted: frozenset[Rule], own: Collection[str]
+) -> list[StoredRule]:
+    """What the cluster's security group lets in beyond the file."""
+    unknown = OWN_NETWORK in spec.access.ssh_from and not own  # then any rule for SSH may be the network's
+
+    def may_be_own(stored: StoredRule) -> bool:
+        return (
+            unknown and stored.rule is not None and stored.rule.source is not None and stored.rule.port_min == SSH_PORT
+        )
+
+    return [stored for stored in sg.stored if stored.rule not in wanted and not may_be_own(stored)] if sg else []
+
+
+def _foreign_rule(stored: StoredRule) -> str:
+    """What to do about a rule that somebody else put into the cluster's security group."""
+    return (
+        f"security group rule {stored.id} ({stored.text}): is not of the file and not made by clusterctl; "
+        f"`openstack security group rule delete {stored.id}` removes it"
     )
 
 
@@ -179,9 +222,8 @@ def _one_security_group(spec: ClusterSpec, groups: Iterable[SecurityGroup]) -> S
 
 def _missing_server_groups(spec: ClusterSpec, observed: Observed) -> tuple[ServerGroupAction, ...]:
     have = {group.name for group in observed.server_groups}
-    policies = {"soft": "soft-anti-affinity", "hard": "anti-affinity"}
     return tuple(
-        ServerGroupAction(group=name, name=server_group_name(spec.cluster, name), policy=policies[group.anti_affinity])
+        ServerGroupAction(group=name, name=server_group_name(spec.cluster, name), policy=POLICIES[group.anti_affinity])
         for name, group in spec.groups.items()
         # one node can't be apart from itself: a group for it would only use up quota
         if group.anti_affinity != "off" and group.count > 1 and server_group_name(spec.cluster, name) not in have

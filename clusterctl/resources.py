@@ -5,8 +5,8 @@ nothing unnamed:
 
 - servers and volumes by metadata ``clusterctl.cluster``, ``.group``, ``.node`` (servers also by the tag
   ``clusterctl.cluster=<name>``, on which the API filters); which artifacts run there is recorded beside (``releases``);
-- ports and security groups by ``description`` ``clusterctl.cluster=<name>`` (Neutron takes tags only in a second call,
-  and filters on the description);
+- ports, security groups and their rules by ``description`` ``clusterctl.cluster=<name>`` (Neutron takes tags only in a
+  second call, and filters on the description);
 - server groups by name ``clusterctl.<cluster>.<group>`` (Nova gives them nothing else);
 - the lock of a command at work is an empty security group named ``clusterctl.<cluster>.lock``, whose description tells
   the holder (``ops.kit.lock``): it needs a create time, a name to filter on and nobody's configuration.
@@ -23,6 +23,8 @@ KEY_NODE = "clusterctl.node"  # named nodes only
 KEY_SERVICES = "clusterctl.services"
 KEY_MYID = "clusterctl.myid"
 KEY_IMAGE = "clusterctl.image"
+KEY_FAMILY = "clusterctl.image_family"
+KEY_MOUNT = "clusterctl.mount"  # of the data volume
 KEY_BATCH = "clusterctl.batch"  # agents made by one multi-create
 
 
@@ -65,6 +67,9 @@ class Server:
     metadata: Mapping[str, str] = field(default_factory=dict)
     launched: bool = True  # False: the build never came up (Nova's launched_at is null), so nothing on it can be lost
     host_id: str = ""  # Nova's hostId: equal for two servers of a project on the same host
+    zone: str = ""
+    network: str = ""  # name of the one that the address is of
+    keypair: str = ""  # its name; '' for none, or where it is not told
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,7 @@ class Volume:
     size_gib: int
     group: str
     attached_to: str | None  # server id
+    zone: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,14 +113,35 @@ class Rule:
     port_max: int
     source: str | None = None
 
+    def __str__(self) -> str:
+        ports = str(self.port_min) if self.port_min == self.port_max else f"{self.port_min}-{self.port_max}"
+        return f"tcp/{ports} from {self.source or 'members'}"
+
+
+@dataclass(frozen=True)
+class StoredRule:
+    """An ingress rule as it is in the cloud.
+
+    Attributes:
+        rule: None for what no cluster asks for: another protocol, or the members of another group.
+        text: for a person.
+        ours: whether clusterctl made it: its description is the cluster's mark.
+    """
+
+    id: str
+    rule: Rule | None
+    text: str
+    ours: bool
+
 
 @dataclass(frozen=True)
 class SecurityGroup:
-    """A Neutron security group and its ingress TCP rules."""
+    """A Neutron security group and its ingress rules: what a cluster could ask for, and all as they are stored."""
 
     id: str
     name: str
     rules: frozenset[Rule]
+    stored: tuple[StoredRule, ...] = ()
 
 
 @dataclass(frozen=True)

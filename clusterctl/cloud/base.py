@@ -53,6 +53,9 @@ class Cloud(Protocol):
     def availability_zones(self) -> set[str]:
         """Names of the available compute zones."""
 
+    def volume_zones(self) -> set[str]:
+        """Names of the available zones of block storage, which need not be those of compute."""
+
     def limits(self) -> Limits:
         """What is left of the project's quotas."""
 
@@ -85,7 +88,7 @@ class Cloud(Protocol):
     def create_security_group(self, name: str, description: str) -> SecurityGroup:
         """An empty security group."""
 
-    def create_rules(self, security_group_id: str, rules: Iterable[Rule]) -> None:
+    def create_rules(self, security_group_id: str, rules: Iterable[Rule], description: str = "") -> None:
         """Ingress TCP rules in one bulk call; one that exists already is no error."""
 
     def create_server_group(self, name: str, policy: str) -> ServerGroup:
@@ -113,6 +116,8 @@ class Cloud(Protocol):
     def delete_server_group(self, group_id: str) -> None: ...
 
     def delete_security_group(self, group_id: str) -> None: ...
+
+    def delete_rule(self, rule_id: str) -> None: ...
 
     def delete_lock(self, lock_id: str) -> None: ...
 

@@ -36,6 +36,16 @@ class BlockStorage(Service):
             sdk.raise_from_response(response)
             return dict(response.json()["limits"]["absolute"])
 
+    def volume_zones(self) -> set[str]:
+        """See ``base.Cloud``; none without Cinder."""
+        if (cinder := self._cinder) is None:
+            return set()
+        with calling("list the zones of block storage"):
+            response = cinder.get("/os-availability-zone")
+            sdk.raise_from_response(response)
+            zones = response.json()["availabilityZoneInfo"]
+        return {zone["zoneName"] for zone in zones if zone["zoneState"]["available"]}
+
     def volumes(self, cluster: str) -> list[Volume]:
         """See ``base.Cloud``."""
         if (cinder := self._cinder) is None:
@@ -94,4 +104,5 @@ def volume_of(raw: Mapping[str, Any]) -> Volume:
         size_gib=int(raw["size"]),
         group=raw["metadata"].get(KEY_GROUP, ""),
         attached_to=attached[0] if attached else None,
+        zone=raw.get("availability_zone") or "",
     )

@@ -30,6 +30,7 @@ from clusterctl.resources import (
     Server,
     ServerGroup,
     ServerRequest,
+    StoredRule,
     Volume,
     owner_mark,
 )
@@ -75,6 +76,10 @@ class MemoryCloud(MemoryCompute):
     def availability_zones(self) -> set[str]:
         with self.call("GET", "/os-availability-zone"):
             return set(self.zones)
+
+    def volume_zones(self) -> set[str]:
+        with self.call("GET", "/os-availability-zone"):
+            return set(self.block_zones)
 
     def limits(self) -> Limits:
         for path in ("/limits", "/quotas/{id}/details", "/limits"):
@@ -142,14 +147,17 @@ class MemoryCloud(MemoryCompute):
             self.security_group_records[group.id] = (group, description)
             return group
 
-    def create_rules(self, security_group_id: str, rules: Iterable[Rule]) -> None:
+    def create_rules(self, security_group_id: str, rules: Iterable[Rule], description: str = "") -> None:
         with self.call("POST", "/security-group-rules"):
             if security_group_id not in self.security_group_records:
                 raise CloudError(f"Security group {security_group_id} does not exist", status=404)
-            group, description = self.security_group_records[security_group_id]
+            group, mark = self.security_group_records[security_group_id]
             added = frozenset(rules) - group.rules
             self.claim(409, security_group_rules=len(added))
-            self.security_group_records[group.id] = (replace(group, rules=group.rules | added), description)
+            ours = mark == description
+            stored = tuple(StoredRule(self.new_id("rule"), rule, str(rule), ours) for rule in sorted(added, key=str))
+            changed = replace(group, rules=group.rules | added, stored=group.stored + stored)
+            self.security_group_records[group.id] = (changed, mark)
 
     def create_server_group(self, name: str, policy: str) -> ServerGroup:
         with self.call("POST", "/os-server-groups"):
@@ -165,8 +173,12 @@ class MemoryCloud(MemoryCompute):
 
     def create_volume(self, *, name: str, size_gib: int, metadata: Mapping[str, str], zone: str | None) -> Volume:
         with self.call("POST", "/volumes"):
+            if zone and zone not in self.block_zones:
+                raise CloudError(f"Availability zone '{zone}' is invalid.", status=400)
             self.claim(413, volumes=1, gigabytes=size_gib)
-            volume = Volume(self.new_id("volume"), name, "available", size_gib, metadata.get(KEY_GROUP, ""), None)
+            volume = Volume(
+                self.new_id("volume"), name, "available", size_gib, metadata.get(KEY_GROUP, ""), None, zone or ""
+            )
             self.volume_records[volume.id] = (volume, dict(metadata))
             return volume
 
@@ -210,6 +222,13 @@ class MemoryCloud(MemoryCompute):
             if any(group_id in port.security_groups for port in self.port_records.values()):
                 raise CloudError(f"Security Group {group_id} in use.", status=409)
             self.security_group_records.pop(group_id, None)
+
+    def delete_rule(self, rule_id: str) -> None:
+        with self.call("DELETE", "/security-group-rules/{id}"):
+            for group, mark in list(self.security_group_records.values()):
+                stored = tuple(each for each in group.stored if each.id != rule_id)
+                rules = frozenset(each.rule for each in stored if each.rule)
+                self.security_group_records[group.id] = (replace(group, rules=rules, stored=stored), mark)
 
     def delete_lock(self, lock_id: str) -> None:
         with self.call("DELETE", "/security-groups/{id}"):

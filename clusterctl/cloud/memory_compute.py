@@ -72,6 +72,8 @@ class MemoryCompute(MemoryState):
             task_state="spawning",
             metadata=dict(request.metadata),
             launched=False,
+            zone=request.zone or "nova",
+            keypair=request.keypair,
         )
         if request.port_id:
             record = self.port_records[request.port_id]
@@ -113,6 +115,7 @@ class MemoryCompute(MemoryState):
             record.shown,
             status="ACTIVE",
             address=port.address,
+            network=self.network_name,
             task_state=None,
             launched=True,
             host_id=f"host-{server_id}",

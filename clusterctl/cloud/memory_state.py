@@ -75,6 +75,7 @@ class MemoryState:
     port_security: bool = True
     keypairs: set[str] = field(default_factory=lambda: {"ops"})
     zones: set[str] = field(default_factory=lambda: {"nova"})
+    block_zones: set[str] = field(default_factory=lambda: {"nova"})
     quota: Limits = UNLIMITED
     hosts: int | None = None
     page_size: int = 1000

@@ -154,9 +154,9 @@ class Networking(Service):
 
         return self._recovery.create([text], create, lambda: {lock.text: lock for lock in self.locks(cluster)})[text]
 
-    def create_rules(self, security_group_id: str, rules: Iterable[Rule]) -> None:
+    def create_rules(self, security_group_id: str, rules: Iterable[Rule], description: str = "") -> None:
         """See ``base.Cloud``. Where one of the rules exists, Neutron makes none: then they are made one by one."""
-        bodies = [rule_body(security_group_id, rule) for rule in rules]
+        bodies = [rule_body(security_group_id, rule, description) for rule in rules]
         if bodies and not self._made_rules(bodies):
             for body in bodies:
                 self._made_rules([body])
@@ -190,6 +190,11 @@ class Networking(Service):
             if error.status == 409:
                 error.hint = "something still uses it: delete the servers and ports first, then try again"
             raise
+
+    def delete_rule(self, rule_id: str) -> None:
+        """See ``base.Cloud``."""
+        with calling(f"delete security group rule {rule_id}"):
+            self._network.delete_security_group_rule(rule_id, ignore_missing=True)
 
     def delete_lock(self, lock_id: str) -> None:
         """See ``base.Cloud``."""

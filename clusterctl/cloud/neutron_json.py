@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from clusterctl.resources import Lock, Port, PortRequest, Rule, SecurityGroup
+from clusterctl.resources import Lock, Port, PortRequest, Rule, SecurityGroup, StoredRule
 
 _TCP = ("tcp", "6")  # Neutron keeps the protocol as it was given
 
@@ -18,9 +18,19 @@ def port_of(port: Any) -> Port:
 
 
 def security_group_of(group: Any) -> SecurityGroup:
-    """A security group with its ingress TCP rules; rules for the members of another group are left out."""
-    rules = (_rule_of(rule, group.id) for rule in group.security_group_rules or ())
-    return SecurityGroup(group.id, group.name, frozenset(rule for rule in rules if rule))
+    """A security group with its ingress rules; those of its own mark are clusterctl's."""
+    raw = [rule for rule in group.security_group_rules or () if rule["direction"] == "ingress"]
+    mark = group.description or None
+    stored = tuple(
+        StoredRule(
+            each.get("id") or "",
+            rule := _rule_of(each, group.id),
+            str(rule or _text(each)),
+            each.get("description") == mark,
+        )
+        for each in raw
+    )
+    return SecurityGroup(group.id, group.name, frozenset(each.rule for each in stored if each.rule), stored)
 
 
 def lock_of(group: Any) -> Lock:
@@ -29,12 +39,28 @@ def lock_of(group: Any) -> Lock:
 
 
 def _rule_of(raw: Mapping[str, Any], group_id: str) -> Rule | None:
-    other_group = raw.get("remote_group_id") not in (None, group_id)
-    if raw["direction"] != "ingress" or raw.get("protocol") not in _TCP or other_group or raw["port_range_min"] is None:
+    """An ingress rule; None for another protocol, and for the members of another group."""
+    other_group = raw.get("remote_group_id") not in (None, group_id) or raw.get("remote_address_group_id")
+    if raw.get("protocol") not in _TCP or other_group or raw["port_range_min"] is None:
         return None
-    anyone = "::/0" if raw["ethertype"] == "IPv6" else "0.0.0.0/0"
-    source = None if raw.get("remote_group_id") else _network(raw.get("remote_ip_prefix") or anyone)
+    # clusterctl asks for IPv4 of the members; the same for IPv6 is another rule
+    if raw.get("remote_group_id") and raw["ethertype"] == "IPv6":
+        return None
+    source = None if raw.get("remote_group_id") else _network(raw.get("remote_ip_prefix") or _anyone(raw))
     return Rule(raw["port_range_min"], raw["port_range_max"], source)
+
+
+def _text(raw: Mapping[str, Any]) -> str:
+    """A rule of another kind, in words: ``udp/53 from 192.0.2.0/24``."""
+    low, high = raw.get("port_range_min"), raw.get("port_range_max")
+    ports = "" if low is None else f"/{low}" if low == high else f"/{low}-{high}"
+    group = raw.get("remote_group_id") or raw.get("remote_address_group_id")
+    source = f"the members of {group}" if group else raw.get("remote_ip_prefix") or _anyone(raw)
+    return f"{raw.get('protocol') or 'any protocol'}{ports} from {source}"
+
+
+def _anyone(raw: Mapping[str, Any]) -> str:
+    return "::/0" if raw["ethertype"] == "IPv6" else "0.0.0.0/0"
 
 
 def _network(prefix: str) -> str:
@@ -42,11 +68,12 @@ def _network(prefix: str) -> str:
     return str(ipaddress.ip_network(prefix, strict=False))
 
 
-def rule_body(group_id: str, rule: Rule) -> dict[str, Any]:
+def rule_body(group_id: str, rule: Rule, description: str) -> dict[str, Any]:
     """The rule as Neutron takes it."""
     of_v6 = rule.source is not None and ipaddress.ip_network(rule.source, strict=False).version == 6
     return {
         "security_group_id": group_id,
+        "description": description,
         "direction": "ingress",
         "ethertype": "IPv6" if of_v6 else "IPv4",
         "protocol": "tcp",

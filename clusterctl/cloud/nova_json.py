@@ -14,6 +14,7 @@ GOING = frozenset({"DELETED", "SOFT_DELETED"})
 def server_of(raw: Mapping[str, Any]) -> Server:
     """A server of a detailed list at microversion 2.47 or later (flavor embedded)."""
     metadata = dict(raw["metadata"])
+    network, address = _fixed_address(raw.get("addresses") or {})
     image = raw.get("image") or {}  # an empty string for servers booted from a volume
     return Server(
         id=raw["id"],
@@ -21,7 +22,7 @@ def server_of(raw: Mapping[str, Any]) -> Server:
         status=raw["status"],
         group=metadata.get(KEY_GROUP, ""),
         node=metadata.get(KEY_NODE),
-        address=_fixed_address(raw.get("addresses") or {}),
+        address=address,
         image_id=image.get("id"),
         flavor=raw["flavor"]["original_name"],
         services=services_of(metadata),
@@ -31,13 +32,20 @@ def server_of(raw: Mapping[str, Any]) -> Server:
         metadata=metadata,
         launched=raw.get("OS-SRV-USG:launched_at") is not None,
         host_id=raw.get("hostId") or "",
+        zone=raw.get("OS-EXT-AZ:availability_zone") or "",
+        network=network,
+        keypair=raw.get("key_name") or "",
     )
 
 
-def _fixed_address(addresses: Mapping[str, Any]) -> str | None:
-    """The first fixed address, IPv4 before IPv6; floating ones are not the node's own."""
-    fixed = [a for network in addresses.values() for a in network if a.get("OS-EXT-IPS:type", "fixed") == "fixed"]
-    return str(min(fixed, key=lambda a: int(a["version"]))["addr"]) if fixed else None
+def _fixed_address(addresses: Mapping[str, Any]) -> tuple[str, str | None]:
+    """The first fixed address with its network, IPv4 before IPv6; floating ones are not the node's own."""
+    listed = [(name, each) for name, network in addresses.items() for each in network]
+    fixed = [(name, each) for name, each in listed if each.get("OS-EXT-IPS:type", "fixed") == "fixed"]
+    if not fixed:
+        return "", None
+    name, first = min(fixed, key=lambda item: int(item[1]["version"]))
+    return name, str(first["addr"])
 
 
 def server_group_of(raw: Mapping[str, Any]) -> ServerGroup:

@@ -39,6 +39,9 @@ class Volume(StrictModel):
 
     size: int = Field(ge=1, le=16384, description="GiB")
     mount: MountPoint = Field(description="mount point on the node")
+    availability_zone: Text | None = Field(
+        default=None, description="zone of block storage; by default the server's, where block storage has it"
+    )
 
 
 class Group(StrictModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from clusterctl.plan import make_plan, wanted_rules
-from clusterctl.resources import Observed, Port, Rule, SecurityGroup, Server, ServerGroup, Volume
+from clusterctl.resources import Observed, Port, Rule, SecurityGroup, Server, ServerGroup, StoredRule, Volume
 from tests.unit.specs import demo, demo_spec
 
 
@@ -91,6 +91,43 @@ def test_surplus_and_duplicates_are_named_and_never_deleted() -> None:
     assert "demo-control-1: 2 servers have this identity" in text
     assert "demo-control-4: is not in the file any more" in text
     assert "group builders: 1 agents more than the file's 1" in text
+
+
+def stored(rule: Rule | None, *, ours: bool, text: str = "") -> StoredRule:
+    return StoredRule(f"id-{rule or text}", rule, str(rule or text), ours)
+
+
+def with_rules(*rules: StoredRule) -> Observed:
+    every = (*(stored(rule, ours=True) for rule in wanted_rules(demo_spec())), *rules)
+    group = SecurityGroup("sg", "clusterctl.demo", frozenset(each.rule for each in every if each.rule), every)
+    return replace(whole(), security_groups=(group,))
+
+
+def test_a_rule_of_ours_that_the_file_has_no_more_is_dropped() -> None:
+    old, ports = stored(Rule(22, 22, "192.0.2.0/24"), ours=True), stored(Rule(8000, 8100), ours=True)
+    plan = make_plan(demo_spec(), with_rules(old, ports))
+    assert plan.drop_rules == (old, ports)
+    assert (plan.early_rules, plan.late_rules) == ((old,), (ports,))
+    assert not plan.empty
+    assert not plan.makes_nodes
+    assert plan.lines() == ["- 2 security group rules: tcp/22 from 192.0.2.0/24, tcp/8000-8100 from members"]
+    assert plan.problems == ()
+
+
+def test_a_rule_of_others_is_a_problem_and_stays() -> None:
+    rules = (
+        stored(Rule(8080, 8080, "0.0.0.0/0"), ours=False),
+        stored(None, ours=False, text="udp/53 from 0.0.0.0/0"),
+        stored(Rule(22, 22, "198.51.100.0/24"), ours=False),  # what the file wants, whoever made it
+    )
+    plan = make_plan(demo_spec(), with_rules(*rules))
+    assert plan.empty
+    assert plan.problems == (
+        "security group rule id-tcp/8080 from 0.0.0.0/0 (tcp/8080 from 0.0.0.0/0): is not of the file and not made by "
+        "clusterctl; `openstack security group rule delete id-tcp/8080 from 0.0.0.0/0` removes it",
+        "security group rule id-udp/53 from 0.0.0.0/0 (udp/53 from 0.0.0.0/0): is not of the file and not made by "
+        "clusterctl; `openstack security group rule delete id-udp/53 from 0.0.0.0/0` removes it",
+    )
 
 
 def test_a_missing_rule_is_added_and_an_own_rule_is_left_alone() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -29,6 +29,7 @@ class Remedy(StrEnum):
     DELETE_PORT = "delete the port"
     DELETE_SERVER_GROUP = "delete the server group"
     DELETE_SECURITY_GROUP = "delete the security group"
+    DELETE_RULE = "delete the rule"
     REACTIVATE = "put the agent back in service"
     NONE = "nothing by itself"  # a person must judge
 
@@ -61,7 +62,7 @@ class Finding:
 
 
 def diagnose(
-    spec: ClusterSpec, observed: Observed, look: Look, agents: Mapping[str, Agent] | None, own: Iterable[str] = ()
+    spec: ClusterSpec, observed: Observed, look: Look, agents: Mapping[str, Agent] | None, own: Collection[str] = ()
 ) -> list[Finding]:
     """Everything that is wrong, in the order in which it is mended.
 
@@ -181,12 +182,20 @@ def _groups(spec: ClusterSpec, observed: Observed) -> Iterator[Finding]:
         yield Finding(name, f"security group {sg.id} has its name, too", Remedy.DELETE_SECURITY_GROUP, sg.id)
 
 
-def _missing(spec: ClusterSpec, observed: Observed, servers: Sequence[Server], own: Iterable[str]) -> Iterator[Finding]:
+def _missing(
+    spec: ClusterSpec, observed: Observed, servers: Sequence[Server], own: Collection[str]
+) -> Iterator[Finding]:
     plan = make_plan(spec, observed, own)
     if plan.create_security_group or plan.add_rules:
         yield Finding(security_group_name(spec.cluster), "lacks rules or is missing", Remedy.MAKE)
     for action in plan.server_groups:
         yield Finding(action.name, "is missing", Remedy.MAKE)
+    name = security_group_name(spec.cluster)
+    for stored in plan.drop_rules:
+        yield Finding(name, f"lets in {stored.text}, which the file doesn't", Remedy.DELETE_RULE, stored.id)
+    for stored in plan.foreign_rules:
+        found = f"lets in {stored.text}, which is not of the file and not made by clusterctl"
+        yield Finding(name, found, Remedy.NONE, stored.id, f"`openstack security group rule delete {stored.id}`")
     booted = {node.name for node in plan.boot}
     for node in plan.boot:
         failed = next((s for s in observed.servers if s.node == node.name and failed_build(s)), None)

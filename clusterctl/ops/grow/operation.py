@@ -14,7 +14,7 @@ from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.ops.lifecycle.apply import apply_plan
 from clusterctl.ops.lifecycle.builds import BUILD_TIMEOUT_S, Builds
-from clusterctl.ops.lifecycle.preflight import image_for, look_up, preflight
+from clusterctl.ops.lifecycle.preflight import image_for, look_up, own_cidrs, preflight
 from clusterctl.ops.lifecycle.removal import DELETABLE, delete_servers
 from clusterctl.ops.observe.look import Cluster, Look
 from clusterctl.ops.observe.verify import WaitHealthy
@@ -97,20 +97,25 @@ class Operation:
         Raises:
             ClusterctlError: see ``preflight``, ``apply_plan`` and ``Builds.finish``.
         """
-        with self.progress.phase("plan"):
-            lookup, observed = look_up(spec, self.cloud, self.image), self.observe()
-            plan = make_plan(spec, observed, lookup.network.cidrs)
-            if not everything:
-                plan = plan.limited(nodes=nodes, groups=groups)
-            preflight(spec, plan, lookup, observed, self.cloud)
 
         def mine(server: Server) -> bool:
             return everything or (server.node in nodes if server.node else server.group in groups)
 
-        if not plan.empty or any(mine(server) and server.status == "BUILD" for server in observed.servers):
+        with self.progress.phase("plan"):
+            observed = self.observe()
+            plan = make_plan(spec, observed, own_cidrs(spec, self.cloud) if everything else ())
+            if not everything:
+                plan = plan.limited(nodes=nodes, groups=groups)
+            building = any(mine(server) and server.status == "BUILD" for server in observed.servers)
+            lookup = look_up(spec, self.cloud, self.image) if plan.makes_nodes or building else None
+            preflight(spec, plan, lookup, observed, self.cloud)
+        if not plan.empty or building:
             batches = apply_plan(spec, plan, lookup, observed, self.cloud, self.progress, waiter=self.waiter)
-            builds = Builds(spec, lookup, self.cloud, self.progress, self.waiter, mine, timeout_s=self.build_timeout_s)
-            builds.finish(batches)
+            if lookup is not None:
+                builds = Builds(
+                    spec, lookup, self.cloud, self.progress, self.waiter, mine, timeout_s=self.build_timeout_s
+                )
+                builds.finish(batches)
         return plan.new_servers
 
     def delete(self, servers: Sequence[Server]) -> None:

@@ -10,12 +10,13 @@ from clusterctl.ops.grow.agents import victims
 from clusterctl.ops.grow.diagnosis import Finding, Remedy, diagnose
 from clusterctl.ops.grow.operation import Operation
 from clusterctl.ops.kit.parallel import for_each
+from clusterctl.ops.lifecycle.differences import differences
+from clusterctl.ops.lifecycle.preflight import own_cidrs
 from clusterctl.ops.observe.majority import loss, node_serves
-from clusterctl.plan import make_plan
+from clusterctl.plan import Plan, make_plan
 from clusterctl.remote.masters import Agent, MasterError
 from clusterctl.resources import Observed
 from clusterctl.services import Service
-from clusterctl.spec.types import OWN_NETWORK
 from clusterctl.topology import topology
 
 # For members that were just started or made to take part; a boot of a control node under emulation takes minutes
@@ -58,6 +59,12 @@ def repair(op: Operation, *, mend: bool) -> RepairReport:
             _Mending(op, report).run()
             with op.progress.phase("verify"):
                 op.wait_healthy(op.spec, True)
+            ours = any(finding.remedy is Remedy.DELETE_RULE for finding in report.findings)
+            if ours and (late := _plan(op).late_rules):
+                # no agent serves there any more; Neutron cuts connections when rules go: asked again
+                for_each(op.cloud.delete_rule, [stored.id for stored in late])
+                with op.progress.phase("verify"):
+                    op.wait_healthy(op.spec, True)
         report.healthy = True
     report.left = [finding.line for finding in report.findings if finding.remedy is Remedy.NONE]
     report.healthy = report.healthy or not report.findings
@@ -69,15 +76,13 @@ def repair(op: Operation, *, mend: bool) -> RepairReport:
 
 def _diagnose(op: Operation) -> list[Finding]:
     observed = op.observe()
-    return diagnose(op.spec, observed, op.look(op.spec), _registered(op, observed), _own_cidrs(op))
+    found = diagnose(op.spec, observed, op.look(op.spec), _registered(op, observed), own_cidrs(op.spec, op.cloud))
+    others = differences(op.spec, observed, op.cloud)
+    return [*found, *(Finding(each.subject, each.found, Remedy.NONE, advice=each.cure) for each in others)]
 
 
-def _own_cidrs(op: Operation) -> tuple[str, ...]:
-    """Of the nodes' network, where the file means them."""
-    if OWN_NETWORK not in op.spec.access.ssh_from:
-        return ()
-    network = op.cloud.network(op.spec.network, with_free_addresses=True)
-    return network.cidrs if network else ()
+def _plan(op: Operation) -> Plan:
+    return make_plan(op.spec, op.observe(), own_cidrs(op.spec, op.cloud))
 
 
 def _registered(op: Operation, observed: Observed) -> dict[str, Agent] | None:
@@ -105,6 +110,9 @@ class _Mending:
             for_each(cloud.delete_port, self._ids(Remedy.DELETE_PORT))
             for_each(cloud.delete_server_group, self._ids(Remedy.DELETE_SERVER_GROUP))
             self._delete_security_groups()
+            if self._ids(Remedy.DELETE_RULE):
+                early = _plan(op).early_rules
+                for_each(cloud.delete_rule, [stored.id for stored in early])
         self._renew()
         op.drains(cloud.servers(op.spec.cluster)).reactivate(self._ids(Remedy.REACTIVATE))
 

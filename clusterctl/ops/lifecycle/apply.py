@@ -23,7 +23,7 @@ from clusterctl.plan import Plan, ServerGroupAction
 from clusterctl.render.userdata import user_data
 from clusterctl.resources import Observed, PortRequest, SecurityGroup, ServerRequest
 from clusterctl.services import Service
-from clusterctl.spec.model import ClusterSpec
+from clusterctl.spec.model import ClusterSpec, Volume
 from clusterctl.topology import NamedNode, Topology, topology
 from clusterctl.variables import Variables, control_addresses, pool_variables, variables_of
 
@@ -33,7 +33,7 @@ _Made = r.Port | r.Volume | r.ServerGroup
 def apply_plan(
     spec: ClusterSpec,
     plan: Plan,
-    lookup: Lookup,
+    lookup: Lookup | None,
     observed: Observed,
     cloud: Cloud,
     progress: Progress,
@@ -44,6 +44,7 @@ def apply_plan(
     """Makes what ``plan`` names: groups, ports and volumes first, then all servers at once (D3).
 
     Args:
+        lookup: None only for a plan that makes no nodes.
         new_batch: gives the suffix that keeps the names of a batch of agents apart from others.
 
     Returns:
@@ -59,9 +60,13 @@ def apply_plan(
     with progress.phase("prepare"):
         delete_servers(spec.cluster, [server.id for server in plan.discard], cloud, progress, waiter)
         sg = _security_group(spec, plan, observed, cloud)
+        if lookup is None:
+            for action in plan.server_groups:
+                cloud.create_server_group(action.name, action.policy)
+            return frozenset()
         jobs: list[Callable[[], list[_Made]]] = [
             partial(_create_ports, spec, plan.ports, lookup, sg, cloud),
-            *(partial(_create_volume, spec, node, cloud) for node in plan.volumes),
+            *(partial(_create_volume, spec, node, lookup, cloud) for node in plan.volumes),
             *(partial(_create_group, group, cloud) for group in plan.server_groups),
         ]
         made = [each for some in for_each(lambda job: job(), jobs) for each in some]
@@ -108,7 +113,7 @@ def server_requests(
                 world,
                 name=node.name,
                 user_data=data,
-                metadata=_named_metadata(node),
+                metadata=_named_metadata(node, spec.groups[node.group].volume),
                 port_id=port.id,
                 volume_id=volume.id if volume else None,
             )
@@ -170,6 +175,7 @@ def _request(
             r.KEY_GROUP: group,
             r.KEY_SERVICES: ",".join(spec.groups[group].services),
             r.KEY_IMAGE: image.name,
+            **({r.KEY_FAMILY: family} if (family := image.properties.get("clusterctl_family")) else {}),
             **releases.marks(releases.of_image(image)),
             **metadata,
         },
@@ -185,8 +191,8 @@ def _request(
     )
 
 
-def _named_metadata(node: NamedNode) -> dict[str, str]:
-    found = {r.KEY_NODE: node.name}
+def _named_metadata(node: NamedNode, volume: Volume | None) -> dict[str, str]:
+    found = {r.KEY_NODE: node.name, **({r.KEY_MOUNT: volume.mount} if volume else {})}
     if Service.ZOOKEEPER in node.services:
         found[r.KEY_MYID] = str(node.myid)
     return found
@@ -199,7 +205,8 @@ def _security_group(spec: ClusterSpec, plan: Plan, observed: Observed, cloud: Cl
     else:
         sg = min((g for g in observed.security_groups if g.name == name), key=lambda g: g.id)
     if plan.add_rules:
-        cloud.create_rules(sg.id, plan.add_rules)
+        cloud.create_rules(sg.id, plan.add_rules, r.owner_mark(spec.cluster))
+    for_each(cloud.delete_rule, [stored.id for stored in plan.early_rules])
     return sg
 
 
@@ -216,14 +223,17 @@ def _create_group(wanted: ServerGroupAction, cloud: Cloud) -> list[_Made]:
     return [cloud.create_server_group(wanted.name, wanted.policy)]
 
 
-def _create_volume(spec: ClusterSpec, node: NamedNode, cloud: Cloud) -> list[_Made]:
+def _create_volume(spec: ClusterSpec, node: NamedNode, lookup: Lookup, cloud: Cloud) -> list[_Made]:
     wanted = spec.groups[node.group].volume
     assert wanted is not None  # noqa: S101  (the plan names only nodes of groups with a volume)
+    # 'zone:host' of an administrator names a compute host, too
+    zone = (node.zone or "").partition(":")[0]
     volume = cloud.create_volume(
         name=node.name,
         size_gib=wanted.size,
         metadata={r.KEY_CLUSTER: spec.cluster, r.KEY_GROUP: node.group, r.KEY_NODE: node.name},
-        zone=None,
+        # Nova refuses a volume of another zone where [cinder] cross_az_attach is off; zones of compute only have none
+        zone=wanted.availability_zone or (zone if zone in lookup.volume_zones else None),
     )
     return [volume]
 

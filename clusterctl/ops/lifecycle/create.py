@@ -5,17 +5,19 @@ that nothing is to be done.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError, UnhealthyError
 from clusterctl.ops.kit.lock import Guard
+from clusterctl.ops.kit.parallel import for_each
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.ops.lifecycle.apply import apply_plan
 from clusterctl.ops.lifecycle.builds import BUILD_TIMEOUT_S, Builds
-from clusterctl.ops.lifecycle.preflight import Lookup, look_up, preflight
+from clusterctl.ops.lifecycle.differences import differences
+from clusterctl.ops.lifecycle.preflight import Lookup, look_up, own_cidrs, preflight
 from clusterctl.ops.observe.verify import WaitHealthy
 from clusterctl.plan import Plan, make_plan
 from clusterctl.resources import Observed
@@ -55,8 +57,10 @@ class CreateReport:
         }
 
 
-def plan_cluster(spec: ClusterSpec, cloud: Cloud, image: str | None = None) -> tuple[Lookup, Observed, Plan]:
-    """Looks names up, observes, plans: reads only.
+def plan_cluster(spec: ClusterSpec, cloud: Cloud, image: str | None = None) -> tuple[Lookup | None, Observed, Plan]:
+    """Observes, plans, and looks up the names of the file, but only if nodes are to be made: reads only.
+
+    A second operator, whose key pair has another name, may look after a cluster that is whole.
 
     Args:
         image: as of ``look_up``.
@@ -64,9 +68,11 @@ def plan_cluster(spec: ClusterSpec, cloud: Cloud, image: str | None = None) -> t
     Raises:
         InputError: the file names what the cloud doesn't have.
     """
-    lookup = look_up(spec, cloud, image)
     observed = cloud.observe(spec.cluster)
-    return lookup, observed, make_plan(spec, observed, lookup.network.cidrs)
+    plan = make_plan(spec, observed, own_cidrs(spec, cloud))
+    lookup = look_up(spec, cloud, image) if plan.makes_nodes or _building(observed) else None
+    found = differences(spec, observed, cloud)
+    return lookup, observed, replace(plan, problems=(*plan.problems, *(each.line for each in found)))
 
 
 def create(
@@ -101,7 +107,7 @@ def create(
     guard = guard or Guard("create", file)
     with ExitStack() as stack:
         # of a run that was killed: a build that fails is made again
-        building = any(server.status == "BUILD" for server in observed.servers)
+        building = _building(observed)
         if plan.empty and not building:
             guard.clear(spec.cluster, cloud)
         else:
@@ -109,17 +115,24 @@ def create(
             with progress.phase("plan"):
                 # what another command did until now
                 observed = cloud.observe(spec.cluster)
-                plan = make_plan(spec, observed, lookup.network.cidrs)
+                plan = replace(make_plan(spec, observed, own_cidrs(spec, cloud)), problems=plan.problems)
+                lookup = lookup or (look_up(spec, cloud, image) if plan.makes_nodes or building else None)
         rebuilt: tuple[str, ...] = ()
         try:
             if not plan.empty or building:
                 batches = apply_plan(spec, plan, lookup, observed, cloud, progress, waiter=waiter)
-                builds = Builds(spec, lookup, cloud, progress, waiter or Waiter(), timeout_s=build_timeout_s)
-                rebuilt = builds.finish(batches)
+                if lookup is not None:
+                    builds = Builds(spec, lookup, cloud, progress, waiter or Waiter(), timeout_s=build_timeout_s)
+                    rebuilt = builds.finish(batches)
             report = None
             if wait_healthy is not None:
                 with progress.phase("verify"):
                     report = wait_healthy(spec, not plan.empty or building)
+                if plan.late_rules:
+                    # No agent serves there any more. Neutron cuts connections when rules go: asked again
+                    for_each(cloud.delete_rule, [stored.id for stored in plan.late_rules])
+                    with progress.phase("verify"):
+                        report = wait_healthy(spec, True)
         except ClusterctlError as error:
             raise _with_remains(error, spec, cloud, file) from error
     return CreateReport(
@@ -132,6 +145,10 @@ def create(
         problems=plan.problems,
         rebuilt=rebuilt,
     )
+
+
+def _building(observed: Observed) -> bool:
+    return any(server.status == "BUILD" for server in observed.servers)
 
 
 def _with_remains(error: ClusterctlError, spec: ClusterSpec, cloud: Cloud, file: str) -> ClusterctlError:

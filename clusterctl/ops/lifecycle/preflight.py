@@ -24,12 +24,14 @@ class Lookup:
     Attributes:
         images: of the family, newest first; or the one of that exact name or id.
         any_release: takes the first of them whatever is in it: the operator said so.
+        volume_zones: of block storage; empty if no group has a volume.
     """
 
     images: tuple[Image, ...]
     network: Network
     flavors: dict[str, Flavor]  # by the name or id that the file uses
     any_release: bool = False
+    volume_zones: frozenset[str] = frozenset()
 
 
 def look_up(spec: ClusterSpec, cloud: Cloud, image: str | None = None) -> Lookup:
@@ -57,6 +59,14 @@ def look_up(spec: ClusterSpec, cloud: Cloud, image: str | None = None) -> Lookup
     if not cloud.has_keypair(spec.keypair):
         problems.append(f"keypair: found {spec.keypair!r}, and your user has no keypair of that name")
     problems += _unknown_zones(spec, cloud)
+    wanted = {name: group.volume for name, group in spec.groups.items() if group.volume}
+    volume_zones = frozenset(cloud.volume_zones() if wanted else ())
+    problems += [
+        f"groups.{name}.volume.availability_zone: found {volume.availability_zone!r}; allowed: "
+        f"{', '.join(sorted(volume_zones)) or 'none, the cloud has no block storage'}"
+        for name, volume in wanted.items()
+        if volume.availability_zone and volume.availability_zone not in volume_zones
+    ]
     if problems or network is None:
         raise InputError(
             "\n".join(problems),
@@ -64,7 +74,7 @@ def look_up(spec: ClusterSpec, cloud: Cloud, image: str | None = None) -> Lookup
         )
     used = {group.flavor for group in spec.groups.values()}
     flavors = {name: known[name] for name in used}
-    return Lookup(tuple(images), network, flavors, any_release=image is not None)
+    return Lookup(tuple(images), network, flavors, any_release=image is not None, volume_zones=volume_zones)
 
 
 def network_problems(key: str, name: str, network: Network | None) -> Iterator[str]:
@@ -91,6 +101,14 @@ def source_problems(key: str, access: Access, network: Network | None) -> Iterat
             f"{key}.ssh_from: found {OWN_NETWORK!r}, and the subnets of {network.name} can't be seen by your project; "
             "allowed: CIDRs"
         )
+
+
+def own_cidrs(spec: ClusterSpec, cloud: Cloud) -> tuple[str, ...]:
+    """Of the nodes' network, where ``ssh_from`` means them; no call otherwise."""
+    if OWN_NETWORK not in spec.access.ssh_from:
+        return ()
+    network = cloud.network(spec.network, with_free_addresses=True)
+    return network.cidrs if network else ()
 
 
 def named_images(cloud: Cloud, wanted: str) -> list[Image]:
@@ -140,20 +158,25 @@ def _unknown_zones(spec: ClusterSpec, cloud: Cloud) -> Iterator[str]:
             yield f"{key}: found {zone!r}; allowed: {', '.join(sorted(zones))}"
 
 
-def preflight(spec: ClusterSpec, plan: Plan, lookup: Lookup, observed: Observed, cloud: Cloud) -> None:
+def preflight(spec: ClusterSpec, plan: Plan, lookup: Lookup | None, observed: Observed, cloud: Cloud) -> None:
     """Checks that ``plan`` fits quotas, addresses and flavors; no call for an empty plan.
+
+    Args:
+        lookup: needed only by a plan that makes nodes.
 
     Raises:
         ClusterctlError: it doesn't fit, every shortfall is in the message; or there is no image (``image_for``).
     """
     if plan.empty:
         return
-    images = {group: image_for(spec, lookup, group, observed.servers) for group in plan.groups_of_new_servers}
-    shortfalls = [*_flavor_fit(spec, lookup, images), *_quota(spec, plan, lookup, observed, cloud.limits())]
-    addresses = len(plan.ports) + sum(pool.count for pool in plan.pools)
-    free = lookup.network.free_addresses
-    if free is not None and addresses > free:
-        shortfalls.append(f"network {lookup.network.name}: {addresses} addresses needed, {free} free")
+    shortfalls: list[str] = []
+    if lookup is not None:
+        images = {group: image_for(spec, lookup, group, observed.servers) for group in plan.groups_of_new_servers}
+        shortfalls += _flavor_fit(spec, lookup, images)
+        addresses, free = len(plan.ports) + sum(pool.count for pool in plan.pools), lookup.network.free_addresses
+        if free is not None and addresses > free:
+            shortfalls.append(f"network {lookup.network.name}: {addresses} addresses needed, {free} free")
+    shortfalls += _quota(spec, plan, lookup.flavors if lookup else {}, observed, cloud.limits())
     if shortfalls:
         raise ClusterctlError(
             f"cluster {spec.cluster} does not fit into the project; nothing was created:\n" + "\n".join(shortfalls),
@@ -193,9 +216,11 @@ def _too_small(spec: ClusterSpec, name: str, flavor: Flavor) -> str | None:
     return None
 
 
-def _quota(spec: ClusterSpec, plan: Plan, lookup: Lookup, observed: Observed, free: Limits) -> Iterator[str]:
+def _quota(
+    spec: ClusterSpec, plan: Plan, known: Mapping[str, Flavor], observed: Observed, free: Limits
+) -> Iterator[str]:
     demand = [(node.group, 1) for node in plan.boot] + [(pool.group, pool.count) for pool in plan.pools]
-    flavors = [(lookup.flavors[spec.groups[group].flavor], count) for group, count in demand]
+    flavors = [(known[spec.groups[group].flavor], count) for group, count in demand]
     volume_gib = [v.size for node in plan.volumes if (v := spec.groups[node.group].volume) is not None]
     groups = int(plan.create_security_group is not None) + 1
     needs: list[tuple[str, float, int | None, str]] = [

@@ -239,13 +239,17 @@ class FakeApi:
         found["status"] = after
         return Reply(202)
 
-    def _network(self, method: str, path: str, query: dict[str, str], body: Any) -> Reply:
+    def _network(  # noqa: PLR0911  # a dispatcher
+        self, method: str, path: str, query: dict[str, str], body: Any
+    ) -> Reply:
         if path.startswith("/network-ip-availabilities"):
             known = self.availability
             return Reply(200, {"network_ip_availability": known}) if known else _neutron_error(403, "not allowed")
         if path.startswith("/quotas"):
             return Reply(200, {"quota": self.quotas}) if self.quotas else _neutron_error(404, "no such thing")
         if path.startswith("/security-group-rules"):
+            if method == "DELETE":
+                return self._delete_rule(path.rsplit("/", 1)[1])
             return self._rules(body["security_group_rules"])
         kind = path.split("/")[1].replace("-", "_")
         kept: list[Body] = getattr(self, kind)
@@ -272,10 +276,20 @@ class FakeApi:
 
     def _rules(self, rules: list[Body]) -> Reply:
         [group] = [g for g in self.security_groups if g["id"] == rules[0]["security_group_id"]]
-        if any(rule in group["security_group_rules"] for rule in rules):
+        kept: list[Body] = group["security_group_rules"]
+        if any(rule.items() <= other.items() for rule in rules for other in kept):
             return _neutron_error(409, "Security group rule already exists. Rule id is 1.")
-        group["security_group_rules"] += rules
-        return Reply(201, {"security_group_rules": rules})
+        made = [{"id": f"rule-{len(kept) + number}", **rule} for number, rule in enumerate(rules)]
+        kept += made
+        return Reply(201, {"security_group_rules": made})
+
+    def _delete_rule(self, rule_id: str) -> Reply:
+        for group in self.security_groups:
+            for rule in group["security_group_rules"]:
+                if rule["id"] == rule_id:
+                    group["security_group_rules"].remove(rule)
+                    return Reply(204)
+        return _neutron_error(404, "Security group rule could not be found.")
 
     def _volume(  # noqa: PLR0911  # a dispatcher
         self, method: str, path: str, query: dict[str, str], body: Any

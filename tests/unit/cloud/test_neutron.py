@@ -107,8 +107,14 @@ def test_only_ports_and_groups_with_our_mark_in_our_project(cloud: OpenStackClou
 def test_rules_are_read_back_as_they_were_asked_for(cloud: OpenStackCloud, api: FakeApi) -> None:
     rules = {Rule(22, 22, "10.0.0.0/8"), Rule(2181, 2181), Rule(31000, 32000), Rule(22, 22, "fd00::/8")}
     group = cloud.create_security_group("clusterctl.ci", MARK)
-    cloud.create_rules(group.id, rules)
-    assert cloud.security_groups("ci")[0].rules == rules
+    cloud.create_rules(group.id, rules, MARK)
+    found = cloud.security_groups("ci")[0]
+    assert found.rules == rules
+    assert {each.rule for each in found.stored if each.ours} == rules
+    gone = next(each for each in found.stored if each.text == "tcp/22 from 10.0.0.0/8")
+    cloud.delete_rule(gone.id)
+    cloud.delete_rule(gone.id)
+    assert cloud.security_groups("ci")[0].rules == rules - {gone.rule}
     assert len(api.sent("POST", "/security-group-rules")) == 1
     v6 = [rule for rule in api.security_groups[0]["security_group_rules"] if rule["ethertype"] == "IPv6"]
     assert [rule["remote_ip_prefix"] for rule in v6] == ["fd00::/8"]
@@ -121,13 +127,34 @@ def test_rules_are_read_back_as_they_were_asked_for(cloud: OpenStackCloud, api: 
         {"protocol": "udp"},
         {"protocol": None, "port_range_min": None, "port_range_max": None},
         {"remote_group_id": "another"},
+        {"remote_group_id": "g1", "ethertype": "IPv6"},
     ],
 )
 def test_rules_of_other_kinds_are_left_out(cloud: OpenStackCloud, api: FakeApi, other: dict[str, object]) -> None:
     base = {"direction": "ingress", "ethertype": "IPv4", "protocol": "tcp", "port_range_min": 1, "port_range_max": 2}
     group = {"id": "g1", "name": "n", "description": MARK, "project_id": PROJECT}
     api.security_groups = [{**group, "security_group_rules": [{**base, **other}, {**base, "protocol": "6"}]}]
-    assert cloud.security_groups("ci")[0].rules == {Rule(1, 2, "0.0.0.0/0")}
+    found = cloud.security_groups("ci")[0]
+    assert found.rules == {Rule(1, 2, "0.0.0.0/0")}
+    # what comes in is told, whatever it is
+    assert len(found.stored) == (1 if other.get("direction") == "egress" else 2)
+    assert not any(each.ours for each in found.stored)
+
+
+def test_rules_of_other_kinds_in_words(cloud: OpenStackCloud, api: FakeApi) -> None:
+    rules: list[dict[str, object]] = [
+        {"protocol": "udp", "port_range_min": 53, "port_range_max": 53, "remote_ip_prefix": "10.0.0.0/8"},
+        {"protocol": None, "port_range_min": None, "port_range_max": None, "remote_group_id": "g7"},
+        {"protocol": "icmp", "port_range_min": None, "port_range_max": None},
+    ]
+    base: dict[str, object] = {"direction": "ingress", "ethertype": "IPv4"}
+    group = {"id": "g1", "name": "n", "description": MARK, "project_id": PROJECT}
+    api.security_groups = [{**group, "security_group_rules": [base | rule for rule in rules]}]
+    assert [each.text for each in cloud.security_groups("ci")[0].stored] == [
+        "udp/53 from 10.0.0.0/8",
+        "any protocol from the members of g7",
+        "icmp from 0.0.0.0/0",
+    ]
 
 
 def test_where_a_rule_exists_the_others_are_made_one_by_one(cloud: OpenStackCloud, api: FakeApi) -> None:

@@ -99,6 +99,7 @@ def test_a_server(cloud: OpenStackCloud, api: FakeApi) -> None:
             metadata=api.servers[0]["metadata"],
             launched=False,
             host_id="h1",
+            network="lab",
         )
     ]
 

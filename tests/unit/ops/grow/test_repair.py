@@ -11,7 +11,7 @@ from clusterctl.cloud.faults import Fault
 from clusterctl.errors import CloudError, ClusterctlError
 from clusterctl.ops.grow.diagnosis import Remedy
 from clusterctl.ops.grow.repair import RepairReport, repair
-from clusterctl.resources import KEY_NODE, PortRequest, ServerRequest, owner_mark
+from clusterctl.resources import KEY_NODE, PortRequest, Rule, ServerRequest, owner_mark
 from clusterctl.spec.model import ClusterSpec
 from tests.unit.ops.clouds import kill, revive
 from tests.unit.ops.grow.test_scale import agents_spec, state
@@ -190,6 +190,39 @@ def test_surplus_nodes_are_named_and_kept() -> None:
     running = Running(agents_spec(builders=3, jenkins=2))
     report = mend(running, spec=agents_spec(builders=3, jenkins=1), mend=False)
     assert "demo-jenkins-2: is not in the file; shrink the group with `clusterctl scale`" in report.left[0]
+
+
+def test_rules_of_ours_that_the_file_has_no_more_go_and_those_of_others_are_told() -> None:
+    running = Running(agents_spec())
+    [group] = running.cloud.observe("demo").security_groups
+    old = [Rule(22, 22, "192.0.2.0/24"), Rule(8000, 8100)]
+    running.cloud.create_rules(group.id, old, owner_mark("demo"))
+    running.cloud.create_rules(group.id, [Rule(8080, 8080, "0.0.0.0/0")])
+    report = mend(running)
+    left = running.cloud.observe("demo").security_groups[0].rules
+    assert not left & set(old)
+    assert Rule(8080, 8080, "0.0.0.0/0") in left
+    assert [line.split("; ")[0] for line in report.left] == [
+        "clusterctl.demo: lets in tcp/8080 from 0.0.0.0/0, which is not of the file and not made by clusterctl"
+    ]
+    assert [finding.remedy for finding in mend(running).findings] == [Remedy.NONE]
+
+
+def test_a_drained_agent_needs_nobodys_key_pair() -> None:
+    running = Running(agents_spec())
+    agent = running.agent_on(running.servers("builders")[0])
+    running.masters.drain = {agent: "DRAINED"}
+    running.cloud.keypairs = {"bob"}
+    mend(running)
+    assert running.masters.drain == {}
+
+
+def test_what_can_not_be_changed_in_place_is_told() -> None:
+    running = Running(agents_spec())
+    running.change("demo-control-1", flavor="m1.tiny")
+    report = mend(running, mend=False)
+    assert [(finding.subject, finding.remedy) for finding in report.findings] == [("demo-control-1", Remedy.NONE)]
+    assert "`clusterctl replace FILE demo-control-1`" in report.left[0]
 
 
 def test_data_is_never_deleted() -> None:

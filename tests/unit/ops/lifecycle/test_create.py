@@ -9,9 +9,12 @@ import pytest
 from clusterctl.cloud.faults import Fault
 from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.errors import CloudError, ClusterctlError, InputError
-from clusterctl.resources import Limits, Observed
+from clusterctl.ops.kit.progress import Progress
+from clusterctl.ops.lifecycle.create import create
+from clusterctl.ops.observe.verify import VerifyReport
+from clusterctl.resources import Flavor, Limits, Observed
 from clusterctl.spec.model import ClusterSpec
-from tests.unit.ops.clouds import create_in, demo_cloud, kill, revive
+from tests.unit.ops.clouds import create_in, demo_cloud, guard, kill, revive
 from tests.unit.specs import demo, demo_spec
 
 
@@ -75,6 +78,86 @@ def test_a_flavor_in_which_the_services_can_not_work(settings: dict[str, Any], m
     with pytest.raises(ClusterctlError, match=message):
         create_in(cloud, demo_spec(**settings))
     assert cloud.calls.write == 0
+
+
+def rules_of(cloud: MemoryCloud) -> set[str]:
+    return {str(rule) for group in cloud.observe("demo").security_groups for rule in group.rules}
+
+
+def test_a_narrowed_access_is_narrowed() -> None:
+    cloud = demo_cloud()
+    create_in(cloud, demo_spec())
+    assert "tcp/22 from 198.51.100.0/24" in rules_of(cloud)
+    narrow = demo_spec(access={"ssh_from": ["10.0.0.0/8"]})
+    cloud.keypairs.clear()  # nothing is made that needs one
+    create_in(cloud, narrow)
+    assert {rule for rule in rules_of(cloud) if "/22 from " in rule} == {
+        "tcp/22 from 10.0.0.0/8",
+        "tcp/22 from members",
+    }
+    cloud.reset_calls()
+    create_in(cloud, narrow)
+    assert cloud.calls.write == 0
+
+
+def test_ports_between_members_close_when_the_services_are_as_in_the_file() -> None:
+    cloud, spec = demo_cloud(), demo_spec(mesos={"task_ports": "20000-21000"})
+    create_in(cloud, demo_spec())
+    seen: list[set[str]] = []
+
+    def wait_healthy(_spec: ClusterSpec, _fresh: bool) -> VerifyReport:
+        seen.append({rule for rule in rules_of(cloud) if "-" in rule})
+        return VerifyReport(checks=())
+
+    create(spec, cloud, progress=Progress(), wait_healthy=wait_healthy, guard=guard())
+    old, new = "tcp/31000-32000 from members", "tcp/20000-21000 from members"
+    assert seen == [{old, new}, {new}]  # and asked again, since Neutron cuts connections when a rule goes
+
+
+def test_a_second_operator_looks_after_a_whole_cluster() -> None:
+    """Whose key pair has another name."""
+    cloud = demo_cloud()
+    create_in(cloud, demo_spec())
+    cloud.keypairs = {"bob"}
+    assert create_in(cloud, demo_spec()).created == 0
+    cloud.image_list.clear()
+    assert create_in(cloud, demo_spec()).problems == ()
+
+
+def test_what_can_not_be_changed_in_place_is_named() -> None:
+    cloud = demo_cloud()
+    create_in(cloud, demo_spec())
+    cloud.flavor_list.append(Flavor("f2", "m1.large", 4, 4096, 20))
+    groups = demo()["groups"]
+    groups["control"]["flavor"] = "f2"
+    report = create_in(cloud, demo_spec(groups=groups))
+    assert report.created == 0
+    assert [problem.split(": has ")[0] for problem in report.problems] == [
+        "demo-control-1, demo-control-2, demo-control-3"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("block_zones", "zone", "expected"),
+    [({"a", "b"}, None, ["a", "b"]), ({"nova"}, None, ["", ""]), ({"a", "b", "ceph"}, "ceph", ["ceph", "ceph"])],
+)
+def test_volumes_are_in_the_zones_of_their_servers(
+    block_zones: set[str], zone: str | None, expected: list[str]
+) -> None:
+    cloud = demo_cloud()
+    cloud.zones, cloud.block_zones = {"a", "b"}, block_zones
+    groups = demo()["groups"]
+    volume = {"size": 5, "mount": "/srv/jenkins"} | ({"availability_zone": zone} if zone else {})
+    groups["jenkins"] |= {"count": 2, "volume": volume, "availability_zones": ["a", "b"]}
+    create_in(cloud, demo_spec(groups=groups))
+    assert [v.zone for v in sorted(cloud.volumes("demo"), key=lambda v: v.name)] == expected
+
+
+def test_a_zone_of_volumes_that_block_storage_has_not() -> None:
+    cloud, groups = demo_cloud(), demo()["groups"]
+    groups["jenkins"]["volume"] = {"size": 5, "mount": "/srv/jenkins", "availability_zone": "z"}
+    with pytest.raises(InputError, match=r"groups.jenkins.volume.availability_zone: found 'z'; allowed: nova"):
+        create_in(cloud, demo_spec(groups=groups))
 
 
 def test_again_writes_nothing() -> None:
