@@ -114,6 +114,16 @@ def test_a_rule_of_ours_that_the_file_has_no_more_is_dropped() -> None:
     assert plan.problems == ()
 
 
+def test_without_the_own_networks_addresses_no_rule_for_ssh_is_called_surplus() -> None:
+    spec = demo_spec(access={"ssh_from": "network"})
+    own = stored(Rule(22, 22, "10.50.0.0/22"), ours=True)
+    there = with_rules(own)
+    assert make_plan(spec, there).drop_rules == ()
+    assert [each.text for each in make_plan(spec, there, ("10.50.0.0/22",)).drop_rules] == [
+        "tcp/22 from 198.51.100.0/24"
+    ]
+
+
 def test_a_rule_of_others_is_a_problem_and_stays() -> None:
     rules = (
         stored(Rule(8080, 8080, "0.0.0.0/0"), ours=False),
