@@ -108,6 +108,11 @@ class Daemon:
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int | None:
+        """Of the running process."""
+        return self._process.pid if self._process is not None and self.running else None
+
 
 class Cluster:
     """Three ZooKeepers, three masters, two agents, not yet started.

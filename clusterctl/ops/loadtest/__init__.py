@@ -1,0 +1,1 @@
+"""The load test at work: simulated frameworks on real masters, and what removes them."""
