@@ -3,6 +3,7 @@
 Agents say that they have what they have not: tasks that only sleep fit many times over. Inside `private_network` only.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,11 +42,14 @@ class Field(Cluster):
     def endpoints(self) -> list[Endpoint]:
         return [Endpoint(f"{host}:{MASTER_PORT}") for host in self.hosts]
 
-    def rss_mib(self) -> dict[str, float]:
-        """Memory that each running master holds."""
-        pids = {master.name: master.pid for master in self.masters}
-        pages = {name: int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for name, pid in pids.items() if pid}
-        return {name: count * 4096 / 2**20 for name, count in pages.items()}
+    def most_memory_mib(self) -> dict[str, float]:
+        """The most that each running master ever held, by its address."""
+        found = {}
+        for host, master in zip(self.hosts, self.masters, strict=True):
+            if master.pid:
+                status = Path(f"/proc/{master.pid}/status").read_text()
+                found[host] = int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) / 1024
+        return found
 
     def _master(self, n: int) -> Daemon:
         daemon = super()._master(n)
