@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from clusterctl.load.result import Result
+from clusterctl.load.table import facts, group_rows, percentile_rows
+from clusterctl.load.verdict import Summary
 from clusterctl.ops.observe.status import READY, StatusReport
 from clusterctl.ops.observe.verify import VerifyReport
 
@@ -44,6 +49,25 @@ def render_verify(report: VerifyReport) -> RenderableType:
         mark = Text("ok", style="green") if check.ok else Text("FAILED", style="bold red")
         checks.add_row(mark, check.name, Text(check.detail))
     return checks
+
+
+def render_load(result: Result, summary: Summary) -> RenderableType:
+    """What the test was, its waits, its groups, and the verdict."""
+    about = Table.grid(padding=(0, 2))
+    for name, text in facts(result, summary):
+        about.add_row(Text(name), Text(text))
+    waits, groups = _rows(*percentile_rows(summary)), _rows(*group_rows(result))
+    checks = _table("", "bound")
+    for check in summary.checks:
+        checks.add_row(Text("ok", style="green") if check.ok else Text("FAILED", style="bold red"), Text(check.line))
+    return Group(about, Text(""), waits, Text(""), groups, Text(""), checks)
+
+
+def _rows(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    table = _table(*header)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return table
 
 
 def _table(*columns: str) -> Table:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from clusterctl.load.arrivals import Pattern, schedule
-from clusterctl.spec.model import Label, StrictModel, rule_error
+from clusterctl.spec.types import Label, StrictModel, rule_error
 
 # Every framework of a test has this at the beginning of its name, then the run's id: by it what is left is found
 NAME_PREFIX = "clusterctl-loadtest-"

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, ValidationError
 
 from clusterctl.errors import InputError
 from clusterctl.load.plan import Kind, Plan
-from clusterctl.spec.model import StrictModel
+from clusterctl.spec.types import StrictModel
 
 FORMAT = 1
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import resource
 import secrets
+import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -37,7 +39,7 @@ Ended = Literal["complete", "limit", "interrupted"]
 def run_frameworks(
     plan: Plan, masters: MasterMap, cluster: str, note: Callable[[str], None] = lambda _text: None
 ) -> Result:
-    """Runs the plan; Ctrl-C ends it early and still gives a result.
+    """Runs the plan; Ctrl-C or SIGTERM ends it early and still gives a result.
 
     Args:
         masters: not yet entered.
@@ -73,6 +75,9 @@ class _Driver:
         self._zero = asyncio.get_running_loop().time()
         began, cpu = datetime.now(UTC), time.process_time()
         end = 0.0
+        task = asyncio.current_task()
+        if task is not None and threading.current_thread() is threading.main_thread():
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         async with self._masters:
             try:
                 await self._before()
@@ -82,7 +87,6 @@ class _Driver:
             except asyncio.CancelledError:
                 # Ctrl-C: what was seen so far is worth keeping
                 self._ended = "interrupted"
-                task = asyncio.current_task()
                 if task is not None:
                     task.uncancel()
             finally:

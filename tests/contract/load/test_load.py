@@ -1,7 +1,11 @@
 """Simulated Jenkins frameworks on real Mesos masters."""
 
+import os
+import signal
+
 import pytest
 
+from clusterctl.load.percentiles import NEVER
 from clusterctl.load.plan import Canary, Group, Plan
 from clusterctl.load.result import Result, from_json, to_json
 from clusterctl.load.verdict import Thresholds, summarise
@@ -37,3 +41,46 @@ def test_every_build_of_every_generation_runs_and_nothing_remains(field: Field, 
     assert result.samples[-1].cpus_total == 300
     state = field.operator({"type": "GET_FRAMEWORKS"})["get_frameworks"]
     assert not state.get("frameworks"), state
+
+
+def test_a_new_leader_is_followed(field: Field) -> None:
+    """The leading master dies under load: its frameworks go on at the next one, and every build runs."""
+    group = Group(name="jenkins", kind="always", count=10, builds=2, arrival="steady", start_s=4, over_s=20, run_s=1)
+    plan = Plan(groups=(group,), canary=Canary(turns=1, start_s=15), limit_s=120, user="root")
+    leader = field.leader()
+    master = field.masters[field.hosts.index(leader)]
+    killed: list[str] = []
+
+    def kill_once(text: str) -> None:
+        if int(text.split(maxsplit=1)[0]) >= 8 and not killed and master.pid:
+            killed.append(text)
+            os.kill(master.pid, signal.SIGKILL)
+
+    result = run_frameworks(
+        plan, MasterMap(field.endpoints), "test", lambda text: kill_once(text) if ":" in text else None
+    )
+
+    assert killed
+    assert result.ended == "complete"
+    assert result.leaders[0] == f"{leader}:5050"
+    assert len(result.leaders) > 1
+    summary = summarise(result, Thresholds())
+    assert (summary.builds, summary.unfinished, summary.failed) == (20, 0, 0)
+    assert all(each.reconnects for each in result.frameworks if each.group == "jenkins")
+    assert all(each.registrations == 1 for each in result.frameworks if each.group == "jenkins")
+
+
+def test_a_hoarder_is_seen(field: Field) -> None:
+    """Without an offer timeout a framework that never answers keeps everything; those that wait are starved."""
+    hoarder = Group(name="hoarder", kind="hoarder", count=1)
+    wanting = Group(name="wanting", kind="on_demand", count=2, builds=1, start_s=3, over_s=1)
+    result = run(field, Plan(groups=(hoarder, wanting), limit_s=15, user="root"))
+
+    assert result.ended == "limit"
+    summary = summarise(result, Thresholds(starved_after_s=8))
+    assert len(summary.starved) == 2
+    assert summary.waits["first offer"] == (NEVER,) * 4
+    assert summary.unfinished == 2
+    greedy = result.frameworks[0]
+    assert greedy.hoarded == greedy.offers >= 2  # the agents that are not reserved
+    assert greedy.hoarded_offer_s > 20

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from clusterctl.load.plan import Canary, Group, Plan
+from clusterctl.load.plan import Canary, Group, Kind, Plan
 from clusterctl.load.result import BuildResult, Driver, FrameworkResult, Result, Sample, Turn
 
 
 def framework(name: str, group: str = "jenkins", *, longest_wait_s: float = 0.0, offers: int = 1) -> FrameworkResult:
     """One of a group."""
-    kind = "marathon" if group == "canary" else "on_demand"
+    kind: Kind = "marathon" if group == "canary" else "on_demand"
     return FrameworkResult(name=name, group=group, kind=kind, role="*", longest_wait_s=longest_wait_s, offers=offers)
 
 

@@ -72,7 +72,7 @@ def test_agents_of_a_group_share_their_user_data(nodes: dict[str, Node]) -> None
 
 
 def noise(length: int) -> str:
-    return "".join(random.Random(1).choices(string.ascii_letters + string.digits, k=length))  # noqa: S311
+    return "".join(random.Random(1).choices(string.ascii_letters + string.digits, k=length))
 
 
 def test_compressed_only_when_too_large(nodes: dict[str, Node]) -> None:

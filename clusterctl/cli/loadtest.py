@@ -1,0 +1,273 @@
+"""The verbs of ``clusterctl loadtest``: ``run``, ``report``, ``clean``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from clusterctl.cli.output import print_json, print_line, print_note, print_rich
+from clusterctl.cli.session import CloudName, File, Json, session
+
+if TYPE_CHECKING:
+    from clusterctl.load.plan import Plan
+    from clusterctl.load.result import Result
+    from clusterctl.load.verdict import Thresholds
+    from clusterctl.spec.model import ClusterSpec
+
+app = typer.Typer(help="Show that no Jenkins master starves: a load of builds, measured.", no_args_is_help=True)
+
+
+class KindName(StrEnum):
+    """How simulated frameworks behave."""
+
+    ON_DEMAND = "on_demand"
+    ALWAYS = "always"
+    SUPPRESS = "suppress"
+
+
+class PatternName(StrEnum):
+    """When builds arrive."""
+
+    STEADY = "steady"
+    POISSON = "poisson"
+    BURST = "burst"
+    MORNING = "morning"
+
+
+MaxStarved = Annotated[int, typer.Option("--max-starved", min=0, help="Frameworks that may starve.")]
+StarvedAfter = Annotated[
+    float,
+    typer.Option("--starved-after", min=0.1, help="Seconds without an offer, while it wants one, that are too long."),
+]
+MaxFirstOffer = Annotated[float, typer.Option("--max-first-offer", min=0, help="p99 of seconds to the first offer.")]
+MaxAgent = Annotated[float, typer.Option("--max-agent", min=0, help="p99 of seconds to the agent, with real masters.")]
+MaxCanary = Annotated[
+    float, typer.Option("--max-canary", min=0, help="Marathon's longest wait for an offer, in seconds.")
+]
+PageFile = Annotated[
+    Path | None, typer.Option("--page", help="Write a page of charts (HTML) to this file.", show_default=False)
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Also beside other work (run) or a test at work (clean).")]
+
+
+@app.command()
+def run(
+    file: File,
+    frameworks_only: Annotated[
+        bool, typer.Option("--frameworks-only", help="Simulated frameworks on Mesos, without Jenkins masters.")
+    ] = False,
+    frameworks: Annotated[int, typer.Option("--frameworks", min=1, max=2000, help="How many.")] = 100,
+    builds: Annotated[int, typer.Option("--builds", min=0, help="Builds of each of them.")] = 3,
+    kind: Annotated[
+        KindName | None,
+        typer.Option("--kind", help="How they behave; as the file's masters by default.", show_default=False),
+    ] = None,
+    decline: Annotated[
+        float | None,
+        typer.Option(
+            "--decline", min=0, help="Seconds for which idle ones decline; as the file says.", show_default=False
+        ),
+    ] = None,
+    arrival: Annotated[PatternName, typer.Option("--arrival", help="When builds arrive.")] = PatternName.POISSON,
+    over: Annotated[
+        float, typer.Option("--over", min=0, max=86400, help="Seconds within which all builds arrive.")
+    ] = 120,
+    duration: Annotated[float, typer.Option("--duration", min=0, max=86400, help="Seconds that a build takes.")] = 5,
+    cpus: Annotated[float, typer.Option("--cpus", min=0.01, help="CPUs of a build.")] = 0.1,
+    mem: Annotated[float, typer.Option("--mem", min=1, help="Memory of a build in MiB.")] = 32,
+    user: Annotated[str, typer.Option("--user", help="Unix user of the tasks, on all agents.")] = "nobody",
+    canary_every: Annotated[
+        float, typer.Option("--canary-every", min=0, help="Seconds between two scalings of Marathon's canary; 0: none.")
+    ] = 15,
+    max_seconds: Annotated[
+        float, typer.Option("--max-seconds", min=1, max=86400, help="The test ends then, whatever is open.")
+    ] = 900,
+    seed: Annotated[int, typer.Option("--seed", help="Another one gives other arrivals.")] = 1,
+    result_file: Annotated[
+        Path | None,
+        typer.Option("--result", help="Where to write the result; loadtest-CLUSTER-RUN.json.", show_default=False),
+    ] = None,
+    page: PageFile = None,
+    max_starved: MaxStarved = 0,
+    starved_after: StarvedAfter = 60,
+    max_first_offer: MaxFirstOffer = 5,
+    max_agent: MaxAgent = 30,
+    max_canary: MaxCanary = 10,
+    yes: Yes = False,
+    cloud: CloudName = None,
+    as_json: Json = False,
+) -> None:
+    """Load a cluster with builds and judge how long they wait; nothing of it remains. Exit 3: a bound was missed."""
+    from clusterctl.errors import InputError  # noqa: PLC0415
+
+    if not frameworks_only:
+        raise InputError(
+            "a load test with real Jenkins masters does not exist yet; allowed: --frameworks-only",
+            hint=f"clusterctl loadtest run {file} --frameworks-only",
+        )
+    _need_extra()
+    for wanted in (result_file, page):
+        if wanted is not None and not wanted.absolute().parent.is_dir():
+            raise InputError(f"can't write {wanted}: {wanted.parent} is no directory")
+    from clusterctl.load.result import to_json  # noqa: PLC0415
+    from clusterctl.ops.loadtest.run import load_test, masters_of  # noqa: PLC0415
+
+    bounds = _thresholds(max_starved, starved_after, max_first_offer, max_agent, max_canary)
+    again = f"clusterctl loadtest clean {file}"
+    with session(file, cloud, go_on=again) as at:
+        plan = _plan(
+            at.spec,
+            frameworks=frameworks,
+            builds=builds,
+            kind=kind,
+            decline=decline,
+            arrival=arrival,
+            over=over,
+            duration=duration,
+            cpus=cpus,
+            mem=mem,
+            user=user,
+            canary_every=canary_every,
+            max_seconds=max_seconds,
+            seed=seed,
+        )
+        with masters_of(at.spec, at.cloud) as endpoints:
+            result = load_test(at.spec.cluster, endpoints, plan, at.progress, file=str(file), beside_others=yes)
+    path = result_file or Path(f"loadtest-{result.cluster}-{result.run}.json")
+    path.write_text(to_json(result))
+    print_note(f"result: {path}")
+    _tell(result, bounds, page, as_json=as_json)
+
+
+@app.command()
+def report(
+    result: Annotated[Path, typer.Argument(metavar="RESULT", help="A file that `run` wrote.", show_default=False)],
+    page: PageFile = None,
+    max_starved: MaxStarved = 0,
+    starved_after: StarvedAfter = 60,
+    max_first_offer: MaxFirstOffer = 5,
+    max_agent: MaxAgent = 30,
+    max_canary: MaxCanary = 10,
+    as_json: Json = False,
+) -> None:
+    """Judge a result again, with other bounds or as a page of charts. Exit code 3: a bound was missed."""
+    from clusterctl.errors import InputError  # noqa: PLC0415
+    from clusterctl.load.result import from_json  # noqa: PLC0415
+
+    try:
+        text = result.read_bytes()
+    except OSError as error:
+        raise InputError(f"can't read {result}: {error.strerror}") from error
+    bounds = _thresholds(max_starved, starved_after, max_first_offer, max_agent, max_canary)
+    _tell(from_json(text, str(result)), bounds, page, as_json=as_json)
+
+
+@app.command()
+def clean(file: File, yes: Yes = False, cloud: CloudName = None, as_json: Json = False) -> None:
+    """Remove what a killed load test left on the masters."""
+    _need_extra()
+    from clusterctl.ops.loadtest.run import clean_up, masters_of  # noqa: PLC0415
+
+    with (
+        session(file, cloud, go_on=f"clusterctl loadtest clean {file}") as at,
+        masters_of(at.spec, at.cloud) as endpoints,
+    ):
+        removed = clean_up(endpoints, even_at_work=yes)
+    if as_json:
+        print_json({"removed": [each.name for each in removed], "tasks": sum(each.tasks for each in removed)})
+    elif removed:
+        print_line(f"removed {len(removed)} frameworks with {sum(each.tasks for each in removed)} tasks")
+    else:
+        print_line("no load test has left anything")
+
+
+def _need_extra() -> None:
+    from importlib.util import find_spec  # noqa: PLC0415
+
+    from clusterctl.errors import InputError  # noqa: PLC0415
+
+    if find_spec("aiohttp") is None:
+        raise InputError("a load test needs aiohttp, which is not installed", hint="`pip install 'clusterctl[load]'`")
+
+
+def _thresholds(starved: int, after: float, first_offer: float, agent: float, canary: float) -> Thresholds:
+    from clusterctl.load.verdict import Thresholds  # noqa: PLC0415
+
+    return Thresholds(
+        starved=starved, starved_after_s=after, first_offer_p99_s=first_offer, agent_p99_s=agent, canary_s=canary
+    )
+
+
+def _plan(
+    spec: ClusterSpec,
+    *,
+    frameworks: int,
+    builds: int,
+    kind: KindName | None,
+    decline: float | None,
+    arrival: PatternName,
+    over: float,
+    duration: float,
+    cpus: float,
+    mem: float,
+    user: str,
+    canary_every: float,
+    max_seconds: float,
+    seed: int,
+) -> Plan:
+    from pydantic import ValidationError  # noqa: PLC0415
+
+    from clusterctl.errors import InputError  # noqa: PLC0415
+    from clusterctl.load.defaults import decline_s_of, kind_of, role_of  # noqa: PLC0415
+    from clusterctl.load.plan import Canary, Group, Plan  # noqa: PLC0415
+
+    group = Group(
+        name="jenkins",
+        kind=kind.value if kind else kind_of(spec),
+        count=frameworks,
+        role=role_of(spec),
+        decline_s=decline_s_of(spec) if decline is None else decline,
+        join_over_s=frameworks / _JOINS_PER_S,
+        builds=builds,
+        arrival=arrival.value,
+        start_s=_START_S,
+        over_s=over,
+        run_s=duration,
+        cpus=cpus,
+        mem_mib=mem,
+    )
+    canary = None
+    if canary_every:
+        turns = max(int(over // canary_every), 1)
+        canary = Canary(role=spec.marathon.role, turns=turns, start_s=_START_S, every_s=canary_every)
+    try:
+        return Plan(groups=(group,), canary=canary, limit_s=max_seconds, seed=seed, user=user)
+    except ValidationError as error:
+        raise InputError(error.errors()[0]["msg"]) from error
+
+
+# Frameworks that register a second, and when the first build comes
+_JOINS_PER_S = 20
+_START_S = 5.0
+
+
+def _tell(result: Result, bounds: Thresholds, page_file: Path | None, *, as_json: bool) -> None:
+    from clusterctl.cli.tables import render_load  # noqa: PLC0415
+    from clusterctl.errors import UnhealthyError  # noqa: PLC0415
+    from clusterctl.load.page import page  # noqa: PLC0415
+    from clusterctl.load.verdict import summarise  # noqa: PLC0415
+
+    summary = summarise(result, bounds)
+    if page_file is not None:
+        page_file.write_text(page(result, summary))
+        print_note(f"page: {page_file}")
+    if as_json:
+        print_json(summary.to_json())
+    else:
+        print_rich(render_load(result, summary))
+    if not summary.ok:
+        why = [check.line for check in summary.checks if not check.ok] or [f"the test was {result.ended}"]
+        raise UnhealthyError("the load test did not pass: " + "; ".join(why))

@@ -1,0 +1,90 @@
+"""The load test of a cluster: the way to its masters, the check that nobody is disturbed, the test, the cleaning."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from clusterctl.cloud.base import Cloud
+from clusterctl.errors import ClusterctlError
+from clusterctl.health.expect import expected
+from clusterctl.load.plan import Plan
+from clusterctl.load.result import Result
+from clusterctl.ops.kit.access import open_access
+from clusterctl.ops.kit.progress import Progress
+from clusterctl.ops.loadtest.clean import clean, left, other_work
+from clusterctl.ops.loadtest.driver import run_frameworks
+from clusterctl.ops.loadtest.masters import Endpoint, MasterMap, Registered
+from clusterctl.ops.loadtest.tunnels import tunnels
+from clusterctl.services import PORTS, Service
+from clusterctl.spec.model import ClusterSpec
+
+_SHOWN = 10
+
+
+@contextmanager
+def masters_of(spec: ClusterSpec, cloud: Cloud) -> Iterator[list[Endpoint]]:
+    """The masters of a cluster, reached through ssh.
+
+    Raises:
+        ClusterctlError: none can be reached.
+    """
+    nodes = expected(spec, cloud.servers(spec.cluster), cloud.flavors()).running(Service.MESOS_MASTER)
+    active = [node for node in nodes if node.status == "ACTIVE"]
+    with tunnels(open_access(spec, cloud), active, PORTS[Service.MESOS_MASTER]) as endpoints:
+        yield endpoints
+
+
+def load_test(
+    cluster: str, endpoints: Sequence[Endpoint], plan: Plan, progress: Progress, *, file: str, beside_others: bool
+) -> Result:
+    """Runs simulated frameworks on the masters.
+
+    Args:
+        file: the cluster file, for hints.
+        beside_others: run although others use the cluster.
+
+    Raises:
+        ClusterctlError: others use the cluster, or see ``run_frameworks``.
+    """
+    if not beside_others:
+        asyncio.run(_refuse_to_disturb(endpoints, file))
+    with progress.phase("load test"):
+        return run_frameworks(plan, MasterMap(endpoints), cluster, progress.note)
+
+
+async def _refuse_to_disturb(endpoints: Sequence[Endpoint], file: str) -> None:
+    async with MasterMap(endpoints) as masters:
+        found = other_work(await masters.frameworks())
+    if found:
+        more = [f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
+        raise ClusterctlError(
+            "the cluster is in use:\n" + "\n".join([*found[:_SHOWN], *more]),
+            hint=f"A load test takes offers from them: --yes runs it all the same. `clusterctl loadtest clean {file}` "
+            "removes what a killed test left.",
+        )
+
+
+def clean_up(endpoints: Sequence[Endpoint], *, even_at_work: bool) -> list[Registered]:
+    """Removes what load tests left; what was removed.
+
+    Args:
+        even_at_work: remove also frameworks that are connected: a test that runs now, or one whose machine vanished
+            without closing its connections.
+
+    Raises:
+        ClusterctlError: some are connected, or are left.
+    """
+    return asyncio.run(_clean_up(endpoints, even_at_work))
+
+
+async def _clean_up(endpoints: Sequence[Endpoint], even_at_work: bool) -> list[Registered]:
+    async with MasterMap(endpoints) as masters:
+        working = sorted({each.run for each in await left(masters) if each.connected})
+        if working and not even_at_work:
+            raise ClusterctlError(
+                f"load test {', '.join(working)} is at work: its frameworks are connected",
+                hint="--yes removes them all the same.",
+            )
+        return await clean(masters)
