@@ -55,8 +55,9 @@ def test_run_asks_for_what_its_options_say(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     kept = tmp_path / "kept.json"
-    words = "--frameworks-only --frameworks 40 --builds 2 --kind always --decline 5 --arrival morning --over 60 --yes --json"
-    code = run("loadtest", "run", str(file), *words.split(), "--result", str(kept), *BEARABLE, monkeypatch=monkeypatch)
+    words = ["--frameworks-only", "--frameworks", "40", "--builds", "2", "--kind", "always", "--decline", "5"]
+    words += ["--arrival", "morning", "--over", "60", "--yes", "--json", "--result", str(kept), *BEARABLE]
+    code = run("loadtest", "run", str(file), *words, monkeypatch=monkeypatch)
     assert code == 0
     ((plan, more),) = asked
     (group,) = plan.groups
