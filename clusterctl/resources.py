@@ -7,7 +7,8 @@ nothing unnamed:
   ``clusterctl.cluster=<name>``, on which the API filters); which artifacts run there is recorded beside (``releases``);
 - ports, security groups and their rules by ``description`` ``clusterctl.cluster=<name>`` (Neutron takes tags only in a
   second call, and filters on the description);
-- server groups by name ``clusterctl.<cluster>.<group>`` (Nova gives them nothing else);
+- server groups by name ``clusterctl.<cluster>.<group>`` (Nova gives them nothing else; one with a member that is not
+  the cluster's is somebody else's);
 - the lock of a command at work is an empty security group named ``clusterctl.<cluster>.lock``, whose description tells
   the holder (``ops.kit.lock``): it needs a create time, a name to filter on and nobody's configuration.
 """
@@ -41,6 +42,11 @@ def server_group_name(cluster: str, group: str) -> str:
 def security_group_name(cluster: str) -> str:
     """Name of the cluster's security group."""
     return f"clusterctl.{cluster}"
+
+
+def lock_mark(cluster: str) -> str:
+    """What the text of a cluster's lock begins with; a security group that only has its name is none."""
+    return f"clusterctl.lock={cluster} "
 
 
 def lock_name(cluster: str) -> str:

@@ -20,12 +20,16 @@ def build(
     ),
     cloud: CloudName = None,
     force: Annotated[bool, typer.Option("--force", help="Build even if nothing changed.")] = False,
+    steal_lock: Annotated[
+        bool, typer.Option("--steal-lock", help="Go on although another build of the family holds the lock.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Build the base image on the cloud; does nothing if one of the same inputs exists."""
     from clusterctl import paths  # noqa: PLC0415  (here and below: `--help` must not wait for OpenStack's SDK)
     from clusterctl.cloud import open_cloud  # noqa: PLC0415
     from clusterctl.ops.image.build import build_image  # noqa: PLC0415
+    from clusterctl.ops.kit.lock import Guard  # noqa: PLC0415
     from clusterctl.spec.artifacts import ImageSpec  # noqa: PLC0415
     from clusterctl.spec.load import load_model  # noqa: PLC0415
 
@@ -42,6 +46,12 @@ def build(
             progress=progress,
             force=force,
             file=str(artifacts),
+            guard=Guard(
+                "image-build",
+                steal=steal_lock,
+                unlock=f"clusterctl image build {artifacts} --steal-lock",
+                note=progress.note,
+            ),
         )
     if as_json:
         print_json(report.to_json())

@@ -75,6 +75,9 @@ class Cloud(Protocol):
     def locks(self, cluster: str) -> list[Lock]:
         """Locks of the cluster: one filtered list call."""
 
+    def users_of_group(self, group_id: str) -> list[Port]:
+        """All ports of the project that are in a security group: one filtered list call."""
+
     def clusters(self) -> list[str]:
         """Names of the clusters that have a server here."""
 
@@ -104,7 +107,11 @@ class Cloud(Protocol):
         """One server, or ``request.count`` by one multi-create (``min_count = max_count``: all or none)."""
 
     def create_lock(self, cluster: str, text: str) -> Lock:
-        """A lock; ``text`` (255 characters at most) must be unique, so that a lost answer can be made up for."""
+        """A lock, also where no quota of security groups is left but the cluster has one.
+
+        ``text`` begins with ``resources.lock_mark``, has 255 characters at most, and must be unique, so that a lost
+        answer can be made up for.
+        """
 
     def delete_server(self, server_id: str) -> None:
         """Starts the deletion; a server that is gone already is no error (the same for all deletes)."""
@@ -119,7 +126,7 @@ class Cloud(Protocol):
 
     def delete_rule(self, rule_id: str) -> None: ...
 
-    def delete_lock(self, lock_id: str) -> None: ...
+    def delete_lock(self, identity: str) -> None: ...
 
     def start_server(self, server_id: str) -> None:
         """Power-on of a server that is SHUTOFF."""

@@ -126,6 +126,10 @@ class MemoryCloud(MemoryCompute):
         with self.call("GET", "/security-groups"):
             return [lock for owner, lock in self.lock_records.values() if owner == cluster]
 
+    def users_of_group(self, group_id: str) -> list[Port]:
+        with self.call("GET", "/ports"):
+            return [port.shown for port in self.port_records.values() if group_id in port.security_groups]
+
     def clusters(self) -> list[str]:
         marks = {record.shown.metadata.get(KEY_CLUSTER) for record in self._all_servers()}
         return sorted(mark for mark in marks if mark)
@@ -192,7 +196,8 @@ class MemoryCloud(MemoryCompute):
 
     def create_lock(self, cluster: str, text: str) -> Lock:
         with self.call("POST", "/security-groups"):
-            self.claim(409, security_groups=1, security_group_rules=2)
+            if not any(mark == owner_mark(cluster) for _, mark in self.security_group_records.values()):
+                self.claim(409, security_groups=1, security_group_rules=2)  # else it may be tags of the cluster's own
             lock = Lock(self.new_id("lock"), text, self.now())
             self.lock_records[lock.id] = (cluster, lock)
             return lock
@@ -230,9 +235,9 @@ class MemoryCloud(MemoryCompute):
                 rules = frozenset(each.rule for each in stored if each.rule)
                 self.security_group_records[group.id] = (replace(group, rules=rules, stored=stored), mark)
 
-    def delete_lock(self, lock_id: str) -> None:
+    def delete_lock(self, identity: str) -> None:
         with self.call("DELETE", "/security-groups/{id}"):
-            self.lock_records.pop(lock_id, None)
+            self.lock_records.pop(identity, None)
 
     def start_server(self, server_id: str) -> None:
         with self.call("POST", "/servers/{id}/action"):

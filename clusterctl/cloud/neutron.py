@@ -7,16 +7,31 @@ Neutron ignores a filter that it doesn't know.
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from openstack import exceptions as sdk
 
+from clusterctl.cloud.lock_tags import group_and_token, lock_id, lock_tags, locks_of, of_token
 from clusterctl.cloud.neutron_json import free_addresses, lock_of, port_body, port_of, rule_body, security_group_of
 from clusterctl.cloud.sdk_errors import calling
 from clusterctl.cloud.service import Service
 from clusterctl.errors import CloudError
-from clusterctl.resources import Lock, Network, Port, PortRequest, Rule, SecurityGroup, lock_name, owner_mark
+from clusterctl.resources import (
+    Lock,
+    Network,
+    Port,
+    PortRequest,
+    Rule,
+    SecurityGroup,
+    lock_mark,
+    lock_name,
+    owner_mark,
+    security_group_name,
+)
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -106,11 +121,29 @@ class Networking(Service):
         return [item for item in found if item.description == mark and item.project_id == project]
 
     def locks(self, cluster: str) -> list[Lock]:
-        """See ``base.Cloud``."""
-        project, name = self._clients.project_id, lock_name(cluster)
+        """See ``base.Cloud``. A security group of that name is a lock only with the mark."""
+        name, mark = lock_name(cluster), lock_mark(cluster)
+        found = self._named(cluster)
+        locks = [lock_of(each) for each in found if each.name == name and (each.description or "").startswith(mark)]
+        tagged = [lock for each in found if self._is_cluster(each, cluster) for lock in locks_of(each.id, each.tags)]
+        return [*locks, *(lock for lock in tagged if lock.text.startswith(mark))]
+
+    def _named(self, cluster: str) -> list[Any]:
+        """Security groups that have the names of the cluster's, or of its locks."""
+        names, project = [lock_name(cluster), security_group_name(cluster)], self._clients.project_id
         with calling("list locks"):
-            found = list(self._network.security_groups(name=name, project_id=project))
-        return [lock_of(group) for group in found if group.name == name and group.project_id == project]
+            found = list(self._network.security_groups(name=names, project_id=project))
+        return [group for group in found if group.name in names and group.project_id == project]
+
+    @staticmethod
+    def _is_cluster(group: Any, cluster: str) -> bool:
+        return bool(group.name == security_group_name(cluster) and group.description == owner_mark(cluster))
+
+    def users_of_group(self, group_id: str) -> list[Port]:
+        """See ``base.Cloud``. A Neutron that doesn't know the filter lists all ports, so it is checked here as well."""
+        with calling(f"list the ports of security group {group_id}"):
+            found = list(self._network.ports(security_groups=group_id, project_id=self._clients.project_id))
+        return [port_of(port) for port in found if group_id in (port.security_group_ids or ())]
 
     # --- writes -------------------------------------------------------------------------------------------------
     def create_ports(self, requests: Sequence[PortRequest]) -> list[Port]:
@@ -152,7 +185,29 @@ class Networking(Service):
                 made = self._network.create_security_group(name=lock_name(cluster), description=text)
             return {text: lock_of(made)}
 
-        return self._recovery.create([text], create, lambda: {lock.text: lock for lock in self.locks(cluster)})[text]
+        def find() -> dict[str, Lock]:
+            return {lock.text: lock for lock in self.locks(cluster)}
+
+        try:
+            return self._recovery.create([text], create, find)[text]
+        except CloudError as error:
+            groups = sorted(group.id for group in self._named(cluster) if self._is_cluster(group, cluster))
+            if error.status != 409 or not groups:
+                raise
+            return self._tag(groups[0], text)
+
+    def _tag(self, group_id: str, text: str) -> Lock:
+        """A lock without quota, see ``lock_tags``."""
+        token, created = secrets.token_hex(4), datetime.now(UTC).isoformat(timespec="seconds")
+        for tag in lock_tags(token, text, created):
+            self._recovery.repeat(partial(self._set_tag, "put", group_id, tag))
+        return Lock(lock_id(group_id, token), text, created)
+
+    def _set_tag(self, method: str, group_id: str, tag: str) -> None:
+        with calling(f"{'lock' if method == 'put' else 'unlock'} by a tag of security group {group_id}"):
+            response = getattr(self._network, method)(f"/security-groups/{group_id}/tags/{tag}")
+            if method == "put" or response.status_code != 404:
+                sdk.raise_from_response(response)
 
     def create_rules(self, security_group_id: str, rules: Iterable[Rule], description: str = "") -> None:
         """See ``base.Cloud``. Where one of the rules exists, Neutron makes none: then they are made one by one."""
@@ -196,10 +251,19 @@ class Networking(Service):
         with calling(f"delete security group rule {rule_id}"):
             self._network.delete_security_group_rule(rule_id, ignore_missing=True)
 
-    def delete_lock(self, lock_id: str) -> None:
+    def delete_lock(self, identity: str) -> None:
         """See ``base.Cloud``."""
-        with calling(f"delete lock {lock_id}"):
-            self._network.delete_security_group(lock_id, ignore_missing=True)
+        if tagged := group_and_token(identity):
+            self._untag(*tagged)
+            return
+        with calling(f"delete lock {identity}"):
+            self._network.delete_security_group(identity, ignore_missing=True)
+
+    def _untag(self, group_id: str, token: str) -> None:
+        with calling(f"look at security group {group_id}"):
+            found = self._network.find_security_group(group_id, ignore_missing=True)
+        for tag in of_token(token, found.tags if found else ()):
+            self._recovery.repeat(partial(self._set_tag, "delete", group_id, tag))
 
 
 def _only_v6(subnets: Sequence[Any]) -> bool:

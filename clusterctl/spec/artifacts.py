@@ -79,6 +79,10 @@ class Artifacts(StrictModel):
         return {name: getattr(self, name) for name in dict.fromkeys(ARTIFACTS.values())}
 
 
+# Of the name under which a builder is marked: no cluster can have it
+BUILDER_SUFFIX = ".build"
+
+
 class Builder(StrictModel):
     """The server on which the image is built; it is removed afterwards, whatever happens."""
 
@@ -93,7 +97,7 @@ class Builder(StrictModel):
 class ImageSpec(StrictModel):
     """The whole of ``artifacts.yml``."""
 
-    family: Label = "clusterctl-base"
+    family: Annotated[Label, Field(max_length=limits.CLUSTER_NAME - len(BUILDER_SUFFIX))] = "clusterctl-base"
     source_image: Text = Field(description="name or id of a Debian or Ubuntu cloud image")
     build: Builder
     artifacts: Artifacts

@@ -19,14 +19,15 @@ from clusterctl.ansible.playbook import run_playbook
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import CloudError, ClusterctlError, InputError, NodeError
 from clusterctl.ops.kit.artifacts import file_digest, local_artifact
+from clusterctl.ops.kit.lock import Guard
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.waiting import Waiter
-from clusterctl.ops.lifecycle.destroy import destroy
+from clusterctl.ops.lifecycle.destroy import remove
 from clusterctl.ops.lifecycle.preflight import named_images, network_problems, source_problems
 from clusterctl.plan import SSH_PORT, ssh_sources
 from clusterctl.releases import IMAGE_SHA256, IMAGE_VERSION
 from clusterctl.resources import Flavor, Image, Network, Rule, Server, ServerRequest
-from clusterctl.spec.artifacts import ImageSpec
+from clusterctl.spec.artifacts import BUILDER_SUFFIX, ImageSpec
 from clusterctl.ssh.client import Failure, Ssh, SshError
 from clusterctl.ssh.config import SshConfig, Target, ansible_ssh_args, control_directory, identity_from
 from clusterctl.ssh.console import console_tail
@@ -90,6 +91,7 @@ def build_image(
     waiter: Waiter | None = None,
     force: bool = False,
     file: str = "artifacts.yml",
+    guard: Guard | None = None,
 ) -> ImageReport:
     """The newest image of the family with the inputs of ``spec``; built if there is none.
 
@@ -98,9 +100,11 @@ def build_image(
         data: directory with ``roles/`` and ``playbooks/``.
         cache: directory for downloads.
         force: build even if an image of these inputs exists.
+        guard: two builds of a family would take each other's builder for one that a killed build left.
 
     Raises:
         InputError: a name is unknown to the cloud, or a digest is wrong; no server was made.
+        LockedError: another build of the family is at work.
         ClusterctlError: the build failed; the builder was removed.
     """
     waiter = waiter or Waiter()
@@ -109,19 +113,21 @@ def build_image(
         same = [image for image in cloud.images(family=spec.family) if image.properties.get(INPUTS) == inputs.digest]
     if same and not force:
         return _report(spec, same[0], progress, built=False)
-    cluster = f"{spec.family}-build"
-    try:
-        with progress.phase("builder"):
-            destroy(cluster, cloud, progress=Progress(), waiter=waiter)  # what a killed build left
-            server = _boot(spec, cluster, inputs, cloud, waiter)
-            ssh, target = _reach(spec, cluster, server, cloud, waiter, progress)
-        with progress.phase("install"):
-            _install(spec, inputs, data, ssh.config, target, progress)
-        with progress.phase("snapshot"):
-            image = _snapshot(spec, cluster, server, inputs, cloud, waiter, progress)
-    finally:
-        with progress.phase("remove builder"):
-            destroy(cluster, cloud, progress=Progress(), waiter=waiter)
+    cluster = f"{spec.family}{BUILDER_SUFFIX}"
+    guard = guard or Guard("image-build", unlock=f"clusterctl image build {file} --steal-lock", waiter=waiter)
+    with guard.hold(cluster, cloud):
+        try:
+            with progress.phase("builder"):
+                remove(cluster, cloud, Progress(), waiter)  # what a killed build left
+                server = _boot(spec, cluster, inputs, cloud, waiter)
+                ssh, target = _reach(spec, cluster, server, cloud, waiter, progress)
+            with progress.phase("install"):
+                _install(spec, inputs, data, ssh.config, target, progress)
+            with progress.phase("snapshot"):
+                image = _snapshot(spec, cluster, server, inputs, cloud, waiter, progress)
+        finally:
+            with progress.phase("remove builder"):
+                remove(cluster, cloud, Progress(), waiter)
     return _report(spec, image, progress, built=True)
 
 
@@ -181,10 +187,10 @@ def _boot(spec: ImageSpec, cluster: str, inputs: _Inputs, cloud: Cloud, waiter: 
     mark = r.owner_mark(cluster)
     sg = cloud.create_security_group(r.security_group_name(cluster), mark)
     sources = ssh_sources(spec.build.access, inputs.network.cidrs)
-    cloud.create_rules(sg.id, [Rule(SSH_PORT, SSH_PORT, source) for source in sources])
+    cloud.create_rules(sg.id, [Rule(SSH_PORT, SSH_PORT, source) for source in sources], mark)
     cloud.create_servers(
         ServerRequest(
-            name=cluster,
+            name=f"{spec.family}-build",
             image_id=inputs.source.id,
             flavor_id=inputs.flavor.id,
             user_data=_BUILDER_DATA,

@@ -27,7 +27,7 @@ from pathlib import Path
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError
 from clusterctl.ops.kit.waiting import Waiter
-from clusterctl.resources import Lock
+from clusterctl.resources import Lock, lock_mark
 
 _GIVE_WAY_S = 6.0  # how long the older of two waits for the younger to give way
 _PROC = Path("/proc")
@@ -57,7 +57,6 @@ class Holder:
     def text(self, cluster: str) -> str:
         """What is written into the lock: unique, one line, at most 255 characters (Neutron's descriptions)."""
         words = {
-            "clusterctl.lock": cluster,
             "owner": self.owner,
             "pid": self.pid,
             "started": self.started,
@@ -65,7 +64,7 @@ class Holder:
             "command": self.command,
             "token": secrets.token_hex(4),
         }
-        return " ".join(f"{key}={value}" for key, value in words.items())
+        return lock_mark(cluster) + " ".join(f"{key}={value}" for key, value in words.items())
 
     @classmethod
     def of(cls, lock: Lock) -> Holder:
@@ -127,12 +126,14 @@ class Guard:
     Args:
         command: what is done, for those who are told of it: ``scale``.
         file: the cluster file, for the commands named in messages.
+        unlock: the command that breaks a lock, if it is not `clusterctl unlock`.
         steal: takes the lock from whoever has it.
         note: told of a lock that was taken over.
     """
 
     command: str
     file: str = "FILE"
+    unlock: str = ""
     steal: bool = False
     note: Callable[[str], None] = lambda _text: None
     process: Callable[[str], Holder] = this_process
@@ -175,7 +176,8 @@ class Guard:
                 holder = min(others, key=lambda lock: (lock.created, lock.id))
                 raise LockedError(
                     f"another command is at work on cluster {cluster}: {described(holder, self.now())}",
-                    hint=f"Wait until it is done. If it is gone for good: `clusterctl unlock {self.file}`.",
+                    hint="Wait until it is done. If it is gone for good: "
+                    f"`{self.unlock or f'clusterctl unlock {self.file}'}`.",
                 )
             self.waiter.sleep(1.0)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from clusterctl.cloud.base import Cloud
+from clusterctl.errors import ClusterctlError
 from clusterctl.ops.kit.lock import Guard
 from clusterctl.ops.kit.parallel import for_each
 from clusterctl.ops.kit.progress import Progress
@@ -41,24 +42,57 @@ def destroy(
 
     Raises:
         LockedError: another command is at work on the cluster.
-        ClusterctlError: something was not deleted; running it again goes on.
+        ClusterctlError: ports of others are in its security group, nothing was deleted; or something was not deleted,
+            running it again goes on.
     """
     with progress.phase("observe"):
-        observed, locks = cloud.observe(cluster), cloud.locks(cluster)
+        observed, locks = _own(cloud.observe(cluster)), cloud.locks(cluster)
+        _nobody_else(observed, cloud)
     wanted = [count for kind, count in observed.counts.items() if kind != "volumes" or with_volumes]
     if not any(wanted) and not locks:
         return _report(observed, observed, 0, 0)
     with (guard or Guard("destroy")).hold(cluster, cloud):
-        before, after = _delete(cluster, cloud, progress, waiter or Waiter(), with_volumes, timeout_s)
+        before, after = remove(cluster, cloud, progress, waiter or Waiter(), with_volumes, timeout_s)
     return _report(before, after, len(locks), len(cloud.locks(cluster)))
 
 
-def _delete(
-    cluster: str, cloud: Cloud, progress: Progress, waiter: Waiter, with_volumes: bool, timeout_s: float
+def _own(observed: Observed) -> Observed:
+    """Without the server groups that only have a name like ours: one with other members is somebody else's."""
+    ours = {server.id for server in observed.servers}
+    groups = tuple(group for group in observed.server_groups if set(group.members) <= ours)
+    return replace(observed, server_groups=groups)
+
+
+def _nobody_else(observed: Observed, cloud: Cloud) -> None:
+    """Neutron would refuse to delete the security group when the servers are gone already.
+
+    Raises:
+        ClusterctlError: names the ports of others that are in it.
+    """
+    servers, ports = {server.id for server in observed.servers}, {port.id for port in observed.ports}
+    for group in observed.security_groups:
+        users = [p for p in cloud.users_of_group(group.id) if p.device_id not in servers and p.id not in ports]
+        if users:
+            named = ", ".join(
+                f"{port.name or 'without a name'} ({port.id}, {port.address}, of {port.device_id or 'nobody'})"
+                for port in users
+            )
+            raise ClusterctlError(
+                f"ports of others are in the cluster's security group {group.name}: {named}; nothing was deleted",
+                hint=f"`openstack port unset --security-group {group.id} {users[0].id}` takes a port out of it.",
+            )
+
+
+def remove(
+    cluster: str, cloud: Cloud, progress: Progress, waiter: Waiter, with_volumes: bool = True, timeout_s: float = 600
 ) -> tuple[Observed, Observed]:
-    """Deletes all but the lock; what was there, and what is left."""
+    """Deletes all but the lock, which the caller holds; what was there, and what is left.
+
+    Raises:
+        ClusterctlError: something was not deleted; running it again goes on.
+    """
     with progress.phase("delete servers"):
-        observed = cloud.observe(cluster)
+        observed = _own(cloud.observe(cluster))
         ids = [server.id for server in observed.servers]
         delete_servers(cluster, ids, cloud, progress, waiter, timeout_s=timeout_s)
     with progress.phase("delete the rest"):
@@ -76,7 +110,7 @@ def _delete(
         left: dict[str, Observed] = {}
 
         def nothing_left() -> bool:
-            left["now"] = cloud.observe(cluster)
+            left["now"] = _own(cloud.observe(cluster))
             now = left["now"].counts
             return all(count == 0 for kind, count in now.items() if kind != "volumes" or with_volumes)
 

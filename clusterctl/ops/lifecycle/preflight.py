@@ -222,7 +222,8 @@ def _quota(
     demand = [(node.group, 1) for node in plan.boot] + [(pool.group, pool.count) for pool in plan.pools]
     flavors = [(known[spec.groups[group].flavor], count) for group, count in demand]
     volume_gib = [v.size for node in plan.volumes if (v := spec.groups[node.group].volume) is not None]
-    groups = int(plan.create_security_group is not None) + 1
+    # the lock of a command on a cluster that has its group needs no quota (cloud.lock_tags)
+    groups = 2 if plan.create_security_group else 0
     needs: list[tuple[str, float, int | None, str]] = [
         ("instances", sum(count for _, count in demand), free.instances, ""),
         ("cores", sum(flavor.vcpus * count for flavor, count in flavors), free.cores, ""),

@@ -78,7 +78,8 @@ class FakeApi:
         fault = self._fault(f"{request.method} {path}")
         reply = None
         if fault is None or fault.after:
-            reply = self._answer(request, path, {k: v[0] for k, v in parse_qs(url.query).items()}, body)
+            # a filter given more than once means any of its values
+            reply = self._answer(request, path, {k: "\0".join(v) for k, v in parse_qs(url.query).items()}, body)
         if fault is not None:
             if fault.error is not None:
                 raise fault.error
@@ -247,6 +248,8 @@ class FakeApi:
             return Reply(200, {"network_ip_availability": known}) if known else _neutron_error(403, "not allowed")
         if path.startswith("/quotas"):
             return Reply(200, {"quota": self.quotas}) if self.quotas else _neutron_error(404, "no such thing")
+        if "/tags/" in path:
+            return self._tag(method, path)
         if path.startswith("/security-group-rules"):
             if method == "DELETE":
                 return self._delete_rule(path.rsplit("/", 1)[1])
@@ -270,9 +273,21 @@ class FakeApi:
             ]
             kept += made
             return Reply(201, {kind: made} if "ports" in body else {"security_group": made[0]})
+        if method == "GET" and (one := [each for each in kept if path == f"/{path.split('/')[1]}/{each['id']}"]):
+            return Reply(200, {kind.removesuffix("s"): one[0]})
         # as Neutron: filters by what it knows, here everything but the project
         wanted = {key: value for key, value in query.items() if key in ("name", "id", "network_id")}
-        return Reply(200, {kind: [item for item in kept if wanted.items() <= item.items()]})
+        found = [item for item in kept if all(item.get(key) in any_of.split("\0") for key, any_of in wanted.items())]
+        return Reply(200, {kind: found})
+
+    def _tag(self, method: str, path: str) -> Reply:
+        _, _, group_id, _, tag = path.split("/")
+        [group] = [group for group in self.security_groups if group["id"] == group_id]
+        tags: list[str] = group.setdefault("tags", [])
+        if len(tag) > 60 or (method == "DELETE" and tag not in tags):
+            return _neutron_error(400 if method == "PUT" else 404, "no such tag")
+        group["tags"] = sorted({*tags, tag} if method == "PUT" else {*tags} - {tag})
+        return Reply(201 if method == "PUT" else 204)
 
     def _rules(self, rules: list[Body]) -> Reply:
         [group] = [g for g in self.security_groups if g["id"] == rules[0]["security_group_id"]]

@@ -214,9 +214,9 @@ def test_a_group_in_use(cloud: OpenStackCloud, api: FakeApi) -> None:
 
 
 def test_a_lock_is_made_listed_and_deleted(cloud: OpenStackCloud, api: FakeApi) -> None:
-    lock = cloud.create_lock("ci", "owner=ann token=1")
-    assert (lock.text, lock.created) == ("owner=ann token=1", "2026-01-01T00:00:00Z")
-    cloud.create_lock("other", "owner=ann token=2")
+    lock = cloud.create_lock("ci", "clusterctl.lock=ci owner=ann token=1")
+    assert (lock.text, lock.created) == ("clusterctl.lock=ci owner=ann token=1", "2026-01-01T00:00:00Z")
+    cloud.create_lock("other", "clusterctl.lock=other owner=ann token=2")
     assert cloud.locks("ci") == [lock]
     assert cloud.security_groups("ci") == []
     api.security_groups[0]["project_id"] = "another"
@@ -225,9 +225,51 @@ def test_a_lock_is_made_listed_and_deleted(cloud: OpenStackCloud, api: FakeApi) 
     cloud.delete_lock(lock.id)
 
 
+def test_a_security_group_that_only_has_the_name_is_no_lock(cloud: OpenStackCloud, api: FakeApi) -> None:
+    group = {"id": "g1", "name": "clusterctl.ci.lock", "project_id": PROJECT, "security_group_rules": []}
+    api.security_groups = [
+        {**group, "description": ""},
+        {**group, "id": "g2", "description": "clusterctl.lock=ci2 owner=ann"},
+    ]
+    assert cloud.locks("ci") == []
+
+
+def test_without_quota_the_lock_is_tags_of_the_clusters_group(cloud: OpenStackCloud, api: FakeApi) -> None:
+    group = cloud.create_security_group("clusterctl.ci", MARK)
+    text = "clusterctl.lock=ci owner=ann@ops1 pid=7 machine=a/pid:[4026531836] command=scale token=1"
+    full = Fault("POST .*/security-groups", status=409, times=9)
+    api.faults.append(full)
+    lock = cloud.create_lock("ci", text)
+    assert cloud.locks("ci") == [lock]
+    assert lock.text == text
+    other = cloud.create_lock("ci", text.replace("ann", "bob"))
+    assert {each.id for each in cloud.locks("ci")} == {lock.id, other.id}
+    api.faults.clear()
+    plain = cloud.create_lock("ci", text.replace("ann", "eve"))  # one kind sees the other
+    assert {each.id for each in cloud.locks("ci")} == {lock.id, other.id, plain.id}
+    for each in (lock, lock, other, plain):
+        cloud.delete_lock(each.id)
+    assert cloud.locks("ci") == []
+    assert [each["tags"] for each in api.security_groups] == [[]]
+    assert group.id == api.security_groups[0]["id"]
+
+
+def test_without_quota_and_without_a_group_there_is_no_lock(cloud: OpenStackCloud, api: FakeApi) -> None:
+    api.faults.append(Fault("POST .*/security-groups", status=409))
+    with pytest.raises(CloudError):
+        cloud.create_lock("ci", "clusterctl.lock=ci owner=ann token=1")
+
+
+def test_who_uses_a_group(cloud: OpenStackCloud, api: FakeApi) -> None:
+    port = {"name": "x", "project_id": PROJECT, "device_id": "s9", "fixed_ips": [{"ip_address": "10.0.0.9"}]}
+    api.ports = [{**port, "id": "p1", "security_groups": ["g1", "g2"]}, {**port, "id": "p2", "security_groups": []}]
+    assert cloud.users_of_group("g1") == [Port("p1", "x", "10.0.0.9", "s9")]
+
+
 def test_a_lock_whose_answer_was_lost_is_found_by_its_text(cloud: OpenStackCloud, api: FakeApi) -> None:
-    cloud.create_lock("ci", "owner=bob token=1")
+    bob, ann = "clusterctl.lock=ci owner=bob token=1", "clusterctl.lock=ci owner=ann token=2"
+    cloud.create_lock("ci", bob)
     api.faults.append(Fault("POST .*/security-groups", error=requests.ConnectionError("reset"), after=True))
-    lock = cloud.create_lock("ci", "owner=ann token=2")
-    assert [found.text for found in cloud.locks("ci")] == ["owner=bob token=1", "owner=ann token=2"]
+    lock = cloud.create_lock("ci", ann)
+    assert [found.text for found in cloud.locks("ci")] == [bob, ann]
     assert cloud.locks("ci")[1] == lock

@@ -11,7 +11,7 @@ from clusterctl.cloud.faults import Fault
 from clusterctl.errors import CloudError, ClusterctlError
 from clusterctl.ops.grow.diagnosis import Remedy
 from clusterctl.ops.grow.repair import RepairReport, repair
-from clusterctl.resources import KEY_NODE, PortRequest, Rule, ServerRequest, owner_mark
+from clusterctl.resources import KEY_NODE, Limits, PortRequest, Rule, ServerRequest, owner_mark
 from clusterctl.spec.model import ClusterSpec
 from tests.unit.ops.clouds import kill, revive
 from tests.unit.ops.grow.test_scale import agents_spec, state
@@ -206,6 +206,14 @@ def test_rules_of_ours_that_the_file_has_no_more_go_and_those_of_others_are_told
         "clusterctl.demo: lets in tcp/8080 from 0.0.0.0/0, which is not of the file and not made by clusterctl"
     ]
     assert [finding.remedy for finding in mend(running).findings] == [Remedy.NONE]
+
+
+def test_in_a_full_project_mending_goes_on() -> None:
+    running = Running(agents_spec())
+    running.cloud.quota = Limits(*[0] * 10)
+    running.change("demo-control-1", status="SHUTOFF")
+    assert mend(running).healthy
+    assert running.cloud.lock_records == {}
 
 
 def test_a_drained_agent_needs_nobodys_key_pair() -> None:

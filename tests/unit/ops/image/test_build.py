@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.errors import ClusterctlError, InputError
 from clusterctl.ops.image import build as image
 from clusterctl.ops.image.build import ImageReport, build_image, install_digest
+from clusterctl.ops.kit.lock import LockedError
 from clusterctl.ops.kit.progress import Progress
-from clusterctl.resources import Flavor, Image
+from clusterctl.resources import Flavor, Image, owner_mark
 from clusterctl.spec.artifacts import Artifact, Artifacts, Builder, ImageSpec
 from clusterctl.spec.model import Access
-from tests.unit.ops.clouds import Clock
+from tests.unit.ops.clouds import Clock, guard
 
 CONTENT = b"a package"
 ARTIFACT = Artifact(version="1.0", src="a.bin", sha256=hashlib.sha256(CONTENT).hexdigest())
@@ -103,7 +106,7 @@ def test_what_acts_after_the_boot_needs_no_build(data: Path, changed: str, build
 
 
 def left_of_the_builder(cloud: MemoryCloud) -> int:
-    return sum(cloud.observe("clusterctl-base-build").counts.values())
+    return sum(cloud.observe("clusterctl-base.build").counts.values())
 
 
 def test_the_builder_is_removed(build: Callable[..., ImageReport], cloud: MemoryCloud) -> None:
@@ -128,7 +131,7 @@ def test_what_a_killed_build_left_is_removed_by_the_next(
     build: Callable[..., ImageReport], cloud: MemoryCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(image, "destroy", lambda *_args, **_options: None)  # a killed process removes nothing
+        patch.setattr(image, "remove", lambda *_args, **_options: None)  # a killed process removes nothing
         build()
     assert left_of_the_builder(cloud) > 0
     build(force=True)
@@ -150,3 +153,31 @@ def test_unknown_names_stop_before_a_server_exists(build: Callable[..., ImageRep
     for expected in ("source_image", "build.flavor", "build.network", "build.keypair"):
         assert expected in caught.value.message
     assert cloud.calls.write == 0
+
+
+def test_two_builds_at_once(
+    build: Callable[..., ImageReport], cloud: MemoryCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each would take the other's builder for what a killed build left."""
+    refused: list[str] = []
+
+    def second(*_args: object) -> None:
+        with pytest.raises(LockedError) as caught:
+            build(force=True, guard=guard(pid=2))
+        refused.append(f"{caught.value.message} {caught.value.hint}")
+        assert len(cloud.observe("clusterctl-base.build").servers) == 1
+
+    monkeypatch.setattr(image, "_install", second)
+    first = replace(guard(pid=99), unlock="clusterctl image build artifacts.yml --steal-lock")
+    assert build(force=True, guard=first).built
+    assert "ann@ops1 (pid 99, `clusterctl test`)" in refused[0]
+    assert (left_of_the_builder(cloud), cloud.lock_records) == (0, {})
+
+
+def test_a_builder_is_no_cluster_of_any_name(build: Callable[..., ImageReport], cloud: MemoryCloud) -> None:
+    mark = owner_mark("clusterctl-base-build")
+    cloud.create_security_group("clusterctl.clusterctl-base-build", mark)
+    build()
+    assert [description for _, description in cloud.security_group_records.values()] == [mark]
+    with pytest.raises(ValidationError):
+        ImageSpec.model_validate({**SPEC.model_dump(), "family": "f" * 36})

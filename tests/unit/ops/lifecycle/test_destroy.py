@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.errors import CloudError, ClusterctlError
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.lifecycle.destroy import DestroyReport, destroy
+from clusterctl.resources import Limits
 from tests.unit.ops.clouds import Clock, create_in, demo_cloud, guard, kill, revive
 from tests.unit.ops.lifecycle.test_create import with_volume
 from tests.unit.specs import demo_spec
@@ -92,3 +94,36 @@ def test_what_cannot_be_deleted_is_said() -> None:
     cloud.faults.append(Fault(CloudError("port is in use"), kind="DELETE /ports/*", times=None))
     with pytest.raises(ClusterctlError, match="port is in use"):
         destroy_in(cloud)
+
+
+def test_a_port_of_others_in_the_group_is_named_before_anything_is_deleted() -> None:
+    cloud = demo_cloud()
+    create_in(cloud, demo_spec())
+    [group] = cloud.observe("demo").security_groups
+    cloud.new_port("laptop", "", (group.id,), server="s9")
+    cloud.reset_calls()
+    with pytest.raises(
+        ClusterctlError, match=r"ports of others are in .*: laptop \(.*, of s9\); nothing was deleted"
+    ) as caught:
+        destroy_in(cloud)
+    assert f"`openstack port unset --security-group {group.id}" in (caught.value.hint or "")
+    assert cloud.calls.write == 0
+
+
+def test_a_server_group_with_members_of_others_stays() -> None:
+    cloud = demo_cloud()
+    create_in(cloud, demo_spec())
+    cloud.create_server_group("clusterctl.demo.control", "anti-affinity")
+    foreign = list(cloud.server_group_records.values())[-1]
+    cloud.server_group_records[foreign.id] = replace(foreign, members=("somebody",))
+    report = destroy_in(cloud)
+    assert report.left["server_groups"] == 0
+    assert list(cloud.server_group_records) == [foreign.id]
+
+
+def test_in_a_full_project() -> None:
+    cloud = demo_cloud()
+    create_in(cloud, demo_spec())
+    cloud.quota = Limits(*[0] * 10)
+    destroy_in(cloud)
+    assert (cloud.server_records, cloud.security_group_records, cloud.lock_records) == ({}, {}, {})
