@@ -1,0 +1,74 @@
+"""Runs ON a control node: makes calls of Marathon's REST API and prints one JSON object.
+
+Self-contained, standard library only. The request is one line of JSON on standard input (``standardinput.py``):
+``{"address", "port", "timeout_s", "calls": [{"method", "path", "body"?}, ...]}``. Answer: ``{"answers": [{"status",
+"body"}, ...]}``, one a call; ``body`` is parsed if it is JSON. ``{"error": text, "made": number of the calls made
+before}`` if Marathon can't be asked, or can't reach the one that leads (502 to 504, and 500 of the versions whose proxy
+answers so).
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Json = Any
+
+# What an instance that doesn't lead answers while nobody does; of them a leader itself gives 500 with a message of JSON
+NO_LEADER = (502, 503, 504)
+
+
+class Refused(Exception):
+    """An answer of an instance that reached no leader."""
+
+
+def call(place: str, wanted: Json, timeout_s: float) -> Json:
+    """Makes one call; its status and body."""
+    connection = http.client.HTTPConnection(place, timeout=timeout_s)
+    body = wanted.get("body")
+    try:
+        connection.request(
+            wanted["method"],
+            wanted["path"],
+            None if body is None else json.dumps(body),
+            {"Content-Type": "application/json", "Accept": "application/json"},
+        )
+        answer = connection.getresponse()
+        text = answer.read().decode("utf-8", "replace")
+    finally:
+        connection.close()
+    parsed = parse(text)
+    if answer.status in NO_LEADER or (answer.status == 500 and not isinstance(parsed, dict)):
+        raise Refused("HTTP {}: {}".format(answer.status, " ".join(text.split())[:200] or "no reason given"))
+    return {"status": answer.status, "body": parsed}
+
+
+def parse(text: str) -> Json:
+    """JSON, or the text itself."""
+    try:
+        return json.loads(text) if text.strip() else None
+    except ValueError:
+        return text
+
+
+def run(request: Json) -> Json:
+    """The whole answer to a request."""
+    answers: list[Json] = []
+    place = "{}:{}".format(request["address"], request["port"])
+    try:
+        for each in request["calls"]:
+            answers.append(call(place, each, float(request["timeout_s"])))
+    except Refused as error:
+        return {"error": str(error), "made": len(answers)}
+    except (OSError, http.client.HTTPException) as error:
+        return {"error": f"{type(error).__name__}: {error}", "made": len(answers)}
+    return {"answers": answers}
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(run(json.loads(sys.stdin.buffer.readline()))) + "\n")
