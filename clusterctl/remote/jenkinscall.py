@@ -2,9 +2,10 @@
 
 So a token never leaves its node. Self-contained, standard library only. The request is one line of JSON on standard
 input (``standardinput.py``): ``{"timeout_s", "directory", "masters": [{"name", "address", "port", "calls": [...]}]}``.
-A call is ``{"method", "path", "body"?, "type"?, "anonymous"?}`` or ``{"connect": port}``. Prints a list, one entry a
-master, in order: ``{"answers": [{"status", "headers", "body"}]}``, where ``status`` 0 means no answer and ``body`` says
-why, or ``{"error": text}``. Redirects are not followed: many calls answer by one.
+A call is ``{"method", "path", "body"?, "type"?, "anonymous"?, "port"?}``; ``anonymous``: without the token.
+
+Prints a list, one entry a master, in order: ``{"answers": [{"status", "headers", "body"}]}``, where ``status`` 0 means
+no answer and ``body`` says why, or ``{"error": text}``. Redirects are not followed: many calls answer by one.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ import base64
 import http.client
 import json
 import os
-import socket
 import stat
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,44 +33,47 @@ FIRST_UID, LAST_UID = 30001, 30999
 
 def authorization(directory: str, name: str) -> str:
     """The header for a master's administrator; its files are read as the user of the home, links not followed."""
-    home = os.path.join(directory, name)
-    found = os.lstat(home)
+    home = Path(directory) / name
+    found = home.lstat()
     if os.geteuid() != 0:
         return basic(home)
     if not FIRST_UID <= found.st_uid <= LAST_UID:
-        raise PermissionError(0, f"belongs to uid {found.st_uid}, which is no Jenkins master's", home)
+        raise PermissionError(0, f"belongs to uid {found.st_uid}, which is no Jenkins master's", str(home))
+    groups = os.getgroups()
+    os.setgroups([])
+    os.setegid(found.st_gid)
     os.seteuid(found.st_uid)
     try:
         return basic(home)
     finally:
         os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)
 
 
-def basic(home: str) -> str:
+def basic(home: Path) -> str:
     """``Basic ...`` from the marker and the token of a home."""
-    admin = json.loads(read(os.path.join(home, ".clusterctl", "master.json")))["admin"]
-    token = read(os.path.join(home, ".clusterctl", "token")).strip()
+    admin = json.loads(read(home / ".clusterctl" / "master.json"))["admin"]
+    token = read(home / ".clusterctl" / "token").strip()
     return "Basic " + base64.b64encode(f"{admin}:{token}".encode()).decode()
 
 
-def read(path: str) -> str:
+def read(path: Path) -> str:
     """A small regular file."""
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), encoding="utf-8") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(0, "is no file", path)
+            raise OSError(0, "is no file", str(path))
         return file.read(65536)
 
 
 def call(master: Json, header: str, wanted: Json, timeout_s: float) -> Json:
     """One call; its answer."""
-    if "connect" in wanted:
-        return connect(master["address"], wanted["connect"], timeout_s)
     headers = {"Accept": "application/json, */*"}
     if not wanted.get("anonymous"):
         headers["Authorization"] = header
     if "body" in wanted:
         headers["Content-Type"] = wanted.get("type", "application/x-www-form-urlencoded")
-    connection = http.client.HTTPConnection(master["address"], master["port"], timeout=timeout_s)
+    connection = http.client.HTTPConnection(master["address"], wanted.get("port", master["port"]), timeout=timeout_s)
     try:
         body = wanted["body"].encode() if "body" in wanted else None
         connection.request(wanted["method"], wanted["path"], body, headers)
@@ -79,17 +83,8 @@ def call(master: Json, header: str, wanted: Json, timeout_s: float) -> Json:
         return failed(error)
     finally:
         connection.close()
-    kept = {name.lower(): text for name in HEADERS if (text := answer.getheader(name)) is not None}
+    kept = {name.lower(): value for name in HEADERS if (value := answer.getheader(name)) is not None}
     return {"status": answer.status, "headers": kept, "body": parsed(text, answer.getheader("Content-Type") or "")}
-
-
-def connect(address: str, port: int, timeout_s: float) -> Json:
-    """Whether a port accepts connections: status 200 or 0."""
-    try:
-        socket.create_connection((address, port), timeout=timeout_s).close()
-    except OSError as error:
-        return failed(error)
-    return {"status": 200, "headers": {}, "body": None}
 
 
 def failed(error: Exception) -> Json:
@@ -119,7 +114,7 @@ def run(request: Json) -> Json:
             headers.append(("", f"no token: {getattr(error, 'filename', None) or ''} {reason}"))
 
     def one(master: Json, header: str, trouble: str) -> Json:
-        if trouble and not all(each.get("anonymous") or "connect" in each for each in master["calls"]):
+        if trouble and not all(each.get("anonymous") for each in master["calls"]):
             return {"error": trouble}
         return {"answers": [call(master, header, each, float(request["timeout_s"])) for each in master["calls"]]}
 

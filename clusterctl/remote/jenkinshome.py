@@ -19,6 +19,7 @@ import stat
 import sys
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,10 +59,10 @@ def acting_as(uid: int, gid: int) -> Iterator[None]:
         os.setgroups(groups)
 
 
-def owner(path: str) -> os.stat_result:
+def owner(path: Path) -> os.stat_result:
     """Of a home. Raises Problem if it isn't a directory of a master's user."""
     try:
-        found = os.lstat(path)
+        found = path.lstat()
     except FileNotFoundError:
         raise Problem(f"there is no home {path}") from None
     if not stat.S_ISDIR(found.st_mode):
@@ -71,7 +72,7 @@ def owner(path: str) -> os.stat_result:
     return found
 
 
-def read(path: str) -> str:
+def read(path: Path) -> str:
     """A small regular file; links are not followed."""
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), encoding="utf-8") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -79,35 +80,35 @@ def read(path: str) -> str:
         return file.read(MAX_MARKER)
 
 
-def write(path: str, text: str) -> None:
+def write(path: Path, text: str) -> None:
     """A file 0600 in one step; its directory, if it has none, 0700."""
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    part = f"{path}.part"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
     if os.path.lexists(part):
-        os.unlink(part)
+        part.unlink()
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "w") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(part, path)
+    part.replace(path)
 
 
-def checked(request: Json) -> str:
+def checked(request: Json) -> Path:
     """The directory of homes, if it is there."""
-    directory: str = request["directory"]
+    directory = Path(request["directory"])
     mount = request.get("mount")
     if mount and not os.path.ismount(mount):
         raise Problem(f"the volume is not mounted at {mount}")
-    if not os.path.isdir(directory):
+    if not directory.is_dir():
         raise Problem(f"there is no directory {directory}")
     return directory
 
 
-def home_of(directory: str, name: str) -> str:
+def home_of(directory: Path, name: str) -> Path:
     """Path of a home; the name comes from us, and is checked all the same."""
     if not name or name.startswith(".") or "/" in name:
         raise Problem(f"found name {name!r}")
-    return os.path.join(directory, name)
+    return directory / name
 
 
 def survey(request: Json) -> Json:
@@ -117,28 +118,33 @@ def survey(request: Json) -> Json:
     directory = checked(request)
     space = os.statvfs(directory)
     homes = []
-    for entry in sorted(os.scandir(directory), key=lambda each: each.name):
-        if entry.name.startswith(".") or entry.name == "lost+found":
-            continue
-        homes.append(told(entry.path, entry.name))
-    aside = os.path.join(directory, ASIDE)
+    for path in sorted(directory.iterdir()):
+        if not path.name.startswith(".") and path.name != "lost+found":
+            homes.append(told(path))
+    aside = directory / ASIDE
     return {
         "homes": homes,
-        "aside": sorted(os.listdir(aside)) if os.path.isdir(aside) else [],
+        "aside": sorted(each.name for each in aside.iterdir()) if aside.is_dir() else [],
         "free_mib": space.f_bavail * space.f_frsize // 2**20,
         "size_mib": space.f_blocks * space.f_frsize // 2**20,
-        **releases(request.get("releases", RELEASES)),
+        **releases(Path(request.get("releases", RELEASES))),
     }
 
 
-def told(path: str, name: str) -> Json:
+def told(path: Path) -> Json:
     """One home as ``survey`` gives it."""
-    found = os.lstat(path)
-    answer = {"name": name, "uid": found.st_uid, "mode": stat.S_IMODE(found.st_mode), "marker": None, "problem": ""}
+    found = path.lstat()
+    answer = {
+        "name": path.name,
+        "uid": found.st_uid,
+        "mode": stat.S_IMODE(found.st_mode),
+        "marker": None,
+        "problem": "",
+    }
     try:
         owned = owner(path)
         with acting_as(owned.st_uid, owned.st_gid):
-            answer["marker"] = read(os.path.join(path, MARKER))
+            answer["marker"] = read(path / MARKER)
     except Problem as error:
         answer["problem"] = str(error)
     except (OSError, ValueError) as error:
@@ -146,16 +152,14 @@ def told(path: str, name: str) -> Json:
     return answer
 
 
-def releases(root: str) -> Json:
+def releases(root: Path) -> Json:
     """What wars and plugins the node has."""
     found = {}
-    for entry in os.scandir(root) if os.path.isdir(root) else ():
-        if entry.is_dir(follow_symlinks=False) and os.path.isfile(os.path.join(entry.path, "jenkins.war")):
-            plugins = os.path.join(entry.path, "plugins")
-            sizes = (each.stat().st_size for each in (os.scandir(plugins) if os.path.isdir(plugins) else ()))
-            found[entry.name] = -(-sum(sizes) // 2**20)
-    current = os.path.join(root, "current")
-    return {"releases": found, "current": os.path.basename(os.readlink(current)) if os.path.islink(current) else None}
+    for each in root.iterdir() if root.is_dir() else ():
+        if not each.is_symlink() and (each / "jenkins.war").is_file():
+            found[each.name] = -(-sum(plugin.stat().st_size for plugin in each.glob("plugins/*.jpi")) // 2**20)
+    current = root / "current"
+    return {"releases": found, "current": current.readlink().name if current.is_symlink() else None}
 
 
 def make(request: Json) -> Json:
@@ -179,28 +183,28 @@ def make(request: Json) -> Json:
         if os.geteuid() == 0 and found.st_uid != user.pw_uid:
             raise Problem(f"{path} is there and belongs to uid {found.st_uid}, not to {each['user']}")
         with acting_as(found.st_uid, found.st_gid):
-            there = json.loads(read(os.path.join(path, MARKER)))
+            there = json.loads(read(path / MARKER))
             wanted = json.loads(each["marker"])
             if (there.get("name"), there.get("slot")) != (wanted["name"], wanted["slot"]):
                 raise Problem(f"{path} has the marker of {there.get('name')} in slot {there.get('slot')}")
-            changed = [name for name, text in each["files"].items() if put(os.path.join(path, name), text)]
+            changed = [name for name, text in each["files"].items() if put(path / name, text)]
         answers.append({"name": each["name"], "made": made, "changed": changed})
     return answers
 
 
-def fresh(path: str, directory: str, uid: int, gid: int, wanted: Json) -> None:
+def fresh(path: Path, directory: Path, uid: int, gid: int, wanted: Json) -> None:
     """A home with its marker and secrets appears in one step."""
-    part = os.path.join(directory, NEW + wanted["name"])
+    part = directory / (NEW + wanted["name"])
     if os.path.lexists(part):
         shutil.rmtree(part)
-    os.mkdir(part, 0o700)
+    part.mkdir(0o700)
     if os.geteuid() == 0:
         os.chown(part, uid, gid)
     with acting_as(uid, gid):
         for name, text in secret_files().items():
-            write(os.path.join(part, OWN, name), text)
-        write(os.path.join(part, MARKER), wanted["marker"])
-    os.rename(part, path)
+            write(part / OWN / name, text)
+        write(part / MARKER, wanted["marker"])
+    part.rename(path)
 
 
 def secret_files() -> dict[str, str]:
@@ -208,7 +212,7 @@ def secret_files() -> dict[str, str]:
     return {"token": f"11{secrets.token_hex(16)}\n", "password": f"{secrets.token_urlsafe(18)}\n"}
 
 
-def put(path: str, text: str) -> bool:
+def put(path: Path, text: str) -> bool:
     """Whether the file had to be written."""
     try:
         if read(path) == text:
@@ -220,16 +224,15 @@ def put(path: str, text: str) -> bool:
 
 
 def set_aside(request: Json) -> Json:
-    """Moves the home ``name`` out of the way, into ``.aside``: its new path. What is there under that name goes on
-    being there."""
+    """Moves the home ``name`` out of the way, into ``.aside``: its new path."""
     directory = checked(request)
     path = home_of(directory, request["name"])
     owner(path)
-    aside = os.path.join(directory, ASIDE)
-    os.makedirs(aside, mode=0o700, exist_ok=True)
-    target = os.path.join(aside, f"{request['name']}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
-    os.rename(path, target)
-    return target
+    aside = directory / ASIDE
+    aside.mkdir(mode=0o700, exist_ok=True)
+    target = aside / f"{request['name']}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+    path.rename(target)
+    return str(target)
 
 
 def put_back(request: Json) -> Json:
@@ -238,9 +241,8 @@ def put_back(request: Json) -> Json:
     path = home_of(directory, request["name"])
     if os.path.lexists(path):
         raise Problem(f"{path} is there")
-    source = os.path.join(directory, ASIDE, os.path.basename(request["path"]))
-    os.rename(source, path)
-    return path
+    (directory / ASIDE / Path(request["path"]).name).rename(path)
+    return str(path)
 
 
 def purge(request: Json) -> Json:
@@ -251,14 +253,14 @@ def purge(request: Json) -> Json:
         if not os.path.lexists(path):
             continue
         found = owner(path)
-        part = os.path.join(directory, NEW + name)  # out of sight first: half a home is never started
+        part = directory / (NEW + name)  # out of sight first: half a home is never started
         if os.path.lexists(part):
             shutil.rmtree(part)
-        os.rename(path, part)
+        path.rename(part)
         with acting_as(found.st_uid, found.st_gid):
-            for entry in os.scandir(part):
-                shutil.rmtree(entry.path) if entry.is_dir(follow_symlinks=False) else os.unlink(entry.path)
-        os.rmdir(part)
+            for entry in part.iterdir():
+                shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+        part.rmdir()
     return None
 
 
@@ -268,7 +270,7 @@ def sizes(request: Json) -> Json:
     return {name: size_mib(home_of(directory, name)) for name in request["names"]}
 
 
-def size_mib(path: str) -> int | None:
+def size_mib(path: Path) -> int | None:
     """What a home takes on the disk."""
     try:
         found = owner(path)
@@ -279,7 +281,7 @@ def size_mib(path: str) -> int | None:
         for at, directories, names in os.walk(path):
             for name in (*directories, *names):
                 try:
-                    blocks += os.lstat(os.path.join(at, name)).st_blocks
+                    blocks += (Path(at) / name).lstat().st_blocks
                 except FileNotFoundError:
                     continue
     return -(-blocks // 2048)
@@ -290,8 +292,8 @@ def login(request: Json) -> Json:
     path = home_of(checked(request), request["name"])
     found = owner(path)
     with acting_as(found.st_uid, found.st_gid):
-        admin = json.loads(read(os.path.join(path, MARKER)))["admin"]
-        return {"admin": admin, "password": read(os.path.join(path, OWN, "password")).strip()}
+        admin = json.loads(read(path / MARKER))["admin"]
+        return {"admin": admin, "password": read(path / OWN / "password").strip()}
 
 
 ACTIONS = {

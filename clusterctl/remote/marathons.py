@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from clusterctl.errors import ClusterctlError
-from clusterctl.health.expect import PORTS, Node
+from clusterctl.health.expect import Node
 from clusterctl.remote.prober import target
 from clusterctl.remote.standardinput import sent
-from clusterctl.spec.model import Service
+from clusterctl.services import PORTS, Service
 from clusterctl.ssh.client import Ssh, SshError
 from clusterctl.ssh.hostkeys import HostKeys
 

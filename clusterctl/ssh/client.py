@@ -82,7 +82,7 @@ class Ssh:
         targets: Iterable[Target],
         command: Callable[[Target], Sequence[str]],
         *,
-        stdin: bytes = b"",
+        stdin: bytes | Callable[[Target], bytes] = b"",
         timeout_s: float = 60.0,
         parallel: int = 32,
     ) -> dict[str, Result | SshError]:
@@ -95,8 +95,9 @@ class Ssh:
             return {}
 
         def one(target: Target) -> Result | SshError:
+            given = stdin if isinstance(stdin, bytes) else stdin(target)
             try:
-                return self.run(target, command(target), stdin=stdin, timeout_s=timeout_s)
+                return self.run(target, command(target), stdin=given, timeout_s=timeout_s)
             except SshError as error:
                 return error
 

@@ -1,0 +1,1 @@
+"""The verbs of the Jenkins tier: masters made, looked at, stopped, moved, backed up."""

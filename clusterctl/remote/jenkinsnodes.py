@@ -1,0 +1,154 @@
+"""Homes and REST APIs of Jenkins masters, reached on their nodes over ssh."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from clusterctl.errors import NodeError
+from clusterctl.health.expect import Node
+from clusterctl.remote.prober import target
+from clusterctl.remote.standardinput import Sent, sent
+from clusterctl.ssh.client import Result, Ssh, SshError
+from clusterctl.ssh.hostkeys import HostKeys
+
+CALL_TIMEOUT_S = 20.0
+# A large home takes minutes to be measured or deleted
+_SSH_TIMEOUT_S = 900.0
+
+Json = Any
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A master's answer to one call; ``status`` 0: none, and ``body`` says why."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Json
+
+    @property
+    def ok(self) -> bool:
+        """Done; redirects are how Jenkins says so for many calls."""
+        return 200 <= self.status < 400
+
+    @property
+    def reason(self) -> str:
+        """Why not, in one line."""
+        if self.status == 0:
+            return str(self.body)
+        said = self.headers.get("x-error") or (self.body if isinstance(self.body, str) and len(self.body) < 200 else "")
+        words = " ".join(said.split())
+        return f"HTTP {self.status}{f': {words}' if words else ''}"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Calls to one master: see ``jenkinscall.py``."""
+
+    name: str
+    node: Node
+    port: int
+    calls: Sequence[Mapping[str, Any]]
+
+
+class JenkinsNodes(Protocol):
+    """The nodes of Jenkins masters."""
+
+    def homes(self, requests: Mapping[str, Mapping[str, Any]], nodes: Sequence[Node]) -> dict[str, Json | NodeError]:
+        """An action of ``jenkinshome.py`` on each node, all at once.
+
+        Args:
+            requests: by node name; others of ``nodes`` are left out.
+        """
+
+    def call(self, asked: Sequence[Asked]) -> dict[str, list[Reply] | NodeError]:
+        """Calls to masters, those of all nodes at once; by master."""
+
+
+class SshJenkinsNodes:
+    """The real ones.
+
+    Args:
+        directory: of the homes on the nodes.
+    """
+
+    def __init__(self, ssh: Ssh, host_keys: HostKeys, directory: str) -> None:
+        self._ssh = ssh
+        self._host_keys = host_keys
+        self._directory = directory
+
+    def homes(self, requests: Mapping[str, Mapping[str, Any]], nodes: Sequence[Node]) -> dict[str, Json | NodeError]:
+        asked = [node for node in nodes if node.name in requests]
+        scripts = {node.name: sent("jenkinshome.py", requests[node.name], root=True) for node in asked}
+        found: dict[str, Json | NodeError] = {}
+        for name, answer in self._run(asked, scripts).items():
+            if isinstance(answer, NodeError):
+                found[name] = answer
+            elif "error" in answer:
+                found[name] = NodeError(f"node {name}: {answer['error']}")
+            else:
+                found[name] = answer["answer"]
+        return found
+
+    def call(self, asked: Sequence[Asked]) -> dict[str, list[Reply] | NodeError]:
+        by_node: dict[str, list[Asked]] = {}
+        for each in asked:
+            by_node.setdefault(each.node.name, []).append(each)
+        scripts = {
+            name: sent(
+                "jenkinscall.py",
+                {
+                    "timeout_s": CALL_TIMEOUT_S,
+                    "directory": self._directory,
+                    "masters": [
+                        {"name": one.name, "address": one.node.address, "port": one.port, "calls": list(one.calls)}
+                        for one in masters
+                    ],
+                },
+                root=True,
+            )
+            for name, masters in by_node.items()
+        }
+        answers = self._run([masters[0].node for masters in by_node.values()], scripts)
+        found: dict[str, list[Reply] | NodeError] = {}
+        for name, masters in by_node.items():
+            answer = answers[name]
+            for number, each in enumerate(masters):
+                found[each.name] = answer if isinstance(answer, NodeError) else _replies(each, answer[number])
+        return found
+
+    def _run(self, nodes: Sequence[Node], scripts: Mapping[str, Sent]) -> dict[str, Json | NodeError]:
+        found: dict[str, Json | NodeError] = {}
+        reachable = []
+        for node in nodes:
+            if node.status != "ACTIVE":
+                found[node.name] = NodeError(f"node {node}: its server is {node.status}")
+            elif self._host_keys.pinned(node.server_id) or self._host_keys.refresh(node.server_id):
+                reachable.append(node)
+            else:
+                found[node.name] = NodeError(f"node {node}: its console shows no ssh host key")
+        answers = self._ssh.run_many(
+            [target(node) for node in reachable],
+            lambda to: scripts[to.name].command,
+            stdin=lambda to: scripts[to.name].stdin,
+            timeout_s=_SSH_TIMEOUT_S,
+        )
+        return found | {name: _answer(name, result) for name, result in answers.items()}
+
+
+def _answer(name: str, result: Result | SshError) -> Json | NodeError:
+    if isinstance(result, SshError):
+        return result
+    if result.returncode != 0:
+        said = (result.stderr.strip() or "nothing").splitlines()[-1]
+        return NodeError(f"node {name}: the script ended with {result.returncode} and said: {said}")
+    return json.loads(result.stdout)
+
+
+def _replies(asked: Asked, answer: Json) -> list[Reply] | NodeError:
+    if "error" in answer:
+        return NodeError(f"master {asked.name} on node {asked.node}: {answer['error']}")
+    return [Reply(each["status"], each["headers"], each["body"]) for each in answer["answers"]]
