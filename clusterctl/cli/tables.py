@@ -17,7 +17,7 @@ from clusterctl.ops.observe.verify import VerifyReport
 
 def render_status(report: StatusReport) -> RenderableType:
     """Nodes, then the agents' groups and their resources, then the leaders."""
-    nodes = _table("node", "group", "address", "state", "services", "runs")
+    nodes = table("node", "group", "address", "state", "services", "runs")
     for node in report.nodes:
         services = ", ".join(f"{name} {node.roles.get(name, '')}".strip() for name in node.services)
         if node.tasks is not None:
@@ -28,7 +28,7 @@ def render_status(report: StatusReport) -> RenderableType:
         # the image tells what runs only as long as nothing was upgraded
         runs = Text(", ".join(f"{name} {version}" for name, version in node.artifacts.items()) or node.image)
         nodes.add_row(node.name, node.group, node.address or "-", state, Text(services), runs)
-    groups = _table("agents", "registered", "tasks", "cpus used", "memory used (MiB)")
+    groups = table("agents", "registered", "tasks", "cpus used", "memory used (MiB)")
     for group in report.groups:
         groups.add_row(
             group.name,
@@ -44,7 +44,7 @@ def render_status(report: StatusReport) -> RenderableType:
 
 def render_verify(report: VerifyReport) -> RenderableType:
     """One line a check."""
-    checks = _table("", "check", "detail")
+    checks = table("", "check", "detail")
     for check in report.checks:
         mark = Text("ok", style="green") if check.ok else Text("FAILED", style="bold red")
         checks.add_row(mark, check.name, Text(check.detail))
@@ -57,22 +57,23 @@ def render_load(result: Result, summary: Summary) -> RenderableType:
     for name, text in facts(result, summary):
         about.add_row(Text(name), Text(text))
     waits, groups = _rows(*percentile_rows(summary)), _rows(*group_rows(result))
-    checks = _table("", "bound")
+    checks = table("", "bound")
     for check in summary.checks:
         checks.add_row(Text("ok", style="green") if check.ok else Text("FAILED", style="bold red"), Text(check.line))
     return Group(about, Text(""), waits, Text(""), groups, Text(""), checks)
 
 
 def _rows(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    table = _table(*header)
+    shown = table(*header)
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    return table
+        shown.add_row(*(Text(cell) for cell in row))
+    return shown
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+def table(*columns: str) -> Table:
+    """A plain table, whose names and addresses can be copied."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         # names and addresses are for copying: other columns give way
-        table.add_column(column, overflow="fold", no_wrap=column in ("node", "address", "check"))
-    return table
+        made.add_column(column, overflow="fold", no_wrap=column in ("node", "address", "check", "master", "url"))
+    return made

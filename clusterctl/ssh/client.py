@@ -74,7 +74,7 @@ class Ssh:
         if finished.returncode is None:
             raise SshError(target, f"no answer within {timeout_s:g} s to: {_short(line)}", Failure.TIMEOUT)
         if finished.returncode == _SSH_FAILED:
-            raise _failure(target, self.config, finished)
+            raise failure(target, self.config, finished)
         return Result(finished.returncode, finished.stdout, finished.stderr)
 
     def run_many(
@@ -131,13 +131,18 @@ class Ssh:
             execute("ssh", ["ssh", *terminal, *self._to(target), line])
         execute("ssh", ["ssh", *self._to(target)])
 
+    def argv(self, target: Target, *, options: Sequence[str] = (), before: Sequence[str] = ()) -> list[str]:
+        """The words of an ``ssh`` without a command; ``options`` win over ours (ssh_config(5))."""
+        return ["ssh", *options, *before, *self._to(target)]
+
     def _to(self, target: Target) -> list[str]:
         return [*ssh_options(self.config, target), "-l", self.config.user, "-p", str(PORT), target.address]
 
 
-def _failure(target: Target, config: SshConfig, finished: Finished) -> SshError:
+def failure(target: Target, config: SshConfig, finished: Finished) -> SshError:
+    """What an ssh that ended by itself said, as an error with a way out."""
     text = finished.stderr.strip()
-    last = text.splitlines()[-1].strip() if text else "ssh exited with 255 and said nothing"
+    last = text.splitlines()[-1].strip() if text else f"ssh exited with {finished.returncode} and said nothing"
     if "Host key verification failed" in text or "HOST IDENTIFICATION HAS CHANGED" in text:
         return SshError(
             target,

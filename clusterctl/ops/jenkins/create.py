@@ -12,7 +12,7 @@ from clusterctl.health.expect import Node
 from clusterctl.jenkins.app import app, app_id
 from clusterctl.jenkins.home import SECURITY, new_marker
 from clusterctl.jenkins.slots import master_user, port_plan
-from clusterctl.ops.jenkins.ground import Tier
+from clusterctl.ops.jenkins.ground import PartlyFailed, Tier
 from clusterctl.ops.jenkins.placement import place, rooms, told_room
 from clusterctl.ops.jenkins.probe import Probe, probe_builds
 from clusterctl.ops.jenkins.ready import wait_ready
@@ -89,8 +89,8 @@ def create(
 
     Raises:
         InputError: a file that the cluster file names is not there.
-        ClusterctlError: they don't fit, something that is there doesn't fit together, or some did not become ready:
-            those that did stay.
+        ClusterctlError: they don't fit, or something that is there doesn't fit together.
+        PartlyFailed: some did not become ready; those that did stay.
     """
     files = home_files(_settings(tier), tier.base)
     report = CreateReport(tier.spec.cluster)
@@ -112,11 +112,7 @@ def create(
         report.failed |= {name: each.error for name, each in report.probes.items() if each.error}
     report.seconds = round(sum(tier.progress.seconds.values()), 1)
     if report.failed:
-        raise ClusterctlError(
-            f"{len(report.failed)} of {len(names)} Jenkins masters are not ready:\n"
-            + "\n".join(f"  {name}: {why}" for name, why in report.failed.items()),
-            hint=f"The others serve. `clusterctl jenkins status` shows one; `{tier.go_on}` goes on with these.",
-        )
+        raise PartlyFailed("not ready", report, len(names), tier.go_on)
     return report
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError, NodeError
@@ -26,6 +26,29 @@ from clusterctl.spec.model import ClusterSpec
 
 # One call: apps, their tasks, and why the last one of each failed
 APPS = Call("GET", "/v2/apps?embed=apps.tasks&embed=apps.lastTaskFailure")
+
+
+class Report(Protocol):
+    """What a verb did, with the masters with which it failed."""
+
+    @property
+    def failed(self) -> Mapping[str, str]:
+        """By name, why."""
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it."""
+
+
+class PartlyFailed(ClusterctlError):
+    """Some masters failed; ``report`` tells of all."""
+
+    def __init__(self, what: str, report: Report, of: int, go_on: str) -> None:
+        super().__init__(
+            f"{len(report.failed)} of {of} Jenkins masters are {what}:\n"
+            + "\n".join(f"  {name}: {why}" for name, why in report.failed.items()),
+            hint=f"The others are done. `{go_on}` goes on with these.",
+        )
+        self.report = report
 
 
 @dataclass(frozen=True)

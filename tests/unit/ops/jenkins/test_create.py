@@ -81,7 +81,7 @@ def test_a_full_volume_is_told() -> None:
 
 def test_slots_run_out() -> None:
     world = World(max_masters=1, master={"cpus": 0.1, "mem_mib": 320, "heap_mib": 64})
-    with pytest.raises(ClusterctlError, match="2 new masters, and 1 slots are free of jenkins.max_masters = 1"):
+    with pytest.raises(ClusterctlError, match=r"2 new masters, and 1 slots are free of jenkins\.max_masters = 1"):
         create(world.tier(), ["a", "b"])
 
 

@@ -1,0 +1,197 @@
+"""``clusterctl jenkins``: masters made, looked at, opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from clusterctl.cli.output import print_json, print_line, print_rich
+from clusterctl.cli.session import CloudName, File, Json, Session, StealLock, session
+from clusterctl.errors import InputError
+
+if TYPE_CHECKING:
+    from clusterctl.ops.jenkins.ground import Report, Tier
+    from clusterctl.ops.kit.access import Access
+
+app = typer.Typer(help="Jenkins masters: make, look at, stop, move and back them up.", no_args_is_help=True)
+
+Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Masters.", show_default=False)]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A master.", show_default=False)]
+ReadyTimeout = Annotated[int, typer.Option("--timeout", min=10, help="Seconds for a batch to be ready.")]
+
+R = TypeVar("R", bound="Report")
+
+
+@app.command()
+def create(
+    file: File,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="Names: letters, digits, '-'.", show_default=False),
+    ] = None,
+    listed: Annotated[
+        Path | None, typer.Option("--from", metavar="LIST", help="A file with one name a line.", show_default=False)
+    ] = None,
+    count: Annotated[
+        int | None,
+        typer.Option("--count", min=1, help="The first N of the list; or NAME-001, NAME-002, ...", show_default=False),
+    ] = None,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Masters started at a time.")] = 10,
+    probe: Annotated[bool, typer.Option("--probe", help="Run one build on each new master.")] = False,
+    timeout: ReadyTimeout = 600,
+    cloud: CloudName = None,
+    steal_lock: StealLock = False,
+    as_json: Json = False,
+) -> None:
+    """Make Jenkins masters and wait until each serves; those that are there already are left alone."""
+    from clusterctl.ops.jenkins.create import create as create_masters  # noqa: PLC0415  (`--help` must be quick)
+    from clusterctl.ops.jenkins.names import wanted_names  # noqa: PLC0415
+
+    words = [*(names or []), *(["--from", str(listed)] if listed else []), *(["--count", str(count)] if count else [])]
+    wanted = wanted_names(names or [], _read(listed) if listed else None, count)
+    with _tier(file, cloud, "create", words, steal=steal_lock) as tier:
+        report = _reported(
+            lambda: create_masters(tier, wanted, batch=batch, timeout_s=timeout, probe=probe), as_json=as_json
+        )
+    if as_json:
+        return
+    for each in report.to_json()["created"]:
+        built = f"; a build waited {each['probe']['wait_s']} s" if each["probe"] else ""
+        print_line(f"{each['name']}: slot {each['slot']} on {each['node']}, ready after {each['ready_s']} s{built}")
+    there = f", {len(report.there)} were there" if report.there else ""
+    print_line(f"{len(report.ready_s)} Jenkins masters made{there}; all are ready" if report.masters else "nothing")
+
+
+@app.command("list")
+def list_command(file: File, cloud: CloudName = None, as_json: Json = False) -> None:
+    """Show all masters, as Marathon and the homes on the nodes tell of them, and the nodes for them."""
+    from clusterctl.cli.jenkins_tables import render_list  # noqa: PLC0415
+    from clusterctl.ops.jenkins.looks import list_masters  # noqa: PLC0415
+
+    with _tier(file, cloud, "list", []) as tier:
+        report = list_masters(tier)
+    if as_json:
+        print_json(report.to_json())
+    else:
+        print_rich(render_list(report))
+
+
+@app.command()
+def status(file: File, name: Name, cloud: CloudName = None, as_json: Json = False) -> None:
+    """Show one master: its versions, builds, queue, framework and home."""
+    from clusterctl.cli.jenkins_tables import render_master  # noqa: PLC0415
+    from clusterctl.ops.jenkins.looks import status as look_at  # noqa: PLC0415
+
+    with _tier(file, cloud, "status", [name]) as tier:
+        report = look_at(tier, name)
+    if as_json:
+        print_json(report.to_json())
+    else:
+        print_rich(render_master(report))
+
+
+@app.command("open")
+def open_command(
+    file: File,
+    name: Name,
+    login: Annotated[
+        bool, typer.Option("--login", help="Read the administrator's password from the home, and print it.")
+    ] = False,
+    port: Annotated[
+        int | None, typer.Option("--port", min=1, max=65535, help="Of this machine.", show_default=False)
+    ] = None,
+    cloud: CloudName = None,
+) -> None:
+    """Make a master reachable at a port of this machine, through ssh, until Ctrl-C."""
+    from clusterctl.cli.tunnel import hold_open  # noqa: PLC0415
+    from clusterctl.errors import ClusterctlError  # noqa: PLC0415
+    from clusterctl.ops.kit.access import open_access  # noqa: PLC0415
+
+    with session(file, cloud, go_on=f"clusterctl jenkins open {file} {name}") as at:
+        access = open_access(at.spec, at.cloud)
+        tier = _open(at, access, "open", f"clusterctl jenkins open {file} {name}", steal=False)
+        [master] = tier.survey().named([name])
+        if master.node is None or master.state not in ("running", "starting"):
+            why = "; ".join(master.problems) or master.state
+            raise ClusterctlError(
+                f"Jenkins master {name} does not run: {why}",
+                hint=f"`clusterctl jenkins status {file} {name}` shows it.",
+            )
+        told = []
+        if login:
+            found = tier.home(master.node, "login", name=name)
+            told.append(f"log in as {found['admin']} with {found['password']}")
+    hold_open(access, master.node, master.ports.http, local=port, told=told)
+
+
+def open_page(
+    file: File,
+    what: Annotated[str, typer.Argument(metavar="WHAT", help="marathon or mesos.", show_default=False)],
+    port: Annotated[
+        int | None, typer.Option("--port", min=1, max=65535, help="Of this machine.", show_default=False)
+    ] = None,
+    cloud: CloudName = None,
+) -> None:
+    """Make Marathon's or Mesos' web page reachable at a port of this machine, through ssh, until Ctrl-C."""
+    from clusterctl.cli.tunnel import hold_open  # noqa: PLC0415
+    from clusterctl.ops.kit.access import open_access  # noqa: PLC0415
+    from clusterctl.ops.observe.places import PAGES, page  # noqa: PLC0415
+
+    if what not in PAGES:
+        raise InputError(
+            f"WHAT: found {what!r}; allowed: {', '.join(PAGES)}; a Jenkins master by `clusterctl jenkins open`"
+        )
+    with session(file, cloud, go_on=f"clusterctl open {file} {what}") as at:
+        access = open_access(at.spec, at.cloud)
+        place = page(at.spec, at.cloud, access.prober, what)
+    hold_open(access, place.node, place.port, local=port)
+
+
+@contextmanager
+def _tier(file: Path, cloud: str | None, verb: str, words: list[str], *, steal: bool = False) -> Iterator[Tier]:
+    """The tier, for one verb."""
+    from clusterctl.ops.kit.access import open_access  # noqa: PLC0415
+
+    go_on = " ".join(["clusterctl", "jenkins", verb, str(file), *words])
+    with session(file, cloud, go_on=go_on) as at:
+        yield _open(at, open_access(at.spec, at.cloud), verb, go_on, steal=steal)
+
+
+def _open(at: Session, access: Access, verb: str, go_on: str, *, steal: bool) -> Tier:
+    from clusterctl.ops.jenkins.ground import open_tier  # noqa: PLC0415
+
+    return open_tier(
+        at.spec,
+        at.cloud,
+        access,
+        progress=at.progress,
+        guard=at.guard(f"jenkins-{verb}", steal=steal),
+        file=at.file,
+        go_on=go_on,
+    )
+
+
+def _reported(work: Callable[[], R], *, as_json: bool) -> R:
+    """The report of ``work``; a document of it is printed also when some masters failed."""
+    from clusterctl.ops.jenkins.ground import PartlyFailed  # noqa: PLC0415
+
+    try:
+        report = work()
+    except PartlyFailed as error:
+        if as_json:
+            print_json(error.report.to_json())
+        raise
+    if as_json:
+        print_json(report.to_json())
+    return report
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"--from: found {str(path)!r}, which can't be read: {error}") from error
