@@ -1,0 +1,113 @@
+"""The verbs of the Jenkins tier from outside, on a tier in memory."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clusterctl.ops.jenkins.ground import Tier
+from tests.unit.cli.test_app import run
+from tests.unit.ops.jenkins.world import World
+from tests.unit.specs import DEMO
+
+FILE = DEMO.replace(
+    "    reserve_for: marathon\n", "    reserve_for: marathon\n    volume: {size: 10, mount: /srv/jenkins}\n"
+)
+SMALL = {"cpus": 0.1, "mem_mib": 320, "heap_mib": 64}
+
+
+class Program:
+    """``clusterctl jenkins VERB FILE ...``."""
+
+    def __init__(self, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.file, self._monkeypatch, self._capsys = file, monkeypatch, capsys
+        self.world = World(master=SMALL)
+        file.write_text(FILE + "jenkins: {master: {cpus: 0.1, mem_mib: 320, heap_mib: 64}}\n")
+        self.opened: list[Any] = []
+        monkeypatch.setattr("clusterctl.cloud.open_cloud", lambda _name: self.world.cloud)
+        monkeypatch.setattr("clusterctl.ops.kit.access.open_access", lambda _spec, _cloud: None)
+        monkeypatch.setattr("clusterctl.ops.jenkins.ground.open_tier", self._tier)
+        monkeypatch.setattr("clusterctl.cli.tunnel.hold_open", lambda *a, **k: self.opened.append((a[1:], k)))
+
+    def _tier(self, _spec: object, _cloud: object, _access: object, **words: Any) -> Tier:
+        tier = self.world.tier(words["file"].parent)
+        return Tier(**{**vars(tier), "go_on": words["go_on"], "guard": words["guard"]})
+
+    def __call__(self, verb: str, *words: str) -> tuple[int, str, str]:
+        """Exit code, output, messages."""
+        code = run("jenkins", verb, str(self.file), *words, monkeypatch=self._monkeypatch)
+        captured = self._capsys.readouterr()
+        return code, captured.out, captured.err
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Program:
+    return Program(tmp_path / "demo.yml", monkeypatch, capsys)
+
+
+def test_create_and_list(program: Program, tmp_path: Path) -> None:
+    (tmp_path / "team").write_text("alice\nbob\ncarol\n")
+    code, out, _ = program("create", "--from", str(tmp_path / "team"), "--count", "2")
+    assert code == 0
+    assert out.splitlines()[0].startswith("alice: slot 1 on demo-jenkins-1, ready after")
+    assert out.splitlines()[-1] == "2 Jenkins masters made; all are ready"
+    code, out, _ = program("list", "--json")
+    assert [each["name"] for each in json.loads(out)["masters"]] == ["alice", "bob"]
+    code, out, _ = program("list")
+    assert "http://10.0.0.11:31000/" in out
+    assert "cluster demo: 2 of 2 Jenkins masters run" in out
+
+
+def test_create_says_how_to_go_on_and_still_prints_its_document(program: Program) -> None:
+    program.world.marathon.failing = {"bob"}
+    code, out, told = program("create", "alice", "bob", "--json", "--timeout", "10")
+    assert code == 1
+    report = json.loads(out)
+    assert [each["name"] for each in report["created"]] == ["alice"]
+    assert list(report["failed"]) == ["bob"]
+    assert f"`clusterctl jenkins create {program.file} alice bob` goes on with these" in told
+
+
+def test_bad_names_are_bad_input(program: Program) -> None:
+    assert program("create", "Alice")[0] == 2
+    code, _, told = program("create", "--from", "no-such-file")
+    assert (code, "--from: found 'no-such-file', which can't be read" in told) == (2, True)
+
+
+def test_status(program: Program) -> None:
+    program("create", "alice")
+    code, out, _ = program("status", "alice")
+    assert code == 0
+    assert "2.319.3" in out
+    assert json.loads(program("status", "alice", "--json")[1])["core"] == "2.319.3"
+
+
+def test_open(program: Program) -> None:
+    program("create", "alice")
+    assert program("open", "alice")[0] == 0
+    [((node, port), words)] = program.opened
+    assert (node.name, port, words) == ("demo-jenkins-1", 31000, {"local": None, "told": []})
+    program("open", "alice", "--login", "--port", "8081")
+    assert program.opened[1][1] == {"local": 8081, "told": ["log in as admin with s3cret"]}
+    program.world.marathon.apps["/jenkins/alice"]["instances"] = 0
+    code, _, told = program("open", "alice")
+    assert (code, "Jenkins master alice does not run: hibernating" in told) == (1, True)
+
+
+def test_open_of_an_unknown_page_is_bad_input(
+    program: Program, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("open", str(program.file), "grafana", monkeypatch=monkeypatch) == 2
+    assert "WHAT: found 'grafana'; allowed: marathon, mesos" in capsys.readouterr().err
+
+
+def test_a_cluster_without_a_tier(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    program.file.write_text(DEMO)
+    monkeypatch.setattr("clusterctl.cloud.open_cloud", lambda _name: program.world.cloud)
+    monkeypatch.setattr("clusterctl.ops.kit.access.open_access", lambda _spec, _cloud: None)
+    code, _, told = program("list")
+    assert (code, "cluster demo has no Jenkins tier" in told) == (1, True)
