@@ -26,8 +26,8 @@ ME = os.getuid()
 @pytest.fixture
 def homes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A directory of homes; every user is us, as if we had no other rights."""
-    monkeypatch.setattr(script.os, "geteuid", lambda: 1000)
-    monkeypatch.setattr(script.pwd, "getpwnam", lambda _name: SimpleNamespace(pw_uid=ME, pw_gid=os.getgid()))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(pwd, "getpwnam", lambda _name: SimpleNamespace(pw_uid=ME, pw_gid=os.getgid()))
     path = tmp_path / "srv"
     path.mkdir()
     return path
@@ -175,7 +175,7 @@ def owned(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.skipif(not IS_ROOT, reason="needs root")
 def test_as_root_a_home_is_touched_with_its_users_rights_only(owned: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = pwd.struct_passwd(("jm-007", "x", 30007, 30007, "", "/", "/bin/sh"))
-    monkeypatch.setattr(script.pwd, "getpwnam", lambda _name: entry)
+    monkeypatch.setattr(pwd, "getpwnam", lambda _name: entry)
     assert "answer" in make(owned, slot=7)
     assert (owned / "alice").stat().st_uid == 30007
     assert {(owned / "alice" / name).stat().st_uid for name in (MARKER, TOKEN)} == {30007}
