@@ -37,12 +37,12 @@ def run(directory: Path, action: str, **words: Any) -> Any:
     return script.run({"action": action, "directory": str(directory), "mount": None, **words})
 
 
-def make(directory: Path, name: str = "alice", slot: int = 1, **files: str) -> Any:
+def make(directory: Path, name: str = "alice", slot: int = 1, files: dict[str, str] | None = None) -> Any:
     home = {
         "name": name,
         "user": f"jm-{slot:03d}",
         "marker": new_marker("demo", name, slot, "admin").text(),
-        "files": files,
+        "files": files or {},
     }
     return run(directory, "make", homes=[home])
 
@@ -70,10 +70,10 @@ def test_a_home_is_made_with_its_marker_and_secrets(homes: Path) -> None:
 def test_making_it_again_changes_nothing_but_files(homes: Path) -> None:
     make(homes)
     token = (homes / "alice" / TOKEN).read_text()
-    again = make(homes, **{"init.groovy.d/a.groovy": "println 1"})
+    again = make(homes, files={"init.groovy.d/a.groovy": "println 1"})
     assert again == {"answer": [{"name": "alice", "made": False, "changed": ["init.groovy.d/a.groovy"]}]}
     assert (homes / "alice" / TOKEN).read_text() == token
-    assert make(homes, **{"init.groovy.d/a.groovy": "println 1"})["answer"][0]["changed"] == []
+    assert make(homes, files={"init.groovy.d/a.groovy": "println 1"})["answer"][0]["changed"] == []
 
 
 def test_half_a_home_of_a_killed_run_is_made_anew(homes: Path) -> None:
