@@ -1,170 +1,120 @@
-"""Copies a subtree of ZooKeeper to a file, and a file back into ZooKeeper. Standard library only; runs on a node.
+"""Copies a subtree of ZooKeeper to a file, and a file back into ZooKeeper. Runs on a node, which has python3-kazoo.
 
-    zk_tree.py dump    HOST:PORT PATH FILE     writes PATH and all below it; prints the number of nodes
-    zk_tree.py restore HOST:PORT PATH FILE     makes PATH exactly what FILE holds; PATH must be out of use
+    zk_tree.py dump    HOST:PORT PATH FILE [AUTH]   writes PATH and all below it; prints the number of nodes
+    zk_tree.py restore HOST:PORT PATH FILE [AUTH]   makes PATH exactly what FILE holds; PATH must be out of use
 
-The file is JSON: {"path", "zxid": [first, last], "nodes": {relative path: base64 of the data}}. Ephemeral nodes belong
-to sessions and are left out, and left alone. Access control is that of everybody (ZooKeeper's default), in both ways.
-Messages are ZooKeeper's wire format (jute: big-endian numbers, lengths before strings and buffers).
+AUTH is a file that only root reads, with USER:PASSWORD of ZooKeeper's scheme "digest".
+
+The file is JSON: {"path", "zxid": [first, last], "nodes": {relative path: base64 of the data}, "acls": {relative path:
+[[permissions, scheme, id], ...]}}; nodes that are open to everybody, which is ZooKeeper's default, stand without ACL.
+Ephemeral nodes belong to sessions and are left out, and left alone. Container and TTL nodes are kept, and come back as
+ordinary ones.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import logging
 import os
-import socket
-import struct
 import sys
 
-CREATE, DELETE, GET_DATA, SET_DATA, GET_CHILDREN, CLOSE = 1, 2, 4, 5, 12, -11
-SESSION_MS = 20000
-TIMEOUT_S = 30.0
-NO_NODE, NODE_EXISTS = -101, -110
-_STAT = struct.Struct(">qqqqiiiqiiq")
-_ALL = 31  # read, write, create, delete, admin
+try:
+    from kazoo.client import KazooClient
+    from kazoo.exceptions import KazooException, NodeExistsError, NoNodeError
+    from kazoo.handlers.threading import KazooTimeoutError
+    from kazoo.security import OPEN_ACL_UNSAFE, make_acl
+except ImportError:  # a node of an older image
+    sys.exit("zk_tree: python3-kazoo is not installed on this node; `apt-get install python3-kazoo` there, then again")
+
+# What ZooKeeper shows in place of a digest to those who may not change it (ZooKeeperServer.fixupACL and its relatives)
+MASKED = ":x"
+SESSION_S = 20.0
+CONNECT_S = 15.0
+# org.apache.zookeeper.server.EphemeralType: what stands in place of an owner's session
+CONTAINER_OWNER = -(1 << 63)
+TTL_BYTE = 0xFF
 
 
-class ZooKeeperError(Exception):
-    """ZooKeeper answered with an error; ``code`` is its own."""
-
-    def __init__(self, what: str, code: int) -> None:
-        super().__init__(f"{what}: ZooKeeper error {code}")
-        self.code = code
+class Hidden(Exception):
+    """An ACL can't be copied, since ZooKeeper masks its digests for this client."""
 
 
-class Client:
-    """One session."""
-
-    def __init__(self, place: str) -> None:
-        host, _, port = place.rpartition(":")
-        self._socket = socket.create_connection((host, int(port)), timeout=TIMEOUT_S)
-        self._xid = 0
-        self.zxid = 0
-        # protocol version, last zxid seen, timeout, session id, password, read-only
-        self._send(struct.pack(">iqiq", 0, 0, SESSION_MS, 0) + _buffer(b"\0" * 16) + b"\0")
-        self._receive()
-
-    def close(self) -> None:
-        """Ends the session; ZooKeeper's own answer is the end of the connection."""
-        self.call("close", CLOSE, b"")
-        self._socket.close()
-
-    def get(self, path: str) -> tuple[bytes, bool]:
-        """Data of a node, and whether it is ephemeral."""
-        answer = self.call(path, GET_DATA, _string(path) + b"\0")
-        data, rest = _take(answer)
-        owner = _STAT.unpack(rest[: _STAT.size])[7]
-        return data, owner != 0
-
-    def children(self, path: str) -> list[str]:
-        """Names of the nodes right below."""
-        answer = self.call(path, GET_CHILDREN, _string(path) + b"\0")
-        (count,) = struct.unpack(">i", answer[:4])
-        rest, names = answer[4:], []
-        for _ in range(count):
-            name, rest = _take(rest)
-            names.append(name.decode())
-        return sorted(names)
-
-    def put(self, path: str, data: bytes) -> None:
-        """Makes the node, or sets its data."""
-        acl = struct.pack(">ii", 1, _ALL) + _string("world") + _string("anyone")
-        try:
-            self.call(path, CREATE, _string(path) + _buffer(data) + acl + struct.pack(">i", 0))
-        except ZooKeeperError as error:
-            if error.code != NODE_EXISTS:
-                raise
-            self.call(path, SET_DATA, _string(path) + _buffer(data) + struct.pack(">i", -1))
-
-    def delete(self, path: str) -> None:
-        """Removes a node without children, whatever its version."""
-        self.call(path, DELETE, _string(path) + struct.pack(">i", -1))
-
-    def call(self, what: str, operation: int, body: bytes) -> bytes:
-        """The answer to a request, without its header."""
-        self._xid += 1
-        self._send(struct.pack(">ii", self._xid, operation) + body)
-        answer = self._receive()
-        xid, zxid, code = struct.unpack(">iqi", answer[:16])
-        if xid != self._xid:
-            raise ZooKeeperError(f"answer {xid} to request {self._xid}", code)
-        self.zxid = max(self.zxid, zxid)
-        if code:
-            raise ZooKeeperError(what, code)
-        return answer[16:]
-
-    def _send(self, message: bytes) -> None:
-        self._socket.sendall(struct.pack(">i", len(message)) + message)
-
-    def _receive(self) -> bytes:
-        (size,) = struct.unpack(">i", self._read(4))
-        return self._read(size)
-
-    def _read(self, size: int) -> bytes:
-        found = b""
-        while len(found) < size:
-            part = self._socket.recv(size - len(found))
-            if not part:
-                raise ConnectionError("ZooKeeper closed the connection")
-            found += part
-        return found
+def is_ephemeral(owner):
+    """Whether a node with this ``ephemeralOwner`` ends with a session."""
+    return owner not in (0, CONTAINER_OWNER) and (owner >> 56) & 0xFF != TTL_BYTE
 
 
-def dump(client: Client, root: str) -> dict[str, object]:
+def dump(client, root):
     """The subtree, as the file holds it; a node that vanishes meanwhile is left out."""
-    nodes: dict[str, str] = {}
+    nodes, acls = {}, {}
     first = 0
     todo = [""]
     while todo:
         relative = todo.pop()
         try:
-            data, ephemeral = client.get(root + relative)
-            children = [] if ephemeral else client.children(root + relative)
-        except ZooKeeperError as error:
-            if error.code == NO_NODE and relative:
+            data, stat = client.get(root + relative)
+            if is_ephemeral(stat.ephemeralOwner):
+                continue
+            children = client.get_children(root + relative)
+            acl, _ = client.get_acls(root + relative)
+        except NoNodeError:
+            if relative:
                 continue
             raise
-        first = first or client.zxid
-        if not ephemeral:
-            nodes[relative] = base64.b64encode(data).decode()
-            todo += [relative + "/" + name for name in children]
-    return {"path": root, "zxid": [first, client.zxid], "nodes": nodes}
+        first = first or client.last_zxid
+        nodes[relative] = base64.b64encode(data).decode()
+        if list(acl) != OPEN_ACL_UNSAFE:
+            if any(entry.id.scheme == "digest" and entry.id.id.endswith(MASKED) for entry in acl):
+                raise Hidden(f"{root + relative}: its ACL is hidden from this client; name a file with AUTH")
+            acls[relative] = [[entry.perms, entry.id.scheme, entry.id.id] for entry in acl]
+        todo += [relative + "/" + name for name in sorted(children)]
+    return {"path": root, "zxid": [first, client.last_zxid], "nodes": nodes, "acls": acls}
 
 
-def restore(client: Client, root: str, nodes: dict[str, str]) -> None:
-    """Makes the subtree what ``nodes`` says: parents first, then what is too much is removed, leaves first."""
+def restore(client, root, nodes, acls):
+    """Makes the subtree what ``nodes`` says: parents first, then what is too much is removed, leaves first; the ACLs
+    come last, since one of them may keep us out.
+    """
     for relative in sorted(nodes, key=lambda path: path.count("/")):
-        client.put(root + relative, base64.b64decode(nodes[relative]))
-    found = dump(client, root)["nodes"]
-    surplus = set(found) - set(nodes)  # type: ignore[call-overload]
+        data = base64.b64decode(nodes[relative])
+        try:
+            client.create(root + relative, data)
+        except NodeExistsError:
+            client.set(root + relative, data)
+    surplus = set(dump(client, root)["nodes"]) - set(nodes)
     for relative in sorted(surplus, key=lambda path: -path.count("/")):
         client.delete(root + relative)
+    for relative in sorted(nodes, key=lambda path: -path.count("/")):
+        wanted = acls.get(relative)
+        entries = [
+            make_acl(
+                scheme,
+                who,
+                read=bool(perms & 1),
+                write=bool(perms & 2),
+                create=bool(perms & 4),
+                delete=bool(perms & 8),
+                admin=bool(perms & 16),
+            )
+            for perms, scheme, who in wanted or []
+        ]
+        client.set_acls(root + relative, entries or OPEN_ACL_UNSAFE)
 
 
-def _buffer(data: bytes) -> bytes:
-    return struct.pack(">i", len(data)) + data
-
-
-def _string(text: str) -> bytes:
-    return _buffer(text.encode())
-
-
-def _take(answer: bytes) -> tuple[bytes, bytes]:
-    """A buffer (length -1: none) and what follows it."""
-    (size,) = struct.unpack(">i", answer[:4])
-    end = 4 + max(size, 0)
-    return answer[4:end], answer[end:]
-
-
-def main(arguments: list[str]) -> int:
+def main(arguments):
     """See the module; exit status 1 and a message if it failed."""
-    if len(arguments) != 4 or arguments[0] not in ("dump", "restore"):
-        sys.stderr.write(__doc__ or "")
+    if len(arguments) not in (4, 5) or arguments[0] not in ("dump", "restore"):
+        sys.stderr.write(__doc__)
         return 2
-    verb, place, root, path = arguments
+    logging.getLogger("kazoo").addHandler(logging.NullHandler())
+    verb, place, root, path, *auth = arguments
+    client = KazooClient(hosts=place, timeout=SESSION_S, connection_retry={"max_tries": 3})
     try:
-        client = Client(place)
+        client.start(timeout=CONNECT_S)
+        for name in auth:
+            with open(name) as file:  # noqa: PTH123
+                client.add_auth("digest", file.read().strip())
         if verb == "dump":
             tree = dump(client, root)
             with open(path, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
@@ -172,12 +122,20 @@ def main(arguments: list[str]) -> int:
         else:
             with open(path) as file:  # noqa: PTH123
                 tree = json.load(file)
-            restore(client, root, tree["nodes"])
-        client.close()
-    except (OSError, ValueError, KeyError, ZooKeeperError) as error:
-        sys.stderr.write(f"zk_tree: {type(error).__name__}: {error}\n")
+            restore(client, root, tree["nodes"], tree.get("acls", {}))
+    except NoNodeError:
+        sys.stderr.write(f"zk_tree: {root}: no such node in ZooKeeper at {place}\n")
         return 1
-    print(len(tree["nodes"]))  # type: ignore[arg-type]
+    except Hidden as error:
+        sys.stderr.write(f"zk_tree: {error}\n")
+        return 1
+    except (OSError, ValueError, KeyError, KazooException, KazooTimeoutError) as error:
+        sys.stderr.write(f"zk_tree: ZooKeeper at {place}: {type(error).__name__}: {error}\n")
+        return 1
+    finally:
+        client.stop()
+        client.close()
+    print(len(tree["nodes"]))
     return 0
 
 
