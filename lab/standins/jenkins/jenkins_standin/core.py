@@ -68,7 +68,7 @@ class Jenkins:
             if self.state == "loading":
                 self._start()
         except BootFailure as exc:
-            log.error("Failed to initialize Jenkins: %s", exc)
+            log.log(logging.ERROR, "Failed to initialize Jenkins: %s", exc)
             self.state, self.failure = "failed", str(exc)
             home.note_boot_failure(self.settings.home, datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+0000"))
 

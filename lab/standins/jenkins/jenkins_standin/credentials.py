@@ -1,4 +1,4 @@
-"""Username and password by id, from JENKINS_HOME/credentials.xml (the credentials plugin's SystemCredentialsProvider)."""
+"""Username and password by id, from JENKINS_HOME/credentials.xml (SystemCredentialsProvider)."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class Detector:
             client.ChildrenWatch(path, lambda children: self._children(client, path, children))
         except KazooException as exc:
             if not self._closed:
-                log.error("ZooKeeper at %s: %r", path, exc)
+                log.log(logging.ERROR, "ZooKeeper at %s: %r", path, exc)
 
     def _children(self, client: Any, path: str, children: list[str]) -> bool:
         from kazoo.exceptions import ConnectionLoss, NoNodeError  # noqa: PLC0415

@@ -6,7 +6,7 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
-from urllib.parse import quote
+from html import escape
 
 from .core import Jenkins
 from .errors import Refused
@@ -16,6 +16,7 @@ _OPEN = re.compile(
     r"/(login|loginError|logout|j_spring_security_check|tcpSlaveAgentListener|whoAmI/api/json|jnlpJars/[^/]+"
     r"|computer/[^/]+/(slave|jenkins)-agent\.jnlp)"
 )
+_ASCII = str.maketrans({"‘": "'", "’": "'", "\n": " ", "\r": " "})  # what a header cannot have
 _NO_CRUMB = re.compile(r"/j_spring_security_check")
 
 
@@ -61,9 +62,8 @@ class Gate:
 
     def _refusal(self, exc: Refused) -> Response:
         if exc.status == 400:
-            return page(
-                400, "Error", f"<h1>Error</h1><p>{exc.message}</p>", X_Error=quote(exc.message, safe=" ’‘,:()=")
-            )
+            text = f"<h1>Error</h1><p>{escape(exc.message)}</p>"
+            return page(400, "Error", text, X_Error=exc.message.translate(_ASCII).encode("ascii", "replace").decode())
         headers = {}
         if isinstance(exc, Forbidden):
             headers = {"X_You_Are_Authenticated_As": "anonymous", "X_Required_Permission": exc.permission}

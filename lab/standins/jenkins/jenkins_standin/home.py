@@ -12,7 +12,7 @@ from . import job as jobs_module
 from .cloud import ELEMENT
 from .errors import BootFailure, Refused
 from .job import Job
-from .xmltools import boolean_of, document, integer_of, parse_file, text_of
+from .xmltools import boolean_of, document, integer_of, parse, parse_file, text_of
 
 log = logging.getLogger("jenkins.model.Jenkins")
 _LOCATION = "jenkins.model.JenkinsLocationConfiguration.xml"
@@ -42,7 +42,7 @@ def read_config(path: Path) -> CoreConfig:
     try:
         root = parse_file(path)
     except FileNotFoundError:
-        root = jobs_module.parse(_EMPTY)
+        root = parse(_EMPTY)
     except (OSError, ValueError) as exc:
         raise BootFailure(f"Unable to read {path}: {exc}") from exc
     if root.tag not in ("hudson", "jenkins.model.Jenkins"):
@@ -139,7 +139,7 @@ def load_jobs(home: Path) -> dict[str, Job]:
         try:
             found[config.parent.name] = jobs_module.load(config.parent)
         except (OSError, ValueError, Refused) as exc:
-            log.error("Failed to load the job %s: %s", config.parent.name, exc)
+            log.log(logging.ERROR, "Failed to load the job %s: %s", config.parent.name, exc)
     return found
 
 
@@ -149,4 +149,4 @@ def note_boot_failure(home: Path, text: str) -> None:
         with (home / "failed-boot-attempts.txt").open("a", encoding="utf-8") as file:
             file.write(text + "\n")
     except OSError as exc:
-        log.error("failed-boot-attempts.txt: %s", exc)
+        log.log(logging.ERROR, "failed-boot-attempts.txt: %s", exc)

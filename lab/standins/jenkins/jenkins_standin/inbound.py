@@ -19,7 +19,8 @@ import socketserver
 import struct
 import threading
 from collections.abc import Mapping
-from typing import BinaryIO, Protocol
+from io import BufferedIOBase
+from typing import Protocol
 
 log = logging.getLogger("hudson.TcpSlaveAgentListener")
 PROTOCOL = "Protocol:Standin1-connect"
@@ -99,7 +100,7 @@ def utf(text: str) -> bytes:
     return _SHORT.pack(len(data)) + data
 
 
-def read_exactly(stream: BinaryIO, count: int) -> bytes:
+def read_exactly(stream: BufferedIOBase, count: int) -> bytes:
     """Return so many bytes. Raises EOFError."""
     data = stream.read(count)
     if len(data) < count:
@@ -107,7 +108,7 @@ def read_exactly(stream: BinaryIO, count: int) -> bytes:
     return data
 
 
-def read_utf(stream: BinaryIO) -> str:
+def read_utf(stream: BufferedIOBase) -> str:
     return read_exactly(stream, _SHORT.unpack(read_exactly(stream, 2))[0]).decode()
 
 
@@ -140,7 +141,7 @@ class _Server(socketserver.ThreadingTCPServer):
     request_queue_size = 64
 
 
-def _serve(connection: socket.socket, stream: BinaryIO, registry: Registry) -> None:
+def _serve(connection: socket.socket, stream: BufferedIOBase, registry: Registry) -> None:
     start = read_exactly(stream, 2)
     if start in (b"GE", b"HE"):
         _answer_http(connection, stream, registry)
@@ -154,7 +155,7 @@ def _serve(connection: socket.socket, stream: BinaryIO, registry: Registry) -> N
         connection.sendall(utf(f"Unknown protocol: {protocol} (the stand-in knows {PROTOCOL} and Protocol:Ping)"))
 
 
-def _answer_http(connection: socket.socket, stream: BinaryIO, registry: Registry) -> None:
+def _answer_http(connection: socket.socket, stream: BufferedIOBase, registry: Registry) -> None:
     while stream.readline(8192).strip():
         pass
     body = "".join(f"{name}: {value}\r\n" for name, value in registry.hello.items())
@@ -162,7 +163,7 @@ def _answer_http(connection: socket.socket, stream: BinaryIO, registry: Registry
     connection.sendall((head + body).encode())
 
 
-def _serve_agent(connection: socket.socket, stream: BinaryIO, registry: Registry) -> None:
+def _serve_agent(connection: socket.socket, stream: BufferedIOBase, registry: Registry) -> None:
     name, secret, root = read_utf(stream), read_utf(stream), read_utf(stream)
     channel = AgentChannel(connection, root)
     refusal = registry.agent_connected(name, secret, channel)

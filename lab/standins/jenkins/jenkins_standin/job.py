@@ -152,8 +152,8 @@ class Build:
             f"<build><actions><hudson.model.ParametersAction><parameters>{parameters}</parameters>"
             f"</hudson.model.ParametersAction></actions>{element('queueId', self.queue_id)}"
             f"{element('timestamp', self.timestamp_ms)}{element('startTime', self.timestamp_ms)}{result}"
-            f"{element('duration', self.duration_ms)}{element('builtOn', self.node)}{element('description', self.cause)}"
-            "</build>"
+            f"{element('duration', self.duration_ms)}{element('builtOn', self.node)}"
+            f"{element('description', self.cause)}</build>"
         )
         write_whole(self.directory / "build.xml", document(body))
 

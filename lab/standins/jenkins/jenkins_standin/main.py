@@ -43,12 +43,12 @@ def main() -> int:
     try:
         http.listen(config.http_address, config.http_port, _application(jenkins).answer)
     except OSError as exc:
-        log.error("Failed to start Jenkins: cannot listen on port %d: %s", config.http_port, exc)
+        log.log(logging.ERROR, "Failed to start Jenkins: cannot listen on port %d: %s", config.http_port, exc)
         return 1
     try:
         return _run(jenkins, stop)
     except Fatal as exc:
-        log.error("%s", exc)
+        log.log(logging.ERROR, "%s", exc)
         return _ABORTED
 
 

@@ -90,7 +90,7 @@ def load(directory: Path, core: str) -> dict[str, Plugin]:
         try:
             plugin = read(path)
         except (OSError, KeyError, zipfile.BadZipFile) as exc:
-            log.error("Failed to load plugin %s: %r", path.name, exc)
+            log.log(logging.ERROR, "Failed to load plugin %s: %r", path.name, exc)
             continue
         if path.with_name(path.name + ".disabled").exists():
             log.info("Plugin %s is disabled", plugin.name)
@@ -105,8 +105,8 @@ def load(directory: Path, core: str) -> dict[str, Plugin]:
 
 def generation(plugin: Plugin) -> int | None:
     """Return 0, 1 or 2 for a Mesos plugin that the stand-in imitates (0.16, 1.0.0, 2.0), else None."""
-    parts = (*numbers(plugin.version), 0)
-    return {(0, 16): 0, (1, 0): 1, (2, 0): 2}.get(parts[:2])
+    major, minor = (*numbers(plugin.version), 0)[:2]
+    return {(0, 16): 0, (1, 0): 1, (2, 0): 2}.get((major, minor))
 
 
 def unstartable(plugin: Plugin, core: str) -> str | None:

@@ -49,7 +49,8 @@ def token_digest(token: str) -> str:
 
 def hashed(password: str) -> str:
     """Return a password as Jenkins keeps it."""
-    return _PREFIX + crypt.crypt(password, crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=1 << 10)).replace("$2b$", "$2a$")
+    salt = crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=1 << 10)  # noqa: S324 - it is bcrypt, as in Jenkins
+    return _PREFIX + crypt.crypt(password, salt).replace("$2b$", "$2a$")
 
 
 def _directory_name(name: str) -> str:
