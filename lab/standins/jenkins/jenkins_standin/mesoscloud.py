@@ -92,6 +92,8 @@ class MesosCloud:
     def start(self) -> None:
         """Register. Raises PluginError where the plugin would throw, Fatal where libprocess would end the process."""
         cloud = self.cloud
+        if cloud.generation == 2 and self.dead:
+            raise PluginError("IllegalStateException: The USI stream failed or is closed.")
         if cloud.master is None:
             raise PluginError("NullPointerException: master")
         url = self._jenkins_url()
@@ -216,6 +218,6 @@ class MesosCloud:
                 self._aborted_now(why)
 
     def _aborted_now(self, why: str) -> None:
-        """On demand it starts again with the next build; registered always it stays dead until a restart."""
+        """0.x and 1.x on demand start again with the next build; the others stay dead until Jenkins restarts."""
         log.error("The Mesos driver was aborted! %s", why)
         self.dead, self._driver, self._scheduler = why, None, None

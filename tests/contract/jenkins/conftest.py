@@ -1,0 +1,87 @@
+"""Mesos and the stand-in built once, one small cluster for all tests, and masters made as the tests want them."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.contract.jenkins.master import Master, built, classic_cloud, second_cloud
+from tests.contract.loopback import unpacked_mesos
+from tests.contract.mesos.cluster import Cluster, Json, wait_for
+from tests.contract.mesos.netns import private_network
+
+Make = Callable[..., Master]
+
+
+class Lab(Cluster):
+    """The cluster of tests/contract/mesos; agent 1 is a builder, agent 2 is reserved for masters."""
+
+    def frameworks(self) -> dict[str, Json]:
+        """GET_FRAMEWORKS of the leader, those that are not completed, by id."""
+        answer = self.operator({"type": "GET_FRAMEWORKS"})["get_frameworks"]
+        return {each["framework_info"]["id"]["value"]: each for each in answer.get("frameworks", [])}
+
+    def tasks(self) -> dict[str, Json]:
+        """The tasks that are not over, by id."""
+        found = self.operator({"type": "GET_TASKS"})["get_tasks"].get("tasks", [])
+        return {each["task_id"]["value"]: each for each in found}
+
+    def completed_tasks(self) -> dict[str, Json]:
+        found = self.operator({"type": "GET_TASKS"})["get_tasks"].get("completed_tasks", [])
+        return {each["task_id"]["value"]: each for each in found}
+
+
+@pytest.fixture(scope="session")
+def mesos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return unpacked_mesos(tmp_path_factory.mktemp("mesos"))
+
+
+@pytest.fixture(scope="session")
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
+    """The war, and the plugin files by generation."""
+    target = tmp_path_factory.mktemp("jenkins")
+    plugins = {kind: built(target / kind, "plugins", kind) for kind in ("0.x", "1.x", "2.x")}
+    return {"war": built(target, "war"), **plugins}
+
+
+@pytest.fixture(scope="module")
+def lab(mesos: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with private_network():
+        made = Lab(mesos, tmp_path_factory.mktemp("cluster"))
+        made.start()
+        made.agent_ids(2)
+        yield made
+        made.stop()
+
+
+@pytest.fixture
+def make(lab: Lab, artifacts: dict[str, list[Path]], tmp_path: Path) -> Iterator[Make]:
+    """Makes masters: ``make("0.x", info={...}, onDemandRegistration="false")``; all of them is gone afterwards."""
+    masters: list[Master] = []
+
+    def one(plugin: str, *, start: bool = True, info: Json | None = None, **cloud: object) -> Master:
+        number = len(masters) + 1
+        url = f"http://127.0.0.1:{18000 + 10 * number}/"
+        text = (
+            second_cloud(lab.zk, url, **cloud) if plugin == "2.x" else classic_cloud(plugin, lab.zk, url, info, **cloud)
+        )
+        master = Master(artifacts["war"][0], tmp_path, number, text)
+        master.install(artifacts[plugin])
+        masters.append(master)
+        if start:
+            master.start()
+            master.wait_up()
+        return master
+
+    lab.leader()
+    yield one
+    for master in masters:
+        master.kill()
+    for daemon in [*lab.zookeepers, *lab.masters, *lab.agents]:
+        if not daemon.running:
+            daemon.start()
+    lab.agent_ids(2)
+    for framework in lab.frameworks():  # those of 2.x stay for a week
+        lab.operator({"type": "TEARDOWN", "teardown": {"framework_id": {"value": framework}}})
+    wait_for("no frameworks", lambda: not lab.frameworks(), 30)
+    wait_for("no tasks", lambda: not lab.tasks(), 30)
