@@ -61,6 +61,7 @@ molecule: venv ## every Molecule scenario on test hosts (no lab)
 	molecule/run
 contract: venv ## tests against the lab's APIs and against real daemons
 	lab/standins/marathon/test-deps.sh
+	lab/standins/jenkins/test-deps.sh
 	$(BIN)/python lab/prepare.py
 	. build/env.sh && $(suite) -q --durations=10 tests/contract
 e2e: venv ## real clusters in the lab: leaders killed, resume, destroy

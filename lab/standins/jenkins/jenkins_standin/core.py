@@ -81,7 +81,7 @@ class Jenkins:
         self._key = home.agent_key(where)
         self.plugins = plugins.load(where / "plugins", self.version)
         log.info("Loaded %d plugins", len(self.plugins))
-        groovy.run_hooks(where, self.accounts)
+        groovy.run_hooks(where, self.accounts, self.config.has_users)
         self.jobs = home.load_jobs(where)
         self.queue.load(where / "queue.xml", self.jobs)
         log.info("Loaded %d jobs", len(self.jobs))
@@ -173,7 +173,7 @@ class Jenkins:
                 self.runner.assign(list(self.nodes.values()))
                 if self.provisioner.due(now):
                     nodes = list(self.nodes.values())
-                    self.provisioner.review(self.clouds, self.queue.buildable(), nodes, self._add_node, now)
+                    self.provisioner.review(self.clouds, self.queue.buildable(), nodes, self.add_node, now)
             for cloud in self.clouds:
                 cloud.tick()
             self._care_for_nodes(now)
@@ -234,7 +234,8 @@ class Jenkins:
 
     # --- nodes
 
-    def _add_node(self, cloud: MesosCloud, node: Node) -> None:
+    def add_node(self, cloud: MesosCloud, node: Node) -> None:
+        """Put a node into Jenkins and ask for its task."""
         node.created = node.idle_since = self.clock()
         self.nodes[node.name] = node
         self._owner[node.name] = cloud
