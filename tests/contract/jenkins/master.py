@@ -18,7 +18,6 @@ from tests.contract.mesos.cluster import JAVA, Json, wait_for
 
 BUILD = Path(__file__).parents[3] / "lab/standins/jenkins/build"
 TOKEN = "11" + "0123456789abcdef" * 2
-PASSWORD = "correct horse"
 ADMIN = "admin"
 START_S = 40
 HOST = "127.0.0.1"
@@ -128,7 +127,6 @@ class Master:
         user.mkdir(parents=True)
         digest = hashlib.sha256(TOKEN[2:].encode()).hexdigest()
         kind = "jenkins.security.apitoken.ApiTokenStore_-HashedToken"
-        # by Jenkins' own bcrypt: "correct horse"
         (user / "config.xml").write_text(
             f"<?xml version='1.1' encoding='UTF-8'?>\n<user><id>{ADMIN}</id><properties><jenkins.security."
             f"ApiTokenProperty><tokenStore><tokenList><{kind}><name>test</name><value><version>11</version>"
