@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from clusterctl.cli.output import print_json, print_line, print_text
-from clusterctl.cli.session import CloudName, File, Json, session
+from clusterctl.cli.session import DRIFT, CloudName, ExitCode, File, Json, session
+
+if TYPE_CHECKING:
+    from clusterctl.ops.roll.changes import AgentChange
+    from clusterctl.plan import Plan
 
 
 def register(app: typer.Typer) -> None:
@@ -52,6 +57,7 @@ def plan(
     agents: Annotated[
         bool, typer.Option("--agents", help="Ask the masters, too, what the file means for each agent.")
     ] = False,
+    exit_code: ExitCode = False,
     as_json: Json = False,
 ) -> None:
     """Show what `create` would write to the cloud; writes nothing."""
@@ -66,11 +72,17 @@ def plan(
     if as_json:
         told = {"agents": [change.to_json() for change in changes]} if agents else {}
         print_json({"empty": wanted.empty, "actions": wanted.lines(), "problems": list(wanted.problems), **told})
-        return
+    else:
+        _tell(wanted, changes, cluster=at.spec.cluster, file=file)
+    if exit_code and not (wanted.empty and not wanted.problems and all(c.kind == "unchanged" for c in changes)):
+        raise typer.Exit(DRIFT)
+
+
+def _tell(wanted: Plan, changes: Sequence[AgentChange], *, cluster: str, file: Path) -> None:
     for line in wanted.lines():
         print_line(line)
     if wanted.empty:
-        print_line(f"cluster {at.spec.cluster} is complete: nothing to write")
+        print_line(f"cluster {cluster} is complete: nothing to write")
     else:
         print_line(f"{wanted.new_servers} servers to make; `clusterctl create {file}` does it")
     for change in changes:

@@ -27,6 +27,8 @@ AnyImage = Annotated[
     str | None,
     typer.Option("--image", help="Make new nodes from this image, whatever versions are in it.", show_default=False),
 ]
+DRIFT = 4  # exit code of commands with --exit-code where something differs from the file
+ExitCode = Annotated[bool, typer.Option("--exit-code", help="End with code 4 if anything differs from the file.")]
 StealLock = Annotated[
     bool, typer.Option("--steal-lock", help="Go on although another command holds the cluster's lock.")
 ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Protocol
 
-from clusterctl.errors import ClusterctlError
+from clusterctl.errors import CloudError, ClusterctlError
 from clusterctl.health.expect import Node
 from clusterctl.remote.prober import target
 from clusterctl.services import PORTS, Service
@@ -87,13 +87,16 @@ class SshMasters:
     def call(self, calls: Sequence[Call], agents: Sequence[str] = ()) -> list[Any]:
         failures: list[str] = []
         for node in self._nodes:
-            if not (self._host_keys.pinned(node.server_id) or self._host_keys.refresh(node.server_id)):
-                failures.append(f"{node}: its console shows no ssh host key")
-                continue
             try:
+                if not (self._host_keys.pinned(node.server_id) or self._host_keys.refresh(node.server_id)):
+                    failures.append(f"{node}: its console shows no ssh host key")
+                    continue
                 answer = self._ask(node, calls, agents)
             except SshError as error:
                 failures.append(f"{node}: {error.reason}")
+                continue
+            except CloudError as error:  # its console can't be read
+                failures.append(f"{node}: {error.message}")
                 continue
             if "answers" in answer:
                 return list(answer["answers"])

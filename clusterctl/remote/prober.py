@@ -9,6 +9,7 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
+from clusterctl.errors import CloudError
 from clusterctl.health.expect import Node
 from clusterctl.health.facts import BOOT_FILE, NodeFacts
 from clusterctl.services import PORTS, UNITS, Service
@@ -26,7 +27,7 @@ class Prober(Protocol):
     """Finds out what runs on nodes."""
 
     def probe(self, nodes: Sequence[Node]) -> dict[str, NodeFacts]:
-        """By node name; a node that can't be asked has ``error`` set. Raises ``CloudError`` only."""
+        """By node name; a node that can't be asked has ``error`` set."""
 
 
 class SshProber:
@@ -57,18 +58,26 @@ class SshProber:
         for node in nodes:
             if node.status != "ACTIVE":
                 found[node.name] = NodeFacts(error=f"its server is {node.status}")
-            elif self._host_keys.pinned(node.server_id) or self._host_keys.refresh(node.server_id):
+                continue
+            try:
+                trusted = self._host_keys.pinned(node.server_id) or self._host_keys.refresh(node.server_id)
+            except CloudError as error:  # a console that can't be read is one node's trouble
+                found[node.name] = NodeFacts(error=error.message)
+                continue
+            if trusted:
                 reachable.append(node)
             else:
                 found[node.name] = NodeFacts(error=NO_KEY)
         answers = self._run(reachable)
-        changed = [
-            node
-            for node in reachable
-            if _is_key_failure(answers[node.name]) and self._host_keys.refresh(node.server_id)
-        ]
+        changed = [node for node in reachable if _is_key_failure(answers[node.name]) and self._renewed(node)]
         answers |= self._run(changed)
         return found | {name: _facts(answer) for name, answer in answers.items()}
+
+    def _renewed(self, node: Node) -> bool:
+        try:
+            return self._host_keys.refresh(node.server_id)
+        except CloudError:  # the first answer tells what is wrong
+            return False
 
     def _run(self, nodes: Sequence[Node]) -> dict[str, Result | SshError]:
         requests = {

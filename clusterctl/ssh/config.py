@@ -109,7 +109,7 @@ def ssh_options(config: SshConfig, target: Target) -> list[str]:
     if config.identity is not None:
         options |= {"IdentityFile": _quoted(config.identity), "IdentitiesOnly": "yes"}
     if config.bastion is not None:
-        options["ProxyCommand"] = shlex.join(_bastion_command(config, config.bastion))
+        options["ProxyCommand"] = _bastion_command(config, config.bastion)
     return _words(options)
 
 
@@ -118,14 +118,29 @@ def ansible_ssh_args(config: SshConfig, target: Target) -> str:
     return shlex.join(ssh_options(config, target))
 
 
-def _bastion_command(config: SshConfig, bastion: str) -> list[str]:
-    """ssh to the bastion. ``-J`` would do the same, but passes neither time limits nor the key on to it (ssh(1))."""
+# One login for all nodes: an sshd lets few people in at once (MaxStartups, 10 by default) and drops the others without
+# a word. Whoever finds no shared connection makes it, one at a time, and tries again a few times: others log in, too.
+# $1 is the socket, the rest are the words of ssh up to the host. Without flock(1) (util-linux) each logs in by itself.
+_THROUGH_BASTION = (
+    's=$1; shift; up() { ssh -O check -S "$s" "$@" </dev/null >/dev/null 2>&1; }; '
+    'if command -v flock >/dev/null && ! up "$@"; then exec 9>"$s.lock"; flock -w 120 9; n=1; '
+    'until up "$@" || ssh -fNM -S "$s" "$@" </dev/null >/dev/null 9>&-; do '
+    "[ $n -lt 5 ] || exit 255; sleep $n; n=$((n + 1)); done; exec 9>&-; fi; "
+    'exec ssh -S "$s" -W "[%h]:%p" "$@"'
+)
+
+
+def _bastion_command(config: SshConfig, bastion: str) -> str:
+    """ssh through the bastion. ``-J`` logs in for each node, and passes neither time limits nor the key on (ssh(1))."""
     host, _, port = bastion.partition(":")
-    options = {"BatchMode": "yes", "ForwardX11": "no", **_bounds(config)}
+    options = {"BatchMode": "yes", "ForwardX11": "no", "ControlPersist": f"{config.persist_s}s", **_bounds(config)}
     if config.identity is not None:
         # twice: the outer ssh expands tokens in a ProxyCommand, too
         options["IdentityFile"] = _quoted(config.identity).replace("%", "%%")
-    return ["ssh", *_words(options), *(["-p", port] if port else []), "-W", "[%h]:%p", host]
+    name = sha256(f"{bastion}\n{config.identity}".encode()).hexdigest()[:16]
+    socket = str(config.control_dir / name).replace("%", "%%")
+    words = [*_words(options), *(["-p", port] if port else []), host]
+    return shlex.join(["sh", "-c", _THROUGH_BASTION, "bastion", socket, *words])
 
 
 def _bounds(config: SshConfig) -> dict[str, str]:

@@ -70,3 +70,13 @@ def test_services_come_back_without_a_hand(role: str) -> None:
 
 def _code(path: Path) -> str:
     return "\n".join(line for line in path.read_text().splitlines() if not line.lstrip().startswith("#"))
+
+
+def test_in_check_mode_no_unit_is_asked_of_systemd_whose_file_may_be_missing() -> None:
+    start, tell = yaml.safe_load((ROOT / "roles/common/tasks/start.yml").read_text())
+    assert "not ansible_check_mode" in start["when"]
+    assert tell["changed_when"] is True
+    assert "ansible_check_mode and" in tell["when"]
+    for path in FILES:
+        if "systemd_service" in path.read_text() and path.parts[-3] == "roles":
+            assert path.name == "start.yml", path

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from clusterctl.ansible.inventory import Host, Inventory, inventory
 from clusterctl.cloud.base import Cloud
-from clusterctl.errors import ClusterctlError
+from clusterctl.errors import ClusterctlError, NodeError
 from clusterctl.ops.kit.access import Access
 from clusterctl.ops.kit.parallel import for_each
 from clusterctl.resources import Flavor, Observed, Server
@@ -18,19 +18,30 @@ from clusterctl.topology import Topology, topology
 from clusterctl.variables import Variables, agent_variables, cluster_variables, control_addresses, node_variables
 
 
-def cluster_inventory(spec: ClusterSpec, cloud: Cloud, access: Access) -> Inventory:
-    """The inventory of the cluster as it is now.
+def cluster_inventory(
+    spec: ClusterSpec, cloud: Cloud, access: Access, tell: Callable[[str], None] | None = None
+) -> Inventory:
+    """The inventory of the cluster as it is now: every server is in it, also one that Ansible will not reach.
+
+    Args:
+        tell: told why Ansible can't reach a host, one line each; None makes an error of the first host without a key.
 
     Raises:
-        ClusterctlError: a call failed, a control node has no port, or a host key can't be pinned. A partial inventory
-            would let a playbook take the missing members for gone.
+        ClusterctlError: a call failed, or a control node has no port. A partial inventory would let a playbook take the
+            missing members for gone.
     """
     observed, flavors = _look(spec, cloud)
     if not observed.servers:
         raise ClusterctlError(
             f"cluster {spec.cluster} has no server in cloud {spec.cloud}", hint="`clusterctl create` makes it."
         )
-    _pin(observed.servers, access)
+    for server, reason in _unreachable(observed.servers, access):
+        if tell is None and access.host_keys.pinned(server.id):
+            continue
+        if tell is None:
+            raise NodeError(f"node {server.node or server.name}: {reason.message}", hint=reason.hint)
+        message = reason.message.removeprefix(f"node {server.name}: ")
+        tell(f"{server.node or server.name}: {message}; Ansible can't reach it. {reason.hint or ''}".rstrip())
     return build_inventory(spec, observed, flavors, access)
 
 
@@ -81,7 +92,8 @@ def host_variables(spec: ClusterSpec, top: Topology, observed: Observed, server:
     """Variables of one host: how to reach it, and what is its own."""
     target = Target(server.name, server.id, server.address or "")
     values: Variables = {
-        "ansible_host": server.address,
+        # a name that is never found (RFC 2606), where Ansible would take the node's name for an address
+        "ansible_host": server.address or f"{server.name}.invalid",
         "ansible_ssh_common_args": ansible_ssh_args(access.ssh.config, target),
     }
     node = next((node for node in top.nodes if node.name == server.node), None)
@@ -92,7 +104,26 @@ def host_variables(spec: ClusterSpec, top: Topology, observed: Observed, server:
     return values | node_variables(spec, node, address, volume)
 
 
-def _pin(servers: Iterable[Server], access: Access) -> None:
+def _unreachable(servers: Sequence[Server], access: Access) -> Iterator[tuple[Server, ClusterctlError]]:
+    """Servers that Ansible can't reach, and why; pins the host keys of all others.
+
+    A host without a pinned key stays in the inventory: ssh refuses it, and nobody is taken for gone.
+    """
     pinned = access.host_keys.known_hosts.aliases()  # read once: the file grows with the cluster
-    unpinned = [server for server in servers if server.id not in pinned]
-    for_each(lambda server: access.host_keys.require(server.id, server.name), unpinned)
+    up = [server for server in servers if server.status == "ACTIVE"]
+
+    def pin(server: Server) -> ClusterctlError | None:
+        try:
+            access.host_keys.require(server.id, server.name)
+        except ClusterctlError as error:
+            return error
+        return None
+
+    unpinned = [server for server in up if server.id not in pinned]
+    why = {server.id: error for server, error in zip(unpinned, for_each(pin, unpinned), strict=True) if error}
+    for server in servers:
+        if server.status != "ACTIVE":
+            fault = f" ({server.fault})" if server.fault else ""
+            yield server, NodeError(f"its server is {server.status}{fault}", hint="`clusterctl repair` mends it.")
+        elif server.id in why:
+            yield server, why[server.id]

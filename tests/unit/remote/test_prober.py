@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from clusterctl.errors import CloudError
 from clusterctl.remote.prober import SshProber, probe_script
 from clusterctl.ssh.client import Ssh
 from clusterctl.ssh.config import SshConfig
@@ -122,3 +123,16 @@ def test_one_failing_node_does_not_spoil_the_others(known: KnownHosts, answer: F
     found = prober(nodes, known).probe([N1, N2, N3])
     assert error in found[N2.name].error
     assert found[N1.name].error == found[N3.name].error == ""
+
+
+def test_a_console_that_can_not_be_read_is_one_nodes_trouble(known: KnownHosts) -> None:
+    known.pin(N1.server_id, [])
+    nodes = Nodes({N2.address: lambda: ANSWER})
+
+    def console(_server_id: str) -> str:
+        raise CloudError("cannot read the console of server s1: Guest does not have a console available. (HTTP 404)")
+
+    ssh = Ssh(SshConfig("debian", known.path, Path("/r")), nodes)
+    found = SshProber(ssh, HostKeys(known, console)).probe([N1, N2])
+    assert "Guest does not have a console available" in found[N1.name].error
+    assert not found[N2.name].error

@@ -70,14 +70,53 @@ def test_a_replaced_server_with_the_same_address_has_a_connection_of_its_own(tmp
 def test_bastion(tmp_path: Path) -> None:
     key = tmp_path / "key"
     found = understood(ssh_options(config(tmp_path, bastion="jump@gate.example:2222", identity=key), TARGET))
-    words = shlex.split(found["proxycommand"])
-    assert words[0] == "ssh"
-    assert words[-5:] == ["-p", "2222", "-W", "[%h]:%p", "jump@gate.example"]
+    shell, option, script, _, socket, *words = shlex.split(found["proxycommand"])
+    assert (shell, option) == ("sh", "-c")
+    assert "[%h]:%p" in script
+    assert words[-3:] == ["-p", "2222", "jump@gate.example"]
     assert "BatchMode=yes" in words
     assert f'IdentityFile="{key}"' in words
     assert not any("StrictHostKeyChecking" in word for word in words)  # the operator's own known_hosts decide
-    inner = understood(words[1:-5])
-    assert inner["connecttimeout"] == "20"
+    assert understood(words[:-3])["connecttimeout"] == "20"
+    others = ssh_options(
+        config(tmp_path, bastion="jump@gate.example:2222", identity=key), Target("m", "id-m", "10.0.0.2")
+    )
+    assert socket in understood(others)["proxycommand"]  # all nodes share one connection to it
+
+
+# ssh to a bastion that lets one in at a time: a login takes a while, a second one meanwhile is dropped
+SSH = """#!/bin/sh
+echo "$*" >> calls
+case $* in
+  *-O\\ check*) [ -e up ] ;;
+  *-fNM*)
+    mkdir busy 2>/dev/null || { echo dropped >> calls; exit 255; }
+    sleep 0.2
+    if [ -e refuse ]; then rm refuse; rmdir busy; exit 255; fi
+    touch up; rmdir busy ;;
+  *-W*) [ -e up ] ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_many_nodes_log_in_at_the_bastion_once(tmp_path: Path, refused: bool) -> None:
+    (tmp_path / "ssh").write_text(SSH)
+    (tmp_path / "ssh").chmod(0o755)
+    if refused:  # once, by others' logins: tried again
+        (tmp_path / "refuse").touch()
+    made = SshConfig("debian", tmp_path / "known_hosts", tmp_path, bastion="gate")
+    commands = [
+        understood(ssh_options(made, Target(f"n{number}", f"id-{number}", "10.0.0.1")))["proxycommand"]
+        for number in range(8)
+    ]
+    environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    running = [subprocess.Popen(["sh", "-c", command], cwd=tmp_path, env=environ) for command in commands]
+    assert [each.wait(60) for each in running] == [0] * 8
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert "dropped" not in calls
+    assert sum("-fNM" in call for call in calls) == 1 + refused
+    assert sum("-W [%h]:%p" in call for call in calls) == 8
 
 
 def test_ansible_gets_the_same_options_in_one_string(tmp_path: Path) -> None:

@@ -51,6 +51,32 @@ def test_an_unpinned_node_is_an_error(environment: dict[str, str]) -> None:
         cluster_inventory(demo_spec(), cloud, open_access(demo_spec(), cloud, environment))
 
 
+def test_one_broken_node_leaves_the_others_to_ansible(environment: dict[str, str]) -> None:
+    """From another operator's machine, on which no key is cached yet."""
+    cloud = demo_cloud()
+    create_in(cloud, demo_spec())
+    cloud.consoles = {server.name: f"clusterctl: hostkey ssh-ed25519 {KEY}\n" for server in cloud.servers("demo")}
+    off, bare, silent = (f"demo-control-{number}" for number in (1, 2, 3))
+    for record in cloud.server_records.values():
+        if record.shown.name == off:
+            record.shown = replace(record.shown, status="SHUTOFF")
+        if record.shown.name == bare:
+            record.shown = replace(record.shown, status="ERROR", fault="no host", address=None)
+    cloud.consoles[silent] = ""
+    told: list[str] = []
+    access = open_access(demo_spec(), cloud, environment)
+    found = cluster_inventory(demo_spec(), cloud, access, told.append)
+    assert sorted(found["_meta"]["hostvars"]) == sorted(server.name for server in cloud.servers("demo"))
+    assert told[:2] == [
+        f"{off}: its server is SHUTOFF; Ansible can't reach it. `clusterctl repair` mends it.",
+        f"{bare}: its server is ERROR (no host); Ansible can't reach it. `clusterctl repair` mends it.",
+    ]
+    assert told[2].startswith(f"{silent}: its console holds no ssh host key")
+    assert len(told) == 3
+    assert found["_meta"]["hostvars"][bare]["ansible_host"] == f"{bare}.invalid"
+    assert len(access.host_keys.known_hosts.aliases()) == 2  # nobody is trusted unseen
+
+
 def test_a_missing_port_is_an_error_never_a_partial_inventory(environment: dict[str, str]) -> None:
     cloud = demo_cloud()
     create_in(cloud, demo_spec())
