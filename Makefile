@@ -81,5 +81,9 @@ bench: venv ## measures; prints the tables of benchmarks/RESULTS.md
 	. build/env.sh && $(BIN)/python benchmarks/agents.py
 	. build/env.sh && $(BIN)/python benchmarks/inventory.py
 	$(BIN)/python benchmarks/configure.py
+.PHONY: fairness
+fairness: venv ## who gets Mesos' offers: the tables of docs/fairness.md (an hour, no lab)
+	lab/standins/marathon/test-deps.sh
+	$(BIN)/python benchmarks/fairness.py
 test: venv ## all of it, one suite after another; the sum at the end
 	$(BIN)/python -m tests.suites

@@ -1,25 +1,29 @@
 """Who gets Mesos' offers: idle and busy Jenkins frameworks beside Marathon, on real masters.
 
-usage: fairness.py [--only NAME...] [--out DIRECTORY]
+usage: fairness.py [--only NAME...] [--out DIRECTORY] [--table]
 
-Simulated frameworks (``clusterctl loadtest --frameworks-only``) on three ZooKeepers, three masters and five agents of
-Apache Mesos on loopback addresses, in a network namespace of its own. One agent is reserved for the role marathon;
+Simulated frameworks (``clusterctl loadtest run --frameworks-only``) on three ZooKeepers, three masters and five agents
+of Apache Mesos on loopback addresses, in a network namespace of its own. One agent is reserved for the role marathon;
 each says that it has 100 CPUs, as tasks only sleep. The scenarios are those of docs/fairness.md:
 
-a: Marathon in role *, beside N idle frameworks that are always registered and decline for 5 s or 600 s;
-b: the same at 5 s with Marathon in a role of its own, without and with a reserved agent;
-c: the same with on-demand registration;  d: the same with frameworks that suppress;
+a: Marathon in role *, beside N idle frameworks that are always registered and decline for 5 s or 600 s; steady: for a
+   longer time beside 40 of them that decline for 20 s, 60 s or 120 s;
+b: the same at 5 s with Marathon in a role of its own, with a small and with a large share, and with a reserved agent;
+c: the same with on-demand registration, at half a build a second and at four;  d: with frameworks that suppress;
 e: a framework that takes offers and never answers, without and with --offer_timeout;
 f: newcomers against frameworks that have been registered for long;
 g: three frameworks with 100 builds each beside 50 that start one;
 mass: 500 frameworks with three builds each.
 
-Runs as root (Debian 12). Writes each result to DIRECTORY/NAME.json and prints Markdown.
+Runs as root (Debian 12). Writes each result to DIRECTORY/NAME.json and prints Markdown; ``--table`` prints it from what
+is there, without a run.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -28,11 +32,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from measure import load, markdown, say
+from measure import markdown, say
 
 from clusterctl.load.percentiles import NEVER, percentile
 from clusterctl.load.plan import Canary, Group, Plan
-from clusterctl.load.result import Result, to_json
+from clusterctl.load.result import Result, from_json, to_json
 from clusterctl.load.verdict import Thresholds, duration, summarise
 from clusterctl.ops.loadtest.driver import run_frameworks
 from clusterctl.ops.loadtest.masters import MasterMap
@@ -44,8 +48,21 @@ ROOT = Path(__file__).resolve().parent.parent
 SWEEP = (3, 5, 10, 50, 100, 200)
 AGENTS = (AgentGroup(4), AgentGroup(1, reserve_for="marathon"))
 OFFER_TIMEOUT_S = 5
-# Marathon asks three times, from 10 s after the frameworks have joined; then it has 45 s to be served
-FIRST_TURN_S, TURNS, EVERY_S, PATIENCE_S = 10.0, 3, 8.0, 45.0
+# Marathon asks three times, from 10 s after the frameworks have joined; then it has 40 s to be served
+FIRST_TURN_S, TURNS, EVERY_S, PATIENCE_S = 10.0, 3, 6.0, 40.0
+# Column of the table, name, and role of Marathon
+COLUMNS = {
+    "a-5s": "(a) decline 5 s",
+    "a-600s": "(a) decline 600 s",
+    "b-small": "(b) own role",
+    "b-large": "(b) own role, large share",
+    "b-reserved": "(b) own role, reserved agent",
+    "c": "(c) on demand",
+    "d": "(d) suppress",
+}
+# On demand: builds of all masters together, a second. The largest installation that published its figure had 43,000
+# builds a day, half a build a second
+BUILDS_PER_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -58,10 +75,10 @@ class Scenario:
     master_flags: tuple[str, ...] = ()
 
 
-def beside_marathon(name: str, what: str, group: Group, role: str) -> Scenario:
-    """A group of frameworks, and Marathon with one running task that wants another three times."""
+def beside_marathon(name: str, what: str, group: Group, role: str, base: int = 1, base_cpus: float = 0.1) -> Scenario:
+    """A group of frameworks, and Marathon with running tasks that wants another three times."""
     start = group.join_over_s + FIRST_TURN_S
-    canary = Canary(role=role, turns=TURNS, every_s=EVERY_S, start_s=start)
+    canary = Canary(role=role, turns=TURNS, every_s=EVERY_S, start_s=start, base=base, base_cpus=base_cpus)
     limit = start + TURNS * EVERY_S + PATIENCE_S
     return Scenario(name, what, Plan(groups=(group,), canary=canary, limit_s=limit, user="root"))
 
@@ -71,16 +88,38 @@ def idle(count: int, decline_s: float, kind: str = "always") -> Group:
     return Group(name="idle", kind=kind, count=count, decline_s=decline_s, join_over_s=count / 20)  # type: ignore[arg-type]
 
 
+def on_demand(count: int, per_s: float) -> Group:
+    """Those of ``count`` masters that build while the test lasts; the others are no frameworks at all."""
+    over_s = FIRST_TURN_S + TURNS * EVERY_S
+    building = min(count, round(per_s * over_s))
+    return Group(name="demand", kind="on_demand", count=building, builds=1, over_s=over_s, run_s=5, linger_s=60)
+
+
 def side_by_side() -> Iterator[Scenario]:
     """(a) to (d)."""
     for count in SWEEP:
         yield beside_marathon(f"a-5s-{count}", "role *, decline 5 s", idle(count, 5), "*")
         yield beside_marathon(f"a-600s-{count}", "role *, decline 600 s", idle(count, 600), "*")
-        yield beside_marathon(f"b-role-{count}", "own role, decline 5 s", idle(count, 5), "other")
+        yield beside_marathon(f"b-small-{count}", "own role, decline 5 s", idle(count, 5), "other")
+        # 270 of 500 CPUs: more than all that is left to role *
+        yield beside_marathon(f"b-large-{count}", "own role, 54 % of the cluster, 5 s", idle(count, 5), "other", 3, 90)
         yield beside_marathon(f"b-reserved-{count}", "own role and reserved agent, 5 s", idle(count, 5), "marathon")
-        demand = Group(name="demand", kind="on_demand", count=count, builds=1, over_s=10 + count / 5, linger_s=5)
-        yield beside_marathon(f"c-{count}", "role *, on demand, a build each", demand, "*")
+        yield beside_marathon(f"c-{count}", "role *, on demand", on_demand(count, BUILDS_PER_S), "*")
         yield beside_marathon(f"d-{count}", "role *, suppress", idle(count, 5, "suppress"), "*")
+
+
+def edges() -> Iterator[Scenario]:
+    """Where (a) begins, what long declines are worth in the long run, and (c) when very many builds come."""
+    for count in (6, 7, 8):
+        yield beside_marathon(f"edge-5s-{count}", f"{count} idle, decline 5 s", idle(count, 5), "*")
+    for decline_s in (20, 60, 120):
+        group = idle(40, decline_s)
+        canary = Canary(role="*", turns=36, every_s=5, start_s=20)
+        plan = Plan(groups=(group,), canary=canary, limit_s=240, user="root")
+        yield Scenario(f"steady-{decline_s}s", f"40 idle, decline {decline_s} s, Marathon asks every 5 s", plan)
+    busy = on_demand(200, 4)
+    yield beside_marathon("busy-shared", "on demand, 4 builds a second, Marathon in role *", busy, "*")
+    yield beside_marathon("busy-reserved", "on demand, 4 builds a second, reserved agent", busy, "marathon")
 
 
 def others() -> Iterator[Scenario]:
@@ -126,8 +165,24 @@ class Ran:
 
     scenario: Scenario
     result: Result
-    load: str
+    load: float
     master_mib: float
+
+    def write(self, out: Path) -> None:
+        """For ``read``."""
+        (out / f"{self.scenario.name}.json").write_text(to_json(self.result))
+        machine = {"load": self.load, "master_mib": self.master_mib}
+        (out / f"{self.scenario.name}.machine").write_text(json.dumps(machine))
+
+
+def read(scenario: Scenario, out: Path) -> Ran | None:
+    """A run of before, if it was of this plan."""
+    path = out / f"{scenario.name}.json"
+    if not path.exists():
+        return None
+    result = from_json(path.read_bytes(), str(path))
+    machine = json.loads(path.with_suffix(".machine").read_text())
+    return Ran(scenario, result, machine["load"], machine["master_mib"]) if result.plan == scenario.plan else None
 
 
 def run_all(scenarios: Sequence[Scenario], out: Path) -> list[Ran]:
@@ -152,9 +207,9 @@ def run_all(scenarios: Sequence[Scenario], out: Path) -> list[Ran]:
 def _run(scenario: Scenario, field: Field, out: Path) -> Ran:
     say(f"{scenario.name}: {scenario.what}")
     result = run_frameworks(scenario.plan, MasterMap(field.endpoints), "loopback")
-    (out / f"{scenario.name}.json").write_text(to_json(result))
-    ran = Ran(scenario, result, load(), max(field.most_memory_mib().values()))
-    say(f"  {result.ended} after {result.end_s:.0f} s, load {ran.load}; {_seen(ran)}")
+    ran = Ran(scenario, result, os.getloadavg()[0], max(field.most_memory_mib().values()))
+    ran.write(out)
+    say(f"  {result.ended} after {result.end_s:.0f} s, load {ran.load:.1f}; {_seen(ran)}")
     return ran
 
 
@@ -188,34 +243,30 @@ def tables(done: Sequence[Ran]) -> str:
     """All tables."""
     ran = {each.scenario.name: each for each in done}
     parts = []
-    columns = ("a-5s", "a-600s", "b-role", "b-reserved", "c", "d")
-    rows = [
-        [count, *(_marathon(ran[f"{column}-{count}"]) for column in columns)] for count in SWEEP if f"d-{count}" in ran
-    ]
+    complete = [count for count in SWEEP if all(f"{column}-{count}" in ran for column in COLUMNS)]
+    rows: list[list[object]] = [[n, *(_marathon(ran[f"{column}-{n}"]) for column in COLUMNS)] for n in complete]
     if rows:
-        loads = [float(each.load) for name, each in ran.items() if name[0] in "abcd"]
-        parts.append(
-            markdown(
-                [
-                    "frameworks",
-                    "(a) decline 5 s",
-                    "(a) decline 600 s",
-                    "(b) own role",
-                    "(b) and reserved agent",
-                    "(c) on demand",
-                    "(d) suppress",
-                ],
-                rows,
-            )
-            + f"\n\nLoad of the machine: {min(loads):.1f} to {max(loads):.1f}."
-        )
+        loads = [ran[f"{column}-{n}"].load for column in COLUMNS for n in complete]
+        table = markdown(["frameworks", *COLUMNS.values()], rows)
+        parts.append(f"{table}\n\nLoad of the machine: {min(loads):.1f} to {max(loads):.1f}.")
+    rows = []
+    for each in done:
+        if each.scenario.name.startswith(("edge", "steady", "busy")):
+            turns = [NEVER if turn.wait_s is None else turn.wait_s for turn in each.result.canary]
+            quick = sum(turn <= 1 for turn in turns)
+            waits = [duration(percentile(turns, 0.5)), _marathon(each)]
+            rows.append([each.scenario.what, len(turns), quick, *waits, f"{each.load:.1f}"])
+    if rows:
+        parts.append(markdown(["scenario", "Marathon asks", "served within 1 s", "p50", "longest", "load"], rows))
     rows = []
     for each in done:
         for group in each.scenario.plan.groups:
             if each.scenario.name[0] in "efg" and group.builds:
                 waits = [duration(_worst(each, group.name, part)) for part in (0.5, 0.99, 1.0)]
                 never = sum(wait == NEVER for wait in _waits(each, group.name))
-                rows.append([each.scenario.what, group.name, len(_waits(each, group.name)), *waits, never, each.load])
+                rows.append(
+                    [each.scenario.what, group.name, len(_waits(each, group.name)), *waits, never, f"{each.load:.1f}"]
+                )
     if rows:
         header = ["scenario", "whose builds", "builds", "first offer p50", "p99", "longest", "never", "load"]
         parts.append(markdown(header, rows))
@@ -235,7 +286,7 @@ def _mass(ran: Ran) -> str:
         ["driver: most memory", f"{driver.rss_mib:.0f} MiB"],
         ["driver: share of a core", f"{driver.cpu_s / driver.seconds:.1%}"],
         ["masters: most memory of one", f"{ran.master_mib:.0f} MiB"],
-        ["load of the machine", ran.load],
+        ["load of the machine", f"{ran.load:.1f}"],
     ]
     return "\n\n".join([markdown(["wait", "p50", "p90", "p99", "longest"], waits), markdown(["", ""], facts)])
 
@@ -245,10 +296,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", metavar="NAME", help="those whose name begins so")
     parser.add_argument("--out", type=Path, default=ROOT / "build/fairness")
+    parser.add_argument("--table", action="store_true", help="print the tables of what is in DIRECTORY")
     arguments = parser.parse_args()
-    scenarios = [*side_by_side(), *others(), *mass()]
+    scenarios = [*side_by_side(), *edges(), *others(), *mass()]
     if arguments.only:
         scenarios = [each for each in scenarios if each.name.startswith(tuple(arguments.only))]
+    if arguments.table:
+        found = [ran for scenario in scenarios if (ran := read(scenario, arguments.out))]
+        print(tables(found))
+        return
     print(tables(run_all(scenarios, arguments.out)), flush=True)
 
 

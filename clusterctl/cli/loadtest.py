@@ -59,7 +59,7 @@ def run(
     frameworks_only: Annotated[
         bool, typer.Option("--frameworks-only", help="Simulated frameworks on Mesos, without Jenkins masters.")
     ] = False,
-    frameworks: Annotated[int, typer.Option("--frameworks", min=1, max=2000, help="How many.")] = 100,
+    frameworks: Annotated[int, typer.Option("--frameworks", min=1, max=900, help="How many.")] = 100,
     builds: Annotated[int, typer.Option("--builds", min=0, help="Builds of each of them.")] = 3,
     kind: Annotated[
         KindName | None,

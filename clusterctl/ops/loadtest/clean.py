@@ -14,6 +14,10 @@ _AT_ONCE = 8
 _SHOWN = 5
 
 
+class LeftError(ClusterctlError):
+    """Something of a load test may be left on the masters."""
+
+
 async def left(masters: MasterMap, run: str | None = None) -> list[Registered]:
     """Frameworks of load tests, or of that one."""
     return [each for each in await masters.frameworks() if each.ours and run in (None, each.run)]
@@ -26,7 +30,7 @@ async def clean(masters: MasterMap, run: str | None = None) -> list[Registered]:
         masters: entered.
 
     Raises:
-        ClusterctlError: some are left, or the masters can't be asked.
+        LeftError: some are left, or the masters can't be asked.
     """
     removed: dict[str, Registered] = {}
     said = ""
@@ -47,7 +51,7 @@ async def clean(masters: MasterMap, run: str | None = None) -> list[Registered]:
             said = str(error) or type(error).__name__
             await asyncio.sleep(_PAUSE_S)
     names = [each.name for each in list(removed.values())[:_SHOWN]]
-    raise ClusterctlError(
+    raise LeftError(
         f"frameworks of the load test may be left on the masters, among them {', '.join(names) or 'unknown ones'}: "
         f"{said or 'they come back'}",
         hint="`clusterctl loadtest clean FILE` removes them.",

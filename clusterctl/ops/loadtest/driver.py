@@ -1,4 +1,5 @@
-"""Runs a plan of simulated frameworks on real masters: one thread, one event loop, two connections a framework at most.
+"""Runs a plan of simulated frameworks on real masters: one thread, one event loop, a connection for each
+framework's events and a few for the calls of all.
 
 Whatever ends the test (its plan, its limit, Ctrl-C, an error), its frameworks are torn down, and the masters are asked
 whether any is left. Only a driver that is killed leaves some; ``clean`` finds them by their names.
@@ -23,12 +24,14 @@ from clusterctl.load.plan import CANARY, NAME_PREFIX, Arrival, Group, Plan, agen
 from clusterctl.load.result import BuildResult, Driver, FrameworkResult, Result, Sample, Turn
 from clusterctl.ops.loadtest.clean import clean
 from clusterctl.ops.loadtest.link import Link
-from clusterctl.ops.loadtest.masters import PASSING, MasterMap
+from clusterctl.ops.loadtest.masters import PASSING, MasterMap, allow_connections
 
 _TICK_S = 0.05
 _SAMPLE_S = 2.0
 _NOTE_S = 1.0
 _BASE_DEADLINE_S = 60.0
+# A subscription may be under way when its connection closes: by then a master has taken it or will not
+_SETTLE_S = 2.0
 # Kinds that outlive a broken connection, as the plugin from 2.0 on and Marathon do; a killed driver's are gone with its
 # limit at the latest
 _FAILOVER_KINDS = ("suppress", "marathon")
@@ -50,6 +53,7 @@ def run_frameworks(
         ClusterctlError: no leading master, a framework was not let in, or something of the test is left; the hint says
             what to do.
     """
+    allow_connections()
     driver = _Driver(plan, masters, cluster, note)
     with asyncio.Runner() as runner:
         return runner.run(driver.run())
@@ -211,10 +215,13 @@ class _Driver:
             ClusterctlError: something is left, or nobody could be asked.
         """
         self._note("removing the frameworks")
+        subscribing = any(link.subscribing for link in self._links)
         await asyncio.gather(*(link.close() for link in self._links))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if subscribing:
+            await asyncio.sleep(_SETTLE_S)
         await clean(self._masters, run=self._run)
 
     def _result(self, began: datetime, end: float, cpu: float) -> Result:

@@ -75,6 +75,11 @@ class Link:
                 case Call(body):
                     self._post(body)
 
+    @property
+    def subscribing(self) -> bool:
+        """Whether it has asked to be registered and has no answer yet."""
+        return self._reader is not None and self._at is None
+
     async def close(self) -> None:
         """Removes the framework from the cluster as well as it can; the masters are asked afterwards what is left."""
         reader = self._reader

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from clusterctl.load.plan import NAME_PREFIX
 
 _ASK_TIMEOUT_S = 20.0
 _LOOK_EVERY_S = 0.5
+_FILES = 4096
 # Calls of all frameworks together that are under way at once; streams have connections of their own
 _CALL_CONNECTIONS = 16
 # The masters' heartbeat comes every 15 s (scheduler HTTP API, "HEARTBEAT")
@@ -61,6 +63,14 @@ class Registered:
     def run(self) -> str:
         """The id of the load test that it belongs to."""
         return self.name.removeprefix(NAME_PREFIX).partition("-")[0]
+
+
+def allow_connections() -> None:
+    """Raises this process's limit of open files, and so that of children, as far as it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class MasterMap:

@@ -13,7 +13,7 @@ from clusterctl.load.plan import Plan
 from clusterctl.load.result import Result
 from clusterctl.ops.kit.access import open_access
 from clusterctl.ops.kit.progress import Progress
-from clusterctl.ops.loadtest.clean import clean, left, other_work
+from clusterctl.ops.loadtest.clean import LeftError, clean, left, other_work
 from clusterctl.ops.loadtest.driver import run_frameworks
 from clusterctl.ops.loadtest.masters import Endpoint, MasterMap, Registered
 from clusterctl.ops.loadtest.tunnels import tunnels
@@ -50,8 +50,11 @@ def load_test(
     """
     if not beside_others:
         asyncio.run(_refuse_to_disturb(endpoints, file))
-    with progress.phase("load test"):
-        return run_frameworks(plan, MasterMap(endpoints), cluster, progress.note)
+    try:
+        with progress.phase("load test"):
+            return run_frameworks(plan, MasterMap(endpoints), cluster, progress.note)
+    except LeftError as error:
+        raise LeftError(error.message, hint=f"`clusterctl loadtest clean {file}` removes them.") from error
 
 
 async def _refuse_to_disturb(endpoints: Sequence[Endpoint], file: str) -> None:

@@ -23,7 +23,7 @@ from typing import IO
 from clusterctl.errors import ClusterctlError
 from clusterctl.health.expect import Node
 from clusterctl.ops.kit.access import Access
-from clusterctl.ops.loadtest.masters import Endpoint
+from clusterctl.ops.loadtest.masters import Endpoint, allow_connections
 from clusterctl.remote.prober import target
 from clusterctl.ssh.config import PORT, SshConfig, Target, ssh_options
 
@@ -51,6 +51,7 @@ def tunnels(access: Access, nodes: Sequence[Node], port: int) -> Iterator[list[E
     Raises:
         ClusterctlError: there is none.
     """
+    allow_connections()
     config = access.ssh.config
     remove_dead(config.control_dir)
     directory = Path(tempfile.mkdtemp(prefix=f"load-{os.getpid()}-", dir=config.control_dir))

@@ -1,5 +1,6 @@
 """The driver through real ssh: tunnels to the masters, with pinned host keys, and nothing of them left."""
 
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from clusterctl.cli.app import main
 from clusterctl.health.expect import Node
 from clusterctl.load.plan import Canary, Group, Plan
 from clusterctl.load.verdict import Thresholds, summarise
@@ -23,6 +25,7 @@ from clusterctl.ssh.client import Ssh
 from clusterctl.ssh.config import SshConfig
 from clusterctl.ssh.console import HostKey
 from clusterctl.ssh.hostkeys import HostKeys, KnownHosts
+from tests.contract.health.world import FLAVOR, NODES, SPEC, ListingCloud
 from tests.contract.load.field import Field
 from tests.contract.mesos.cluster import MASTER_PORT, Daemon, wait_for
 
@@ -58,8 +61,8 @@ def access(field: Field, tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
     sshd.start()
     known = KnownHosts(work / "known/known_hosts")
     kind, text, *_ = key.with_suffix(".pub").read_text().split()
-    for node in nodes():
-        known.pin(node.server_id, [HostKey(kind, text)])
+    for server_id in (*(node.server_id for node in nodes()), *NODES):
+        known.pin(server_id, [HostKey(kind, text)])
     keys = HostKeys(known, lambda server_id: "")
     with tempfile.TemporaryDirectory() as sockets:  # its name is short enough for sockets
         ssh = Ssh(SshConfig("root", known.path, Path(sockets), identity=key))
@@ -108,6 +111,41 @@ def test_builds_run_through_tunnels(field: Field, access: Access) -> None:
     assert (result.ended, summary.builds, summary.unfinished) == ("complete", 40, 0)
     assert children() == []
     assert list(access.ssh.config.control_dir.glob("load-*")) == []
+
+
+def test_the_whole_program(
+    field: Field,
+    access: Access,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """`loadtest run`, `report` and `clean` of a cluster file; only the cloud, which lists the servers, is not real."""
+    file, kept, page = tmp_path / "loop.yml", tmp_path / "result.json", tmp_path / "page.html"
+    file.write_text(SPEC.model_dump_json(exclude_defaults=True))
+    monkeypatch.setattr("clusterctl.cloud.open_cloud", lambda _name: ListingCloud(flavor_list=[FLAVOR]))
+    monkeypatch.setattr("clusterctl.ops.loadtest.run.open_access", lambda _spec, _cloud: access)
+
+    def clusterctl(*words: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["clusterctl", "loadtest", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return int(ended.value.code or 0)
+
+    options = ["--frameworks", "10", "--builds", "2", "--over", "5", "--duration", "1", "--user", "root"]
+    bounds = ["--max-first-offer", "20", "--max-canary", "20"]
+    run = ["run", str(file), "--frameworks-only", *options, *bounds, "--result", str(kept), "--page", str(page)]
+    assert clusterctl(*run, "--json") == 0
+    told = capsys.readouterr()
+    assert "10 of 11 frameworks registered" in told.err or "11 of 11 frameworks registered" in told.err
+    summary = json.loads(told.out)
+    assert (summary["ok"], summary["builds"], summary["unfinished"]) == (True, 20, 0)
+    assert page.stat().st_size > 1_000_000
+
+    assert clusterctl("report", str(kept), *bounds, "--max-first-offer", "0") == 3
+    assert "Marathon's canary" in capsys.readouterr().out
+    assert clusterctl("clean", str(file)) == 0
+    assert capsys.readouterr().out == "no load test has left anything\n"
 
 
 def test_tunnels_of_a_killed_driver_end(access: Access, tmp_path: Path) -> None:
