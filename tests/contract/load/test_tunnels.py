@@ -13,7 +13,7 @@ import pytest
 
 from clusterctl.cli.app import main
 from clusterctl.health.expect import Node
-from clusterctl.load.plan import Canary, Group, Plan
+from clusterctl.load.plan import MAX_FRAMEWORKS, Canary, Group, Plan
 from clusterctl.load.verdict import Thresholds, summarise
 from clusterctl.ops.kit.access import Access
 from clusterctl.ops.loadtest.driver import run_frameworks
@@ -111,6 +111,17 @@ def test_builds_run_through_tunnels(field: Field, access: Access) -> None:
     assert (result.ended, summary.builds, summary.unfinished) == ("complete", 40, 0)
     assert children() == []
     assert list(access.ssh.config.control_dir.glob("load-*")) == []
+
+
+def test_as_many_frameworks_as_allowed_fit_through_one_ssh(field: Field, access: Access) -> None:
+    what = {"kind": "suppress", "count": MAX_FRAMEWORKS, "join_over_s": 40}
+    group = Group.model_validate({"name": "many", **what, "builds": 1, "start_s": 55, "over_s": 1, "run_s": 600})
+    plan = Plan(groups=(group,), limit_s=60, user="root")  # ends soon after all want something at once
+    with tunnels(access, nodes(), MASTER_PORT) as endpoints:
+        result = run_frameworks(plan, MasterMap(endpoints), "test")
+    assert [each.registrations for each in result.frameworks] == [1] * MAX_FRAMEWORKS
+    assert not any(each.reconnects for each in result.frameworks)
+    assert result.driver.rss_mib < 300
 
 
 def test_the_whole_program(
