@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from clusterctl.jenkins.variables import jenkins_variables
 from clusterctl.resources import Flavor, Port, Volume
 from clusterctl.services import MARATHON_LIBPROCESS_PORT, PORTS, Service
 from clusterctl.spec.model import ClusterSpec
@@ -84,6 +85,7 @@ def agent_variables(spec: ClusterSpec, name: str, flavors: Mapping[str, Flavor])
         "mesos_agent_attributes": ";".join(f"{name}:{text}" for name, text in sorted(group.attributes.items())),
         "mesos_agent_default_role": group.reserve_for or "*",
         "mesos_agent_resources": agent_resources(spec, flavors[group.flavor]).text(spec.mesos.task_ports),
+        **(jenkins_variables(spec) if name == spec.masters_group else {}),
     }
 
 

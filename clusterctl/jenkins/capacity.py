@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from clusterctl.spec.jenkins import JenkinsSettings
-from clusterctl.variables import AgentResources
+
+
+class Offered(Protocol):
+    """What an agent offers; ``variables.AgentResources`` tells it."""
+
+    cpus: float
+    mem_mib: int
 
 
 @dataclass(frozen=True)
@@ -17,7 +24,7 @@ class Room:
     bound: str
 
 
-def room(jenkins: JenkinsSettings, resources: AgentResources) -> Room:
+def room(jenkins: JenkinsSettings, resources: Offered) -> Room:
     """Room of an agent that hosts nothing else."""
     # Mesos counts processors in thousandths
     cpus = round(resources.cpus * 1000) // round(jenkins.master.cpus * 1000)
@@ -25,7 +32,7 @@ def room(jenkins: JenkinsSettings, resources: AgentResources) -> Room:
     return Room(min(cpus, mem), "cpus" if cpus <= mem else "mem")
 
 
-def builds_too_large(jenkins: JenkinsSettings, agents: Iterable[tuple[dict[str, str], AgentResources]]) -> list[str]:
+def builds_too_large(jenkins: JenkinsSettings, agents: Iterable[tuple[dict[str, str], Offered]]) -> list[str]:
     """Kinds of builds for which no agent is large enough.
 
     Args:

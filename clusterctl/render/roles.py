@@ -12,7 +12,7 @@ SERVICE_ROLES: dict[str, tuple[str, ...]] = {
     "zookeeper": ("common", "zookeeper"),
     "mesos_master": ("common", "mesos", "mesos_master"),
     "marathon": ("common", "marathon"),
-    "mesos_agent": ("common", "mesos", "jenkins", "mesos_agent"),
+    "mesos_agent": ("common", "mesos", "jenkins", "builder", "mesos_agent"),
 }
 
 

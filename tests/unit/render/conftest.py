@@ -30,14 +30,34 @@ groups:
     volume: {size: 50, mount: /srv/jenkins}
   builders: {count: 2, flavor: m1.large, services: [mesos_agent]}
 """
+TIER = (
+    SPEC.replace("[mesos_agent]}", "[mesos_agent], attributes: {pool: builder, os: debian}}")
+    + """
+jenkins:
+  plugin: %s
+  registration: always
+  checkpoint: %s
+  framework_name: ci.{name}
+  public_url: "https://ci.example.com/{name}/"
+  master: {java_options: [-Xss1m, "-Dhello=a b"]}
+  builds:
+    - {label: small, attributes: {pool: builder, os: debian}, jvm_args: "-Da=<&>"}
+    - {label: big, default: false, cpus: 2, executor_cpus: 0.5, uris: [{value: "http://x/y?a=1&b=2", executable: true}]}
+"""
+)
 
 Node = tuple[tuple[Service, ...], dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
 def nodes() -> dict[str, Node]:
-    """Services and variables of a control node, an agent with a volume and one without, by group."""
+    """Services and variables of a control node, an agent with a volume and one without, by group;
+    and agents for Jenkins masters, by generation of the plugin."""
     spec = parse_model(SPEC, ClusterSpec, "ci.yml")
+    tiers = {
+        f"masters-{plugin}": parse_model(TIER % (plugin, checkpoint), ClusterSpec, "ci.yml")
+        for plugin, checkpoint in (("0.x", "true"), ("1.x", "true"), ("2.x", "false"))
+    }
     top = topology(spec)
     address_of = {node.name: f"192.0.2.{10 + number}" for number, node in enumerate(top.nodes)}
     common = cluster_variables(spec, addresses(top, address_of))
@@ -60,4 +80,12 @@ def nodes() -> dict[str, Node]:
             (Service.MESOS_AGENT,),
             common | agent_variables(spec, "builders", flavors),
         ),
+    } | {
+        name: (
+            jenkins.services,
+            common
+            | agent_variables(tier, tier.groups["jenkins"], resources)
+            | node_variables(jenkins, address_of[jenkins.name], volume, "/srv/jenkins"),
+        )
+        for name, tier in tiers.items()
     }

@@ -32,7 +32,7 @@ def test_every_variable_of_a_node_belongs_to_a_role(nodes: dict[str, Node]) -> N
     assert {name for _, values in nodes.values() for name in values} <= known
 
 
-@pytest.mark.parametrize("node", ["control", "jenkins", "builders"])
+@pytest.mark.parametrize("node", ["control", "jenkins", "builders", "masters-0.x"])
 def test_every_required_argument_is_given(node: str, nodes: dict[str, Node]) -> None:
     services, values = nodes[node]
     for role in roles_of(services):

@@ -18,7 +18,7 @@ from clusterctl.render.templates import RenderError, render_files, units
 
 from .conftest import Node
 
-NODES = ("control", "jenkins", "builders")
+NODES = ("control", "jenkins", "builders", "masters-0.x", "masters-1.x", "masters-2.x")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -125,6 +125,10 @@ def test_the_volume_unit_only_where_there_is_a_volume(nodes: dict[str, Node]) ->
         "control": ["zookeeper.service", "mesos-master.service", "marathon.service"],
         "jenkins": ["clusterctl-volume.service", "mesos-agent.service"],
         "builders": ["mesos-agent.service"],
+        **{
+            f"masters-{plugin}": ["clusterctl-volume.service", "mesos-agent.service"]
+            for plugin in ("0.x", "1.x", "2.x")
+        },
     }
 
 
