@@ -14,6 +14,9 @@ from clusterctl.services import ARTIFACTS
 
 IMAGE_VERSION = "clusterctl_version_{}"
 IMAGE_SHA256 = "clusterctl_sha256_{}"
+# The war and plugins of an image together, and the version of the Mesos plugin among them
+IMAGE_JENKINS_RELEASE = "clusterctl_jenkins_release"
+IMAGE_JENKINS_PLUGIN = "clusterctl_jenkins_plugin"
 KEY_ARTIFACT = "clusterctl.artifact.{}"  # in a server's metadata: "<version> <sha256>"
 
 

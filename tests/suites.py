@@ -92,7 +92,7 @@ def _of_junit(text: str) -> tuple[int, list[str], int]:
     """Passed, names of failed, skipped of a JUnit file as pytest writes it: a test that fails and whose teardown fails
     has two entries of one name.
     """
-    cases = list(ElementTree.fromstring(text).iter("testcase"))  # noqa: S314  (written by pytest a moment ago)
+    cases = list(ElementTree.fromstring(text).iter("testcase"))
     failed, skipped = dict[str, None](), 0
     names = dict[str, None]()
     for case in cases:

@@ -18,14 +18,14 @@ from clusterctl import resources as r
 from clusterctl.ansible.playbook import run_playbook
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import CloudError, ClusterctlError, InputError, NodeError
-from clusterctl.ops.kit.artifacts import file_digest, local_artifact
+from clusterctl.ops.image.software import install_variables, software_facts, software_files, software_properties
+from clusterctl.ops.kit.artifacts import file_digest
 from clusterctl.ops.kit.lock import Guard
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.ops.lifecycle.destroy import remove
 from clusterctl.ops.lifecycle.preflight import named_images, network_problems, source_problems
 from clusterctl.plan import SSH_PORT, ssh_sources
-from clusterctl.releases import IMAGE_SHA256, IMAGE_VERSION
 from clusterctl.resources import Flavor, Image, Network, Rule, Server, ServerRequest
 from clusterctl.spec.artifacts import BUILDER_SUFFIX, ImageSpec
 from clusterctl.ssh.client import Failure, Ssh, SshError
@@ -152,7 +152,7 @@ def install_digest(data: Path) -> str:
 
 
 def _inputs(spec: ImageSpec, base: Path, cloud: Cloud, data: Path, cache: Path) -> _Inputs:
-    files = {name: local_artifact(name, artifact, base, cache) for name, artifact in spec.artifacts.of_services.items()}
+    files = software_files(spec, base, cache)
     problems: list[str] = []
     source = next(iter(named_images(cloud, spec.source_image)), None)
     if source is None:
@@ -172,11 +172,7 @@ def _inputs(spec: ImageSpec, base: Path, cloud: Cloud, data: Path, cache: Path) 
     facts = {
         "source": source.id,
         "disk_gib": flavor.disk_gib,  # an image is as large as its builder's disk, and no smaller one can boot it
-        "artifacts": {
-            name: [artifact.version, artifact.sha256] for name, artifact in spec.artifacts.of_services.items()
-        },
-        "java_package": spec.java_package,
-        "marathon_packages": list(spec.marathon_packages),
+        **software_facts(spec),
         "install": install_digest(data),
     }
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
@@ -258,11 +254,6 @@ def _reach(
 def _install(
     spec: ImageSpec, inputs: _Inputs, data: Path, config: SshConfig, target: Target, progress: Progress
 ) -> None:
-    variables: dict[str, Any] = {
-        f"{name}_artifact": {"src": str(inputs.files[name]), "sha256": artifact.sha256, "version": artifact.version}
-        for name, artifact in spec.artifacts.of_services.items()
-    }
-    variables |= {"common_java_package": spec.java_package, "marathon_packages": list(spec.marathon_packages)}
     host = {
         "ansible_host": target.address,
         "ansible_user": config.user,
@@ -277,7 +268,7 @@ def _install(
         data / "playbooks" / "image.yml",
         inventory={"all": {"hosts": ["builder"]}, "_meta": {"hostvars": {"builder": host}}},
         config=data / "ansible.cfg",
-        extra_vars=variables,
+        extra_vars=install_variables(spec, inputs.files),
         on_line=show,
         hint="The builder is removed; correct the cause and run the same command again.",
     )
@@ -301,9 +292,8 @@ def _snapshot(
         INPUTS: inputs.digest,
         BUILT: built.isoformat(timespec="seconds"),
         SOURCE: inputs.source.name,
+        **software_properties(spec),
     }
-    for name, artifact in spec.artifacts.of_services.items():
-        properties |= {IMAGE_VERSION.format(name): artifact.version, IMAGE_SHA256.format(name): artifact.sha256}
     progress.note("taking the snapshot")
     image_id = cloud.create_snapshot(server.id, f"{spec.family}-{built:%Y%m%d-%H%M%S}", properties)
     found: list[Image | None] = [None]

@@ -84,8 +84,8 @@ def nodes() -> dict[str, Node]:
         name: (
             jenkins.services,
             common
-            | agent_variables(tier, tier.groups["jenkins"], resources)
-            | node_variables(jenkins, address_of[jenkins.name], volume, "/srv/jenkins"),
+            | agent_variables(tier, "jenkins", flavors)
+            | node_variables(tier, jenkins, address_of[jenkins.name], volume),
         )
         for name, tier in tiers.items()
     }

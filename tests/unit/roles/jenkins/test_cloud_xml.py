@@ -58,7 +58,7 @@ def test_every_element_is_written(plugin: str, nodes: dict[str, Node]) -> None:
     assert [entry.tag for entry in entries] == [fields["entry"]] * 2
     for entry in entries:
         check_fields(entry, fields["template"])
-    (uri,) = entries[1].find("additionalURIs") or ()
+    (uri,) = entries[1].findall("additionalURIs/*")
     assert uri.tag == "org.jenkinsci.plugins.mesos.MesosSlaveInfo_-URI"
     check_fields(uri, fields["uri"])
     assert uri.findtext("value") == "http://x/y?a=1&b=2"

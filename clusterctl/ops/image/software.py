@@ -1,0 +1,91 @@
+"""What an image holds: artifacts as checked files, what Ansible installs of them, and what the image says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from clusterctl.errors import InputError
+from clusterctl.jenkins import manifests
+from clusterctl.jenkins.combinations import image_problems
+from clusterctl.jenkins.release import mesos_plugin_version, release_name
+from clusterctl.ops.kit.artifacts import local_artifact
+from clusterctl.releases import IMAGE_JENKINS_PLUGIN, IMAGE_JENKINS_RELEASE, IMAGE_SHA256, IMAGE_VERSION
+from clusterctl.spec.artifacts import Artifact, ImageSpec
+
+
+def software_files(spec: ImageSpec, base: Path, cache: Path) -> dict[str, Path]:
+    """Each artifact as a local file with the digest that the file names; by name, plugins as ``jenkins_plugins.NAME``.
+
+    Raises:
+        InputError: a digest is wrong, or core, plugins and Java don't go together, by the versions that
+            ``artifacts.yml`` names or by what the files' manifests say.
+        ClusterctlError: a download failed.
+    """
+    if problems := image_problems(spec):
+        raise InputError("\n".join(problems))
+    files = {name: local_artifact(name, artifact, base, cache) for name, artifact in spec.artifacts.named().items()}
+    if problems := _manifest_problems(spec, files):
+        raise InputError("\n".join(problems), hint="Nothing was built: Jenkins would start without these plugins.")
+    return files
+
+
+def software_facts(spec: ImageSpec) -> dict[str, Any]:
+    """What of ``artifacts.yml`` decides what an image holds; plain data. Without Jenkins there is no word of it."""
+    named = spec.artifacts.named()
+    facts = {
+        "artifacts": {name: [artifact.version, artifact.sha256] for name, artifact in named.items()},
+        "java_package": spec.java_package,
+        "marathon_packages": list(spec.marathon_packages),
+    }
+    return facts | ({"jenkins_java_package": spec.jenkins_java_package} if spec.jenkins_java_package else {})
+
+
+def install_variables(spec: ImageSpec, files: Mapping[str, Path]) -> dict[str, Any]:
+    """Variables of ``playbooks/image.yml``."""
+
+    def given(name: str, artifact: Artifact) -> dict[str, str]:
+        return {"src": str(files[name]), "sha256": artifact.sha256, "version": artifact.version}
+
+    artifacts = spec.artifacts
+    variables: dict[str, Any] = {
+        f"{name}_artifact": given(name, artifact) for name, artifact in artifacts.of_services.items()
+    }
+    variables |= {"common_java_package": spec.java_package, "marathon_packages": list(spec.marathon_packages)}
+    if artifacts.jenkins is None:
+        return variables
+    variables |= {
+        "jenkins_artifact": given("jenkins", artifacts.jenkins),
+        "jenkins_plugin_artifacts": [
+            {"name": plugin.name, **given(f"jenkins_plugins.{plugin.name}", plugin)}
+            for plugin in artifacts.jenkins_plugins
+        ],
+        "jenkins_release": release_name(artifacts),
+        "jenkins_java_package": spec.jenkins_java_package or "",
+    }
+    if artifacts.jenkins_java:
+        variables["jenkins_java_artifact"] = given("jenkins_java", artifacts.jenkins_java)
+    return variables
+
+
+def software_properties(spec: ImageSpec) -> dict[str, str]:
+    """What the image says of its artifacts, as properties."""
+    properties: dict[str, str] = {}
+    for name, artifact in spec.artifacts.of_services.items():
+        properties |= {IMAGE_VERSION.format(name): artifact.version, IMAGE_SHA256.format(name): artifact.sha256}
+    release, plugin = release_name(spec.artifacts), mesos_plugin_version(spec.artifacts)
+    if release and plugin:
+        properties |= {IMAGE_JENKINS_RELEASE: release, IMAGE_JENKINS_PLUGIN: plugin}
+    return properties
+
+
+def _manifest_problems(spec: ImageSpec, files: Mapping[str, Path]) -> list[str]:
+    if spec.artifacts.jenkins is None:
+        return []
+    plugins = {}
+    for plugin in spec.artifacts.jenkins_plugins:
+        key = f"jenkins_plugins.{plugin.name}"
+        plugins[plugin.name] = (plugin.version, manifests.read(files[key], f"artifacts.{key}"))
+    war = manifests.read(files["jenkins"], "artifacts.jenkins")
+    return manifests.problems(war, spec.artifacts.jenkins.version, plugins)
