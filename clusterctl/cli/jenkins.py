@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
+from clusterctl.cli.jenkins_session import Name, ReadyTimeout, opened, options, reported, tier_of
 from clusterctl.cli.output import print_json, print_line, print_rich
-from clusterctl.cli.session import CloudName, File, Json, Session, StealLock, session
+from clusterctl.cli.session import CloudName, File, Json, StealLock, session
 from clusterctl.errors import InputError
 
-if TYPE_CHECKING:
-    from clusterctl.ops.jenkins.ground import Report, Tier
-    from clusterctl.ops.kit.access import Access
-
 app = typer.Typer(help="Jenkins masters: make, look at, stop, move and back them up.", no_args_is_help=True)
-
-Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Masters.", show_default=False)]
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A master.", show_default=False)]
-ReadyTimeout = Annotated[int, typer.Option("--timeout", min=10, help="Seconds for a batch to be ready.")]
-
-R = TypeVar("R", bound="Report")
 
 
 @app.command()
@@ -51,10 +40,10 @@ def create(
     from clusterctl.ops.jenkins.create import create as create_masters  # noqa: PLC0415  (`--help` must be quick)
     from clusterctl.ops.jenkins.names import wanted_names  # noqa: PLC0415
 
-    words = [*(names or []), *(["--from", str(listed)] if listed else []), *(["--count", str(count)] if count else [])]
+    words = [*(names or []), *options(**{"from": str(listed) if listed else None}, count=count, probe=probe)]
     wanted = wanted_names(names or [], _read(listed) if listed else None, count)
-    with _tier(file, cloud, "create", words, steal=steal_lock) as tier:
-        report = _reported(
+    with tier_of(file, cloud, "create", words, steal=steal_lock) as tier:
+        report = reported(
             lambda: create_masters(tier, wanted, batch=batch, timeout_s=timeout, probe=probe), as_json=as_json
         )
     if as_json:
@@ -72,7 +61,7 @@ def list_command(file: File, cloud: CloudName = None, as_json: Json = False) -> 
     from clusterctl.cli.jenkins_tables import render_list  # noqa: PLC0415
     from clusterctl.ops.jenkins.looks import list_masters  # noqa: PLC0415
 
-    with _tier(file, cloud, "list", []) as tier:
+    with tier_of(file, cloud, "list", []) as tier:
         report = list_masters(tier)
     if as_json:
         print_json(report.to_json())
@@ -86,7 +75,7 @@ def status(file: File, name: Name, cloud: CloudName = None, as_json: Json = Fals
     from clusterctl.cli.jenkins_tables import render_master  # noqa: PLC0415
     from clusterctl.ops.jenkins.looks import status as look_at  # noqa: PLC0415
 
-    with _tier(file, cloud, "status", [name]) as tier:
+    with tier_of(file, cloud, "status", [name]) as tier:
         report = look_at(tier, name)
     if as_json:
         print_json(report.to_json())
@@ -113,7 +102,7 @@ def open_command(
 
     with session(file, cloud, go_on=f"clusterctl jenkins open {file} {name}") as at:
         access = open_access(at.spec, at.cloud)
-        tier = _open(at, access, "open", f"clusterctl jenkins open {file} {name}", steal=False)
+        tier = opened(at, access, "open", f"clusterctl jenkins open {file} {name}", steal=False)
         [master] = tier.survey().named([name])
         if master.node is None or master.state not in ("running", "starting"):
             why = "; ".join(master.problems) or master.state
@@ -149,45 +138,6 @@ def open_page(
         access = open_access(at.spec, at.cloud)
         place = page(at.spec, at.cloud, access.prober, what)
     hold_open(access, place.node, place.port, local=port)
-
-
-@contextmanager
-def _tier(file: Path, cloud: str | None, verb: str, words: list[str], *, steal: bool = False) -> Iterator[Tier]:
-    """The tier, for one verb."""
-    from clusterctl.ops.kit.access import open_access  # noqa: PLC0415
-
-    go_on = " ".join(["clusterctl", "jenkins", verb, str(file), *words])
-    with session(file, cloud, go_on=go_on) as at:
-        yield _open(at, open_access(at.spec, at.cloud), verb, go_on, steal=steal)
-
-
-def _open(at: Session, access: Access, verb: str, go_on: str, *, steal: bool) -> Tier:
-    from clusterctl.ops.jenkins.ground import open_tier  # noqa: PLC0415
-
-    return open_tier(
-        at.spec,
-        at.cloud,
-        access,
-        progress=at.progress,
-        guard=at.guard(f"jenkins-{verb}", steal=steal),
-        file=at.file,
-        go_on=go_on,
-    )
-
-
-def _reported(work: Callable[[], R], *, as_json: bool) -> R:
-    """The report of ``work``; a document of it is printed also when some masters failed."""
-    from clusterctl.ops.jenkins.ground import PartlyFailed  # noqa: PLC0415
-
-    try:
-        report = work()
-    except PartlyFailed as error:
-        if as_json:
-            print_json(error.report.to_json())
-        raise
-    if as_json:
-        print_json(report.to_json())
-    return report
 
 
 def _read(path: Path) -> str:

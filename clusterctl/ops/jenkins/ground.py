@@ -21,6 +21,7 @@ from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.remote.jenkinsnodes import Asked, JenkinsNodes, Reply, SshJenkinsNodes
 from clusterctl.remote.marathons import Call, Marathon, MarathonError, SshMarathon
+from clusterctl.remote.masters import Masters, SshMasters
 from clusterctl.remote.prober import Prober
 from clusterctl.spec.model import ClusterSpec
 
@@ -63,6 +64,7 @@ class Tier:
     spec: ClusterSpec
     expect: Expected
     marathon: Marathon
+    mesos: Masters
     jenkins: JenkinsNodes
     prober: Prober
     cloud: Cloud
@@ -176,6 +178,7 @@ def open_tier(
         spec=spec,
         expect=expect,
         marathon=SshMarathon(access.ssh, access.host_keys, expect.control),
+        mesos=SshMasters(access.ssh, access.host_keys, expect.control),
         jenkins=SshJenkinsNodes(access.ssh, access.host_keys, spec.homes_directory),
         prober=access.prober,
         cloud=cloud,

@@ -26,6 +26,8 @@ class App:
     Attributes:
         address: of the node that it is bound to, '' if it is bound to none.
         hosts: addresses where its live tasks are.
+        tasks: their ids.
+        started: when the task began that runs, as Marathon writes it; '' if none does.
         running: its task runs, and its health check, once it answered, holds.
         failure: why its last task ended, '' if none failed.
         definition: all of it.
@@ -39,6 +41,8 @@ class App:
     cpus: float
     mem_mib: float
     hosts: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    started: str = ""
     running: bool = False
     failure: str = ""
     definition: Mapping[str, Any] = field(default_factory=dict)
@@ -218,6 +222,8 @@ def read_apps(spec: ClusterSpec, listed: Sequence[Mapping[str, Any]]) -> dict[st
             cpus=each.get("cpus", 0.0),
             mem_mib=each.get("mem", 0.0),
             hosts=tuple(task.get("host", "") for task in tasks),
+            tasks=tuple(task.get("id", "") for task in tasks),
+            started=max((task.get("startedAt", "") for task in tasks), default=""),
             running=any(_runs(task) for task in tasks),
             failure=_failure(each.get("lastTaskFailure")),
             definition=each,

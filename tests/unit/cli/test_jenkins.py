@@ -111,3 +111,37 @@ def test_a_cluster_without_a_tier(program: Program, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("clusterctl.ops.kit.access.open_access", lambda _spec, _cloud: None)
     code, _, told = program("list")
     assert (code, "cluster demo has no Jenkins tier" in told) == (1, True)
+
+
+def test_stop_and_start(program: Program) -> None:
+    program("create", "alice", "bob")
+    assert program("hibernate", "alice")[1] == "alice: stopped\n"
+    code, out, _ = program("hibernate", "--all", "--json")
+    assert (code, json.loads(out)["done"], list(json.loads(out)["skipped"])) == (0, {"bob": "stopped"}, ["alice"])
+    assert program("wake", "--all")[1].startswith("alice: started, ready after")
+    assert program("restart", "bob", "alice")[1].splitlines()[0].startswith("bob: restarted, ready after")
+    assert program("hibernate", "--idle", "1h")[:2] == (0, "alice: stopped\nbob: stopped\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["hibernate"], "NAME: found none; allowed: names of masters, or --all"),
+        (["wake", "alice", "--all"], "--all: and names"),
+        (["hibernate", "alice", "--idle", "4h"], "--idle: found with names"),
+        (["hibernate", "--idle", "soon"], "--idle: found 'soon'"),
+    ],
+)
+def test_wrong_words(program: Program, words: list[str], message: str) -> None:
+    code, _, told = program(*words)
+    assert (code, message in told) == (2, True)
+
+
+def test_delete_asks(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    program("create", "alice")
+    monkeypatch.setattr("typer.confirm", lambda *_args, **_options: False)
+    code, _, told = program("delete", "alice", "--purge")
+    assert (code, "- alice (running), deleting its home on demo-jenkins-1" in told) == (1, True)
+    assert program.world.app_names == ["alice"]
+    assert program("delete", "alice", "--purge", "--yes")[:2] == (0, "alice: deleted\n")
+    assert program.world.nodes.homes_at["demo-jenkins-1"] == {}

@@ -17,6 +17,7 @@ from clusterctl.ops.jenkins.survey import LIVE
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.remote.jenkinsnodes import Asked, Reply
 from clusterctl.remote.marathons import Answer, Call, MarathonError
+from clusterctl.remote.masters import MasterError
 from clusterctl.resources import Server
 from clusterctl.spec.model import ClusterSpec
 from tests.unit.health.clusters import FLAVORS, agent, all_facts, facts, server
@@ -59,6 +60,9 @@ class MemoryMarathon:
         self.refusing: dict[str, Answer] = {}
         self.down = False
         self.restarted: list[str] = []
+        self.stubborn: set[str] = set()  # names of masters whose tasks don't end
+        self.launched: dict[str, int] = {}  # by id: how many tasks its app has had
+        self.started_at = "2026-01-01T00:00:00Z"
         self._clock = clock
         self.on_change: Callable[[str], None] = lambda _: None
 
@@ -80,8 +84,10 @@ class MemoryMarathon:
         if name in self.refusing:
             return self.refusing[name]
         if call.method == "PUT":
-            self.apps[path] = self.apps.get(path, {}) | call.body
-            self.on_change(path)
+            before = self.apps.get(path, {})
+            self.apps[path] = before | call.body
+            if self.apps[path]["instances"] and self.apps[path] != before:
+                self._launch(path)
             return Answer(201, {"deploymentId": "d", "version": "v"})
         if name not in self.apps:
             return Answer(404, {"message": f"App '{name}' does not exist"})
@@ -89,14 +95,24 @@ class MemoryMarathon:
             del self.apps[name]
         else:
             self.restarted.append(name)
-        self.on_change(name)
+            self._launch(name)
         return Answer(200, {"deploymentId": "d", "version": "v"})
+
+    def _launch(self, path: str) -> None:
+        self.launched[path] = self.launched.get(path, 0) + 1
+        self.on_change(path)
 
     def _shown(self, definition: Mapping[str, Any]) -> dict[str, Any]:
         name = definition.get("labels", {}).get(LABEL, "")
-        runs = definition["instances"] and name not in self.failing
+        runs = (definition["instances"] and name not in self.failing) or name in self.stubborn
         host = definition.get("constraints", [["", "", ""]])[0][2]
-        task = {"host": host, "state": LIVE[2], "healthCheckResults": [{"alive": True}]}
+        task = {
+            "id": f"{name}.{self.launched.get(definition['id'], 0)}",
+            "host": host,
+            "state": LIVE[2],
+            "startedAt": self.started_at,
+            "healthCheckResults": [{"alive": True}],
+        }
         failure = {"state": "TASK_FAILED", "message": "exit status 3", "timestamp": "2026-01-01T00:00:00Z"}
         return {**definition, "tasks": [task] if runs else [], **({} if runs else {"lastTaskFailure": failure})}
 
@@ -132,7 +148,7 @@ class MemoryMaster:
     quiet: bool = False
     broken: str = ""
     queue: int = 0
-    last_build_ms: int = 0
+    jobs: list[dict[str, Any]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
 
 
@@ -248,6 +264,8 @@ class MemoryNodes:
         if master.broken == "token":
             return Reply(401, headers, "Unauthorized")
         if path == "/api/json":
+            if "lastBuild" in call["path"]:
+                return Reply(200, headers, {"jobs": master.jobs})
             return Reply(200, headers, {"mode": "NORMAL", "quietingDown": master.quiet, "jobs": [{"name": "a"}]})
         if path == "/computer/api/json":
             busy = master.busy
@@ -292,6 +310,20 @@ class Probe:
         return all_facts(c1=facts(1, mesos_master={"agents": agents, "frameworks": frameworks}))
 
 
+class Mesos:
+    """Implements ``remote.masters.Masters``; ``failure``: what the leader answers, '' for success."""
+
+    def __init__(self) -> None:
+        self.calls: list[Mapping[str, Any]] = []
+        self.failure = ""
+
+    def call(self, calls: Sequence[Mapping[str, Any]], agents: Sequence[str] = ()) -> list[Any]:
+        if self.failure:
+            raise MasterError(self.failure)
+        self.calls += calls
+        return [None for _ in calls]
+
+
 class World:
     """All of it, and the tier that a verb is given."""
 
@@ -301,6 +333,7 @@ class World:
         self.marathon = MemoryMarathon(self.clock)
         self.nodes = MemoryNodes(self.marathon)
         self.prober = Probe()
+        self.mesos = Mesos()
         self.cloud = demo_cloud()
         self.servers = jenkins_servers()
         self.notes: list[str] = []
@@ -310,6 +343,7 @@ class World:
             spec=self.spec,
             expect=expected(self.spec, self.servers, FLAVORS),
             marathon=self.marathon,
+            mesos=self.mesos,
             jenkins=self.nodes,
             prober=self.prober,
             cloud=self.cloud,
