@@ -23,6 +23,7 @@ from clusterctl.cli.jenkins_session import (
     reported,
     tier_of,
 )
+from clusterctl.cli.output import print_note
 from clusterctl.cli.session import CloudName, File, Json, StealLock
 from clusterctl.errors import InputError
 
@@ -131,7 +132,7 @@ def delete(
     def consent(lines: Sequence[str]) -> None:
         if not yes:
             for line in lines:
-                typer.echo(line, err=True)
+                print_note(line)
             confirm(f"Delete {len(lines)} Jenkins master{'s' * (len(lines) != 1)}?")
 
     words = [*(names or []), *options(all=every, purge=purge, force=force, quiet_timeout=quiet, yes=yes)]

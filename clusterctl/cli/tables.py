@@ -38,7 +38,11 @@ def render_status(report: StatusReport) -> RenderableType:
             f"{group.mem_mib_used:g} of {group.mem_mib:g}",
         )
     leaders = ", ".join(f"{service} {name or 'none'}" for service, name in report.leaders.items())
-    summary = f"cluster {report.cluster}: {report.ready} of {len(report.nodes)} nodes ready; leaders: {leaders}"
+    tier = ""
+    if report.jenkins:
+        asleep = f", {report.jenkins.hibernating} hibernate" if report.jenkins.hibernating else ""
+        tier = f"; {report.jenkins.running} of {report.jenkins.masters} Jenkins masters run{asleep}"
+    summary = f"cluster {report.cluster}: {report.ready} of {len(report.nodes)} nodes ready; leaders: {leaders}{tier}"
     return Group(nodes, groups, Text(summary))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from clusterctl.resources import Flavor, Server
 from clusterctl.services import PORTS, Service
+from clusterctl.spec.jenkins import JenkinsSettings
 from clusterctl.spec.model import ClusterSpec
 from clusterctl.spec.types import attribute_value
 from clusterctl.topology import topology
@@ -14,8 +15,16 @@ from clusterctl.variables import agent_resources
 
 
 @dataclass(frozen=True)
+class Homes:
+    """Homes of Jenkins masters on a node: their directory, and the HTTP port of slot 1; each slot has two more."""
+
+    directory: str
+    port: int
+
+
+@dataclass(frozen=True)
 class Node:
-    """A server that is part of the cluster."""
+    """A server that is part of the cluster. ``homes``: it is an agent for Jenkins masters."""
 
     name: str
     server_id: str
@@ -23,6 +32,7 @@ class Node:
     address: str
     services: tuple[Service, ...]
     status: str = "ACTIVE"  # of the server, as Nova calls it
+    homes: Homes | None = None
 
     def __str__(self) -> str:
         return f"{self.name} ({self.address})"
@@ -54,6 +64,7 @@ class Expected:
     offers: Mapping[str, AgentOffer]
     size: Mapping[Service, int]
     marathon_role: str
+    jenkins: JenkinsSettings | None = None
     ports: Mapping[Service, int] = field(default_factory=lambda: PORTS)
 
     def running(self, service: Service) -> tuple[Node, ...]:
@@ -65,6 +76,7 @@ def expected(spec: ClusterSpec, servers: Iterable[Server], flavors: Iterable[Fla
     """What must be seen of the given servers; those without an address, or being deleted, are left out."""
     top = topology(spec)
     named = {node.name: node for node in top.nodes}
+    homes = Homes(spec.homes_directory, spec.mesos.task_port_range[0]) if spec.homes_directory else None
     nodes = [
         Node(
             name=server.node or server.name,
@@ -73,6 +85,7 @@ def expected(spec: ClusterSpec, servers: Iterable[Server], flavors: Iterable[Fla
             address=server.address,
             services=spec.groups[server.group].services,
             status=server.status,
+            homes=homes if server.group == spec.masters_group else None,
         )
         for server in servers
         if server.address and server.task_state != "deleting" and server.group in spec.groups
@@ -89,6 +102,7 @@ def expected(spec: ClusterSpec, servers: Iterable[Server], flavors: Iterable[Fla
             for service in Service
         },
         marathon_role=spec.marathon.role,
+        jenkins=spec.jenkins,
     )
 
 

@@ -97,11 +97,21 @@ class MesosAgentFacts(_Facts):
 
 
 class JenkinsApp(BaseModel):
-    """A Marathon app with the label ``clusterctl.jenkins`` and the hosts of its tasks."""
+    """A Marathon app with the label ``clusterctl.jenkins``.
+
+    Attributes:
+        name: of the master, the label's value.
+        slot: its label, None if it has none.
+        bound: the host that it is bound to, '' if it is bound to none.
+        hosts: of its live tasks.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     id: str
+    name: str = ""
+    slot: int | None = None
+    bound: str = ""
     instances: int = 0
     running: int = 0
     hosts: tuple[str, ...] = ()
@@ -119,6 +129,24 @@ class MarathonFacts(_Facts):
     jenkins: tuple[JenkinsApp, ...] | Unknown = ()
 
 
+class HomeFacts(BaseModel):
+    """A Jenkins master's home. ``login``: what ``/login`` answered at its port, 0 for nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    slot: int | None = None  # of its owner; None: no master's user
+    login: int = 0
+
+
+class HomesFacts(_Facts):
+    """The homes of Jenkins masters on a node, and the space there."""
+
+    homes: tuple[HomeFacts, ...] = ()
+    free_mib: int = 0
+    size_mib: int = 0
+
+
 class NodeFacts(_Facts):
     """Everything found on one node; ``error``: the node itself could not be asked. Services not asked for are None."""
 
@@ -127,6 +155,7 @@ class NodeFacts(_Facts):
     mesos_master: MasterFacts | None = None
     mesos_agent: MesosAgentFacts | None = None
     marathon: MarathonFacts | None = None
+    homes: HomesFacts | None = None
     units: dict[str, str] = {}  # systemd's state of the units of the services that gave an error
 
     def trouble(self, unit: str, part: _Facts | None) -> str:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:  # importing typing takes as long as a probe
 
     Json = Any
 
+# States of tasks that may run (Mesos: TaskState)
+LIVE = ("TASK_STAGING", "TASK_STARTING", "TASK_RUNNING", "TASK_UNREACHABLE", "TASK_KILLING")
+MASTER_UID = 30000  # of jm-NNN: this and the slot
+
 BUDGET_S = 40.0  # for all parts together: services that hang (10 s each) must not hide the next one
 
 
@@ -170,17 +174,40 @@ def marathon(ask: Asker, port: int) -> Json:
 
 
 def jenkins(ask: Asker, port: int) -> Json:
-    """The apps with our label, and where their tasks are."""
+    """The apps with our label, and where their live tasks are."""
     return [
         {
             "id": app["id"],
+            "name": app["labels"]["clusterctl.jenkins"],
+            "slot": _number(app["labels"].get("clusterctl.jenkins.slot")),
+            "bound": next((c[2] for c in app.get("constraints", []) if c[:2] == ["hostname", "CLUSTER"]), ""),
             "instances": app.get("instances", 0),
             "running": app.get("tasksRunning", 0),
-            "hosts": [task.get("host", "") for task in app.get("tasks", [])],
+            "hosts": [task.get("host", "") for task in app.get("tasks", []) if task.get("state") in LIVE],
         }
         for app in ask.get(port, "/v2/apps?embed=apps.tasks")["apps"]
         if "clusterctl.jenkins" in app.get("labels", {})
     ]
+
+
+def homes(ask: Asker, directory: str, port: int) -> Json:
+    """The homes of Jenkins masters: names and owners are seen from outside, and each slot has its own HTTP port."""
+    space = os.statvfs(directory)
+    found = []
+    for entry in os.scandir(directory):
+        if entry.name.startswith(".") or entry.name == "lost+found":
+            continue
+        slot = entry.stat(follow_symlinks=False).st_uid - MASTER_UID
+        mine = 1 <= slot <= 999
+        found.append({"name": entry.name, "slot": slot if mine else None, "login": 0})
+        if mine:
+            answer = part(lambda slot=slot: {"status": ask.http(port + 2 * (slot - 1), "/login")[0]})  # type: ignore[misc]
+            found[-1]["login"] = answer.get("status", 0)
+    return {
+        "homes": sorted(found, key=lambda home: home["name"]),
+        "free_mib": space.f_bavail * space.f_frsize // 2**20,
+        "size_mib": space.f_blocks * space.f_frsize // 2**20,
+    }
 
 
 PROBES: dict[str, Callable[[Asker, int], Json]] = {
@@ -234,6 +261,8 @@ def probe(request: Json) -> Json:
         answer[service] = part(lambda service=service, port=port: PROBES[service](ask, port))  # type: ignore[misc]
         if "error" in answer[service]:
             silent.append(request["units"][service])
+    if "homes" in request:
+        answer["homes"] = part(lambda: homes(ask, request["homes"]["directory"], request["homes"]["port"]))
     answer["units"] = part(lambda: unit_states(silent)) if silent else {}
     return answer
 

@@ -104,6 +104,7 @@ def probe_request(node: Node, *, ports: Mapping[Service, int] = PORTS, boot_file
         "boot_file": boot_file,
         "ports": {service.value: ports[service] for service in node.services},
         "units": {service.value: UNITS[service] for service in node.services},
+        **({"homes": {"directory": node.homes.directory, "port": node.homes.port}} if node.homes else {}),
     }
 
 

@@ -8,9 +8,11 @@ from typing import Any
 
 from clusterctl.cloud.base import Cloud
 from clusterctl.health.expect import Expected, Node, expected
-from clusterctl.health.facts import AgentFacts, NodeFacts
+from clusterctl.health.facts import AgentFacts, NodeFacts, Unknown
+from clusterctl.health.jenkins import awake
 from clusterctl.health.judge import BOOTED, boot_text, node_ready
 from clusterctl.health.leaders import leader_of
+from clusterctl.health.marathon import leading_marathon
 from clusterctl.health.mesos import leading_master
 from clusterctl.releases import of_server
 from clusterctl.remote.prober import Prober
@@ -83,13 +85,31 @@ class GroupStatus:
 
 
 @dataclass(frozen=True)
+class JenkinsStatus:
+    """Masters of the Jenkins tier as Marathon tells: all, those whose task runs, those that hibernate."""
+
+    masters: int
+    running: int
+    hibernating: int
+
+    def to_json(self) -> dict[str, Any]:
+        """All attributes by name."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
 class StatusReport:
-    """``leaders`` are node names by service; None where there is none."""
+    """``leaders`` are node names by service; None where there is none.
+
+    Attributes:
+        jenkins: None without a tier, or if the leading Marathon doesn't tell.
+    """
 
     cluster: str
     nodes: tuple[NodeStatus, ...]
     leaders: Mapping[str, str | None]
     groups: tuple[GroupStatus, ...] = field(default=())
+    jenkins: JenkinsStatus | None = None
 
     @property
     def ready(self) -> int:
@@ -97,12 +117,13 @@ class StatusReport:
         return sum(node.state == READY for node in self.nodes)
 
     def to_json(self) -> dict[str, Any]:
-        """``{"cluster", "nodes": [...], "leaders": {service: node}, "groups": [...]}``."""
+        """``{"cluster", "nodes": [...], "leaders": {service: node}, "groups": [...], "jenkins": {...} or null}``."""
         return {
             "cluster": self.cluster,
             "nodes": [node.to_json() for node in self.nodes],
             "leaders": dict(self.leaders),
             "groups": [group.to_json() for group in self.groups],
+            "jenkins": self.jenkins.to_json() if self.jenkins else None,
         }
 
 
@@ -134,7 +155,17 @@ def make_status(
         ),
         leaders={service.value: leader_of(service, expect, facts) for service in CONTROL_SERVICES},
         groups=tuple(_group(spec, name, expect, agents) for name in spec.groups_of(Service.MESOS_AGENT)),
+        jenkins=_jenkins(expect, facts),
     )
+
+
+def _jenkins(expect: Expected, facts: Mapping[str, NodeFacts]) -> JenkinsStatus | None:
+    leader = leading_marathon(expect, facts)
+    apps = leader[1].jenkins if leader else Unknown()
+    if expect.jenkins is None or isinstance(apps, Unknown):
+        return None
+    running = sum(bool(app.running) for app in apps)
+    return JenkinsStatus(masters=len(apps), running=running, hibernating=len(apps) - len(awake(apps)))
 
 
 def _position(spec: ClusterSpec, group: str) -> int:

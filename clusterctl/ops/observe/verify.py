@@ -63,10 +63,11 @@ def verify(
 
     Args:
         servers: those of the cluster (``cloud.servers``).
-        deep: asks every agent's node, too; otherwise agents are judged by what the leading master says.
+        deep: asks every agent's node, too; otherwise only those for Jenkins masters, for their homes. The rest are
+            judged by what the leading master says.
     """
     expect = expected(spec, servers, flavors)
-    facts = prober.probe((*expect.control, *(expect.agents if deep else ())))
+    facts = prober.probe((*expect.control, *(node for node in expect.agents if deep or node.homes)))
     return VerifyReport(tuple(judge(spec, servers, expect, facts)))
 
 

@@ -164,8 +164,10 @@ def test_agent() -> None:
 
 
 def marathon(leader: str) -> dict[str, bytes]:
-    tasks = [{"host": "10.0.0.11", "state": "TASK_RUNNING"}]
-    app = {"id": "/j", "instances": 1, "tasksRunning": 1, "tasks": tasks, "labels": {"clusterctl.jenkins": "j"}}
+    tasks = [{"host": "10.0.0.11", "state": "TASK_RUNNING"}, {"host": "10.0.0.12", "state": "TASK_FAILED"}]
+    labels = {"clusterctl.jenkins": "j", "clusterctl.jenkins.slot": "7"}
+    bound = [["hostname", "CLUSTER", "10.0.0.11"]]
+    app = {"id": "/j", "instances": 1, "tasksRunning": 1, "tasks": tasks, "labels": labels, "constraints": bound}
     return {
         "GET /ping": http(b"pong\n"),
         "GET /v2/leader": http({"leader": leader}),
@@ -182,7 +184,32 @@ def test_marathon_leader_tells_of_jenkins_masters() -> None:
         found = ask("marathon", port).marathon
     assert found is not None
     assert (found.error, found.ping, found.framework_id, found.deployments) == ("", "pong", "f-1", 2)
-    assert found.jenkins == (JenkinsApp(id="/j", instances=1, running=1, hosts=("10.0.0.11",)),)
+    assert found.jenkins == (
+        JenkinsApp(id="/j", name="j", slot=7, bound="10.0.0.11", instances=1, running=1, hosts=("10.0.0.11",)),
+    )
+
+
+def test_homes_of_jenkins_masters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("alice", ".aside", "lost+found"):
+        (tmp_path / name).mkdir()
+    me = tmp_path.stat().st_uid
+    with serving({"GET /login": http(b"", "503 Loading")}) as port:
+        monkeypatch.setattr(script, "MASTER_UID", me - 3)
+        request = {"directory": str(tmp_path), "port": port - 4}
+        found = ask("none", 1, ports={}, units={}, homes=request).homes
+        monkeypatch.setattr(script, "MASTER_UID", me)
+        other = ask("none", 1, ports={}, units={}, homes=request).homes
+    assert found is not None
+    assert other is not None
+    assert [home.model_dump() for home in found.homes] == [{"name": "alice", "slot": 3, "login": 503}]
+    assert [home.model_dump() for home in other.homes] == [{"name": "alice", "slot": None, "login": 0}]
+    assert 0 <= found.free_mib <= found.size_mib
+
+
+def test_homes_that_are_not_there() -> None:
+    found = ask("none", 1, ports={}, units={}, homes={"directory": "/does/not/exist", "port": 1}).homes
+    assert found is not None
+    assert found.error == "no such file or directory"
 
 
 def test_marathon_that_reaches_no_leader_runs_all_the_same() -> None:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from clusterctl.health.expect import Node
+from clusterctl.health.expect import Node, expected
 from clusterctl.health.facts import NodeFacts
 from clusterctl.ops.observe.status import NodeStatus, StatusReport, collect_status, make_status
 from clusterctl.resources import Server
 from tests.unit.health.clusters import CONTROL, SPEC, agent, agents, all_facts, expect, facts, servers
+from tests.unit.ops.jenkins.world import jenkins_servers, jenkins_spec
 from tests.unit.ops.observe.test_verify import Listing
 
 
@@ -44,7 +45,8 @@ def test_healthy() -> None:
 
 def test_json() -> None:
     found = status().to_json()
-    assert set(found) == {"cluster", "nodes", "leaders", "groups"}
+    assert set(found) == {"cluster", "nodes", "leaders", "groups", "jenkins"}
+    assert found["jenkins"] is None
     assert found["nodes"][3] == {
         "name": "demo-jenkins-abc-1",
         "group": "jenkins",
@@ -139,3 +141,18 @@ def test_one_list_call_and_one_probe_of_the_control_nodes() -> None:
     assert collect_status(SPEC, cloud, prober).ready == 5
     assert prober.names == list(CONTROL)
     assert cloud.calls.by_kind == {"GET /servers/detail": 1}
+
+
+def test_jenkins_masters_are_counted() -> None:
+    apps = [
+        {"id": "/jenkins/a", "instances": 1, "running": 1},
+        {"id": "/jenkins/b", "instances": 1},
+        {"id": "/jenkins/c", "instances": 0},
+    ]
+    spec, found = jenkins_spec(), jenkins_servers()
+    seen = all_facts(c2=facts(2, marathon={"jenkins": apps}))
+    counted = make_status(spec, found, expected(spec, found, ()), seen).jenkins
+    assert counted is not None
+    assert counted.to_json() == {"masters": 3, "running": 1, "hibernating": 1}
+    untold = all_facts(c2=facts(2, marathon={"jenkins": {"error": "HTTP 500"}}))
+    assert make_status(spec, found, expected(spec, found, ()), untold).jenkins is None
