@@ -15,6 +15,7 @@ from clusterctl.resources import (
     SecurityGroup,
     Server,
     StoredRule,
+    Volume,
     security_group_name,
     server_group_name,
 )
@@ -211,6 +212,19 @@ def failed_build(server: Server) -> bool:
     return server.status == "ERROR" and not server.launched
 
 
+def volume_trouble(volume: Volume, servers: Iterable[Server]) -> str | None:
+    """Why a volume can't be attached and will not come round by itself; after a ';' what a person can do."""
+    if volume.status.startswith("error"):
+        return f"is in {volume.status}; delete it with OpenStack's own command if it holds nothing of worth"
+    alive = [server for server in servers if server.status != "DELETED"]
+    if volume.status in ("reserved", "attaching") and not any(server.node == volume.name for server in alive):
+        return (
+            f"is {volume.status} for a server that is gone; `openstack --os-volume-api-version 3.27 volume attachment "
+            f"list --volume-id {volume.id}` shows for which, and `... volume attachment delete ID` frees it"
+        )
+    return None
+
+
 def _rule_order(rule: Rule) -> tuple[int, int, str]:
     return (rule.port_min, rule.port_max, rule.source or "")
 
@@ -261,8 +275,8 @@ def _problems(spec: ClusterSpec, top: Topology, observed: Observed, alive: list[
             fault = f" ({server.fault})" if server.fault else ""
             yield f"{server.name}: is {server.status}{fault}; run `clusterctl repair`"
     for volume in observed.volumes:
-        if volume.status in ("error", "error_extending", "error_restoring"):
-            yield f"volume {volume.name} ({volume.id}): is {volume.status}"
+        if trouble := volume_trouble(volume, observed.servers):
+            yield f"volume {volume.name} ({volume.id}): {trouble}"
     duplicates = Counter(port.name for port in observed.ports)
     for name, times in sorted(duplicates.items()):
         if times > 1:

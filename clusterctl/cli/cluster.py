@@ -20,7 +20,8 @@ def register(app: typer.Typer) -> None:
     app.command()(create)
     app.command()(status)
     app.command()(verify)
-    app.command()(ssh)
+    # what follows NODE is the command's, options as well: `ssh FILE NODE ls -la`
+    app.command(context_settings={"allow_interspersed_args": False})(ssh)
     app.command()(destroy)
 
 
@@ -134,11 +135,16 @@ def ssh(
         list[str] | None, typer.Argument(metavar="[CMD]...", help="A command instead of a shell.", show_default=False)
     ] = None,
     cloud: CloudName = None,
+    forward: Annotated[
+        list[str] | None,
+        typer.Option("--forward", "-L", metavar="SPEC", help="As ssh's -L: 8080:ADDRESS:8080.", show_default=False),
+    ] = None,
 ) -> None:
     """Enter a node, or run a command on it, with its host key pinned from the console."""
     from clusterctl.ops.kit.access import open_access  # noqa: PLC0415
     from clusterctl.ssh.config import Target  # noqa: PLC0415
 
+    words = command[1:] if command and command[0] == "--" else command or []
     with session(file, cloud, go_on=f"clusterctl ssh {file} {node}") as at:
         servers = {server.name: server for server in at.cloud.servers(at.spec.cluster)}
         if node not in servers:
@@ -149,7 +155,7 @@ def ssh(
             raise InputError(f"node {node} is {server.status} and has no address yet")
         access = open_access(at.spec, at.cloud)
         access.host_keys.require(server.id, node)
-    access.ssh.interactive(Target(node, server.id, server.address), command or [])
+    access.ssh.interactive(Target(node, server.id, server.address), words, forwards=forward or [])
 
 
 def destroy(

@@ -32,18 +32,28 @@ def render_status(report: StatusReport) -> RenderableType:
     for group in report.groups:
         groups.add_row(
             group.name,
-            f"{group.registered} of {group.wanted}",
-            str(group.tasks),
-            f"{group.cpus_used:g} of {group.cpus:g}",
-            f"{group.mem_mib_used:g} of {group.mem_mib:g}",
+            f"{_known(group.registered)} of {group.wanted}",
+            _known(group.tasks),
+            _of(group.cpus_used, group.cpus),
+            _of(group.mem_mib_used, group.mem_mib),
         )
     leaders = ", ".join(f"{service} {name or 'none'}" for service, name in report.leaders.items())
+    if not report.nodes:
+        return Text(f"cluster {report.cluster} does not exist: it has no server; `clusterctl create` makes it")
     tier = ""
     if report.jenkins:
         asleep = f", {report.jenkins.hibernating} hibernate" if report.jenkins.hibernating else ""
         tier = f"; {report.jenkins.running} of {report.jenkins.masters} Jenkins masters run{asleep}"
-    summary = f"cluster {report.cluster}: {report.ready} of {len(report.nodes)} nodes ready; leaders: {leaders}{tier}"
+    summary = f"cluster {report.cluster}: {report.ready} of {report.size} nodes ready; leaders: {leaders}{tier}"
     return Group(nodes, groups, Text(summary))
+
+
+def _known(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:g}"
+
+
+def _of(used: float | None, offered: float | None) -> str:
+    return "unknown" if used is None or offered is None else f"{used:g} of {offered:g}"
 
 
 def render_verify(report: VerifyReport) -> RenderableType:

@@ -117,15 +117,41 @@ class JenkinsApp(BaseModel):
     hosts: tuple[str, ...] = ()
 
 
+class Deployment(BaseModel):
+    """A deployment of Marathon under way; ``since`` is ISO 8601."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    since: str = ""
+    apps: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        doing = f": {', '.join(self.actions)}" if self.actions else ""
+        return f"{self.id} of {', '.join(self.apps) or 'no app'} since {self.since or 'an unknown time'}{doing}"
+
+
+class Ghost(BaseModel):
+    """A task that Marathon lists on an agent that is not heard of any more."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    app: str
+    host: str
+    agent: str
+
+
 class MarathonFacts(_Facts):
-    """A Marathon. ``leader`` is the ``host:port`` that it takes for the leader; ``jenkins``: the leader only."""
+    """A Marathon. ``leader`` is the ``host:port`` that it takes for it; ``jenkins`` and ``ghosts``: the leader only."""
 
     ping: str = ""
     leader: str | None = None
     no_leader: str = ""
     framework_id: str | None = None
     version: str = ""
-    deployments: int = 0
+    deployments: tuple[Deployment, ...] = ()
+    ghosts: tuple[Ghost, ...] = ()
     jenkins: tuple[JenkinsApp, ...] | Unknown = ()
 
 

@@ -39,12 +39,16 @@ def marathon_checks(expect: Expected, facts: Mapping[str, NodeFacts]) -> list[Ch
         for node, found in _answering(expect, facts)
     ]
     disagreement = [] if leader else [*views, "expected all to name one of the instances"]
-    count = leader[1].deployments if leader else 0
+    under_way = [str(each) for each in leader[1].deployments] if leader else []
     return [
         check("marathon.members", silent, f"{len(nodes)} of {size} instances answer"),
         check("marathon.leader", disagreement, leader[0].name if leader else ""),
         check("marathon.framework", _framework_problems(expect, facts), f"active in role {expect.marathon_role}"),
-        check("marathon.deployments", [], f"{count} under way" if count else "none under way"),
+        check(
+            "marathon.deployments",
+            [] if leader else ["no leading Marathon to ask"],
+            f"{len(under_way)} under way: {'; '.join(under_way)}" if under_way else "none under way",
+        ),
     ]
 
 

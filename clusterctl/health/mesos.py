@@ -11,6 +11,7 @@ from clusterctl.health.check import Check, check
 from clusterctl.health.expect import AgentOffer, Expected, Node
 from clusterctl.health.facts import AgentFacts, MasterFacts, NodeFacts
 from clusterctl.services import UNITS, Service
+from clusterctl.topology import quorum
 
 _UNASKED = NodeFacts(error="not asked yet")
 AGENT_CHECKS = "agents."  # how the names of the checks about agents begin
@@ -79,8 +80,8 @@ def _log(masters: Sequence[tuple[Node, MasterFacts]], size: int) -> Check:
             problems.append(f"{node}: its replica of the log has not recovered")
         if found.ensemble_size != size:
             problems.append(f"{node}: sees {found.ensemble_size} replicas, expected {size}")
-    if not masters:
-        problems.append("no master answers")
+    if len(masters) < quorum(size):
+        problems.append(f"{len(masters)} of {size} masters tell of theirs")
     return check("mesos.log", problems, f"{size} replicas, all recovered")
 
 

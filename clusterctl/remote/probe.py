@@ -20,8 +20,10 @@ if TYPE_CHECKING:  # importing typing takes as long as a probe
 
     Json = Any
 
-# States of tasks that may run (Mesos: TaskState)
-LIVE = ("TASK_STAGING", "TASK_STARTING", "TASK_RUNNING", "TASK_UNREACHABLE", "TASK_KILLING")
+# States of tasks that are there (Mesos: TaskState)
+LIVE = ("TASK_STAGING", "TASK_STARTING", "TASK_RUNNING", "TASK_KILLING")
+# of tasks that Marathon lists on agents that are not heard of; they may come back, and are nowhere until then
+LOST = ("TASK_UNREACHABLE", "TASK_LOST", "TASK_UNKNOWN", "TASK_DROPPED", "TASK_GONE", "TASK_GONE_BY_OPERATOR")
 MASTER_UID = 30000  # of jm-NNN: this and the slot
 
 BUDGET_S = 40.0  # for all parts together: services that hang (10 s each) must not hide the next one
@@ -167,13 +169,27 @@ def marathon(ask: Asker, port: int) -> Json:
     info = ask.get(port, "/v2/info")
     found["framework_id"] = info.get("frameworkId")
     found["version"] = info.get("version", "")
-    found["deployments"] = len(ask.get(port, "/v2/deployments"))
+    found["deployments"] = [_deployment(each) for each in ask.get(port, "/v2/deployments")]
     if found["leader"] == f"{ask.address}:{port}":
-        found["jenkins"] = part(lambda: jenkins(ask, port))
+        apps = part(lambda: ask.get(port, "/v2/apps?embed=apps.tasks")["apps"])
+        known = isinstance(apps, list)
+        found["jenkins"] = jenkins(apps) if known else apps
+        found["ghosts"] = [ghost for app in apps for ghost in _ghosts(app)] if known else []
     return found
 
 
-def jenkins(ask: Asker, port: int) -> Json:
+def _deployment(deployment: Json) -> Json:
+    """One deployment; Marathon's version of it is the time at which it began."""
+    actions = deployment.get("currentActions", [])
+    return {
+        "id": deployment.get("id", ""),
+        "since": deployment.get("version", ""),
+        "apps": deployment.get("affectedApps", []) + deployment.get("affectedPods", []),
+        "actions": [f"{action.get('action', '')} {action.get('app', action.get('pod', ''))}" for action in actions],
+    }
+
+
+def jenkins(apps: list[Json]) -> Json:
     """The apps with our label, and where their live tasks are."""
     return [
         {
@@ -185,8 +201,17 @@ def jenkins(ask: Asker, port: int) -> Json:
             "running": app.get("tasksRunning", 0),
             "hosts": [task.get("host", "") for task in app.get("tasks", []) if task.get("state") in LIVE],
         }
-        for app in ask.get(port, "/v2/apps?embed=apps.tasks")["apps"]
+        for app in apps
         if "clusterctl.jenkins" in app.get("labels", {})
+    ]
+
+
+def _ghosts(app: Json) -> Json:
+    """Tasks that Marathon still lists, though their agent is not heard of any more."""
+    return [
+        {"app": app["id"], "host": task.get("host", ""), "agent": task.get("slaveId") or ""}
+        for task in app.get("tasks", [])
+        if task.get("state") in LOST
     ]
 
 

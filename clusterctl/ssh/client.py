@@ -117,6 +117,7 @@ class Ssh:
         target: Target,
         command: Sequence[str] = (),
         *,
+        forwards: Sequence[str] = (),
         execute: Callable[[str, list[str]], NoReturn] = os.execvp,
     ) -> NoReturn:
         """Becomes ``ssh`` to the node: a shell, or the command, whose exit status is then ours.
@@ -124,12 +125,16 @@ class Ssh:
         One word is taken as a line for the node's shell, as ssh does; more are quoted, each as one word.
 
         The command gets a terminal where we have one; else its output is passed on unchanged.
+
+        Args:
+            forwards: of ports, as ssh's option ``-L`` takes them.
         """
+        tunnels = [word for forward in forwards for word in ("-L", forward)]
         if command:
             terminal = ["-t"] if sys.stdin.isatty() and sys.stdout.isatty() else []
             line = command[0] if len(command) == 1 else shlex.join(command)
-            execute("ssh", ["ssh", *terminal, *self._to(target), line])
-        execute("ssh", ["ssh", *self._to(target)])
+            execute("ssh", ["ssh", *terminal, *tunnels, *self._to(target), line])
+        execute("ssh", ["ssh", *tunnels, *self._to(target)])
 
     def argv(self, target: Target, *, options: Sequence[str] = (), before: Sequence[str] = ()) -> list[str]:
         """The words of an ``ssh`` without a command; ``options`` win over ours (ssh_config(5))."""
@@ -150,7 +155,7 @@ def failure(target: Target, config: SshConfig, finished: Finished) -> SshError:
             Failure.HOST_KEY,
             hint="If the server was not rebuilt, somebody may be in the middle: don't connect.",
         )
-    if "Permission denied" in text:
+    if "Permission denied" in text or "Too many authentication failures" in text:
         return SshError(
             target,
             f"it does not let '{config.user}' in: {last}",

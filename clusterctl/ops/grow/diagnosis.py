@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from clusterctl.health.marathon import leading_marathon
 from clusterctl.ops.grow.operation import alive
 from clusterctl.ops.observe.look import Look
-from clusterctl.plan import failed_build, make_plan
+from clusterctl.plan import failed_build, make_plan, volume_trouble
 from clusterctl.remote.masters import DRAINED, Agent
 from clusterctl.resources import Observed, Server, security_group_name, server_group_name
 from clusterctl.services import Service
@@ -30,6 +31,7 @@ class Remedy(StrEnum):
     DELETE_SERVER_GROUP = "delete the server group"
     DELETE_SECURITY_GROUP = "delete the security group"
     DELETE_RULE = "delete the rule"
+    MARK_GONE = "tell the masters that the agent is gone"
     REACTIVATE = "put the agent back in service"
     NONE = "nothing by itself"  # a person must judge
 
@@ -78,6 +80,7 @@ def diagnose(
         *surplus,
         *(found for server in servers for found in _server(spec, server, look)),
         *_agents(servers, agents),
+        *_ghosts(observed, look, agents),
         *_ports(spec, observed, doomed),
         *_volumes(spec, observed),
         *_groups(spec, observed),
@@ -137,6 +140,23 @@ def _agents(servers: Iterable[Server], agents: Mapping[str, Agent] | None) -> It
             yield Finding(name, "its agent drains", Remedy.NONE, agent.id, "when it is drained, repair again")
 
 
+def _ghosts(observed: Observed, look: Look, agents: Mapping[str, Agent] | None) -> Iterator[Finding]:
+    """Agents that are surely gone, whose tasks Marathon waits for: nobody else tells it."""
+    leader = leading_marathon(look.expect, look.facts)
+    if leader is None or agents is None:
+        return
+    held = {server.address for server in observed.servers} | {port.address for port in observed.ports}
+    for agent, ghosts in _by((ghost for ghost in leader[1].ghosts if ghost.agent), lambda ghost: ghost.agent).items():
+        host = ghosts[0].host
+        # at an address that is used again, another agent must have registered since
+        successor = agents.get(host)
+        if host not in held or (successor is not None and successor.active and successor.id != agent):
+            apps = ", ".join(sorted({ghost.app for ghost in ghosts}))
+            yield Finding(
+                host, f"its server is gone, and Marathon waits for its tasks of {apps}", Remedy.MARK_GONE, agent
+            )
+
+
 def _ports(spec: ClusterSpec, observed: Observed, doomed: set[str]) -> Iterator[Finding]:
     wanted = {node.name for node in topology(spec).nodes}
     node_of = {server.id: server.node for server in observed.servers if server.id not in doomed}
@@ -160,8 +180,9 @@ def _volumes(spec: ClusterSpec, observed: Observed) -> Iterator[Finding]:
         for volume in sorted(volumes, key=lambda volume: (volume.attached_to is None, volume.id))[1:]:
             yield Finding(name, f"volume {volume.id} has its name, too", Remedy.NONE, volume.id, advice)
         for volume in volumes:
-            if volume.status.startswith("error"):
-                yield Finding(name, f"volume {volume.id} is in {volume.status}", Remedy.NONE, volume.id, advice)
+            if trouble := volume_trouble(volume, observed.servers):
+                found, _, cure = trouble.partition("; ")
+                yield Finding(name, f"volume {volume.id} {found}", Remedy.NONE, volume.id, cure)
             elif name not in wanted and volume.attached_to is None:
                 yield Finding(
                     name, f"volume {volume.id} belongs to no node of the file", Remedy.NONE, volume.id, advice

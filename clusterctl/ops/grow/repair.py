@@ -114,7 +114,9 @@ class _Mending:
                 early = _plan(op).early_rules
                 for_each(cloud.delete_rule, [stored.id for stored in early])
         self._renew()
-        op.drains(cloud.servers(op.spec.cluster)).reactivate(self._ids(Remedy.REACTIVATE))
+        drains = op.drains(cloud.servers(op.spec.cluster))
+        drains.mark_gone(self._ids(Remedy.MARK_GONE))
+        drains.reactivate(self._ids(Remedy.REACTIVATE))
 
     def _of(self, remedy: Remedy) -> list[Finding]:
         return [finding for finding in self.report.findings if finding.remedy is remedy]

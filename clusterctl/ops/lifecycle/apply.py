@@ -13,13 +13,13 @@ from functools import partial
 from clusterctl import releases
 from clusterctl import resources as r
 from clusterctl.cloud.base import Cloud
-from clusterctl.errors import CloudError
+from clusterctl.errors import CloudError, ClusterctlError
 from clusterctl.ops.kit.parallel import for_each
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.ops.lifecycle.preflight import Lookup, image_for
 from clusterctl.ops.lifecycle.removal import delete_servers
-from clusterctl.plan import Plan, ServerGroupAction
+from clusterctl.plan import Plan, ServerGroupAction, volume_trouble
 from clusterctl.render.userdata import user_data
 from clusterctl.resources import Observed, PortRequest, SecurityGroup, ServerRequest
 from clusterctl.services import Service
@@ -244,16 +244,25 @@ def _volumes_ready(
     """Waits until the volumes of ``nodes`` can be attached; Nova refuses one that is still being created."""
     wanted = {node.name for node in nodes if spec.groups[node.group].volume}
 
+    mine: list[r.Volume] = []
+
     def ready(volumes: Iterable[r.Volume]) -> bool:
-        broken = [v for v in volumes if v.name in wanted and v.status.startswith("error")]
-        if broken:
-            raise CloudError(
-                f"volume {broken[0].name} ({broken[0].id}) is {broken[0].status}",
-                hint="Delete the volume if it holds nothing, then run the same command again.",
-            )
-        return all(v.status == "available" for v in volumes if v.name in wanted)
+        mine[:] = [volume for volume in volumes if volume.name in wanted]
+        for volume in mine:
+            if trouble := volume_trouble(volume, world.servers):
+                found, _, cure = trouble.partition("; ")
+                raise CloudError(
+                    f"volume {volume.name} ({volume.id}) {found}", hint=f"{cure}. Then run the same command again."
+                )
+        return all(volume.status == "available" for volume in mine)
 
     if ready(world.volumes):
         return
     progress.note("waiting for volumes")
-    waiter.until(lambda: ready(cloud.volumes(spec.cluster)), what="volumes to become available", timeout_s=300)
+    try:
+        waiter.until(lambda: ready(cloud.volumes(spec.cluster)), what="volumes to become available", timeout_s=300)
+    except ClusterctlError as error:
+        left = [f"{volume.name} ({volume.id}) is {volume.status}" for volume in mine if volume.status != "available"]
+        if left and not isinstance(error, CloudError):
+            error.message = f"{error.message}: {', '.join(left)}"
+        raise

@@ -19,7 +19,7 @@ from clusterctl.ops.lifecycle.builds import BUILD_TIMEOUT_S, Builds
 from clusterctl.ops.lifecycle.differences import differences
 from clusterctl.ops.lifecycle.preflight import Lookup, look_up, own_cidrs, preflight
 from clusterctl.ops.observe.verify import WaitHealthy
-from clusterctl.plan import Plan, make_plan
+from clusterctl.plan import Plan, failed_build, make_plan
 from clusterctl.resources import Observed
 from clusterctl.spec.model import ClusterSpec
 from clusterctl.topology import topology
@@ -153,16 +153,18 @@ def _building(observed: Observed) -> bool:
 
 def _with_remains(error: ClusterctlError, spec: ClusterSpec, cloud: Cloud, file: str) -> ClusterctlError:
     """The same error, saying what exists now and which command goes on."""
+    broken = False
     try:
-        counts = cloud.observe(spec.cluster).counts
+        observed = cloud.observe(spec.cluster)
+        broken = any(server.status == "ERROR" and not failed_build(server) for server in observed.servers)
+        counts = observed.counts
         left = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in counts.items())
     except ClusterctlError as second:
         left = f"unknown ({second.message})"
     hint = f"{error.hint} " if error.hint else ""
-    error.hint = (
-        f"{hint}Existing now: {left}. `clusterctl create {file}` goes on from here; "
-        f"`clusterctl destroy {file}` takes it away."
-    )
+    # `create` leaves a server alone that once ran
+    go_on = f"clusterctl repair {file} --yes" if broken else f"clusterctl create {file}"
+    error.hint = f"{hint}Existing now: {left}. `{go_on}` goes on from here; `clusterctl destroy {file}` takes it away."
     if isinstance(error, UnhealthyError):
         error.exit_code = 1  # the operation 'create' failed; 3 is the answer of 'verify'
     return error

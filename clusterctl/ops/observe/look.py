@@ -9,7 +9,7 @@ from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError
 from clusterctl.health.check import Check
 from clusterctl.health.expect import Expected, Node, expected
-from clusterctl.health.facts import AgentFacts, NodeFacts
+from clusterctl.health.facts import AgentFacts, Deployment, NodeFacts
 from clusterctl.health.judge import judge
 from clusterctl.health.leaders import leader_of
 from clusterctl.health.marathon import leading_marathon
@@ -68,10 +68,10 @@ class Look:
         return leader[1].framework_id if leader else None
 
     @property
-    def deployments(self) -> int:
-        """Number of Marathon's deployments under way."""
+    def deployments(self) -> tuple[Deployment, ...]:
+        """Marathon's deployments under way."""
         leader = leading_marathon(self.expect, self.facts)
-        return leader[1].deployments if leader else 0
+        return leader[1].deployments if leader else ()
 
     def leader(self, service: Service) -> str | None:
         """Name of the node that leads ``service`` now; None where there is no single leader (as for agents)."""

@@ -19,6 +19,7 @@ from clusterctl.remote.prober import Prober
 from clusterctl.resources import KEY_IMAGE, Server
 from clusterctl.services import CONTROL_SERVICES, UNITS, Service
 from clusterctl.spec.model import ClusterSpec
+from clusterctl.topology import topology
 
 READY = "ready"
 
@@ -29,7 +30,7 @@ class NodeStatus:
 
     Attributes:
         state: ``ready``; or Nova's status, ``booting``, ``unreachable``, ``degraded``, ``unregistered``, ``draining``,
-            ``drained``, ``inactive``.
+            ``drained``, ``inactive``; ``unknown`` for agents as long as no master leads.
         roles: service -> what it does there: leader, follower, standby, registered; or why that is not known.
         versions: service -> version, where the service told it.
         image: version (name) of the image that the server was made from.
@@ -68,16 +69,19 @@ class NodeStatus:
 
 @dataclass(frozen=True)
 class GroupStatus:
-    """The agents of a group together: resources offered to Mesos, and what tasks use of them (memory in MiB)."""
+    """The agents of a group together: resources offered to Mesos, and what tasks use of them (memory in MiB).
+
+    All but the first two are None as long as no master leads: nobody can tell.
+    """
 
     name: str
     wanted: int
-    registered: int
-    tasks: int
-    cpus: float
-    cpus_used: float
-    mem_mib: float
-    mem_mib_used: float
+    registered: int | None
+    tasks: int | None
+    cpus: float | None
+    cpus_used: float | None
+    mem_mib: float | None
+    mem_mib_used: float | None
 
     def to_json(self) -> dict[str, Any]:
         """All attributes by name."""
@@ -102,6 +106,7 @@ class StatusReport:
     """``leaders`` are node names by service; None where there is none.
 
     Attributes:
+        size: how many nodes the file asks for.
         jenkins: None without a tier, or if the leading Marathon doesn't tell.
     """
 
@@ -110,6 +115,7 @@ class StatusReport:
     leaders: Mapping[str, str | None]
     groups: tuple[GroupStatus, ...] = field(default=())
     jenkins: JenkinsStatus | None = None
+    size: int = 0
 
     @property
     def ready(self) -> int:
@@ -117,9 +123,10 @@ class StatusReport:
         return sum(node.state == READY for node in self.nodes)
 
     def to_json(self) -> dict[str, Any]:
-        """``{"cluster", "nodes": [...], "leaders": {service: node}, "groups": [...], "jenkins": {...} or null}``."""
+        """``{"cluster", "size", "nodes": [...], "leaders": {service: node}, "groups", "jenkins": {...} or null}``."""
         return {
             "cluster": self.cluster,
+            "size": self.size,
             "nodes": [node.to_json() for node in self.nodes],
             "leaders": dict(self.leaders),
             "groups": [group.to_json() for group in self.groups],
@@ -143,10 +150,11 @@ def make_status(
 ) -> StatusReport:
     """Pure: the report over what was found."""
     master = leading_master(expect, facts)
-    agents = {agent.hostname: agent for agent in (master[1].agents or ())} if master else {}
+    agents = {agent.hostname: agent for agent in (master[1].agents or ())} if master else None
     nodes = {node.server_id: node for node in (*expect.control, *expect.agents)}
     return StatusReport(
         cluster=spec.cluster,
+        size=topology(spec).size,
         nodes=tuple(
             sorted(
                 (_node(server, nodes.get(server.id), expect, facts, agents) for server in servers),
@@ -178,7 +186,7 @@ def _node(
     node: Node | None,
     expect: Expected,
     facts: Mapping[str, NodeFacts],
-    agents: Mapping[str, AgentFacts],
+    agents: Mapping[str, AgentFacts] | None,
 ) -> NodeStatus:
     found = NodeStatus(
         name=server.node or server.name,
@@ -195,7 +203,7 @@ def _node(
     if node is None or server.status != "ACTIVE":
         return found
     if Service.MESOS_AGENT in node.services:
-        return _agent(found, agents.get(node.address))
+        return _with(found, state="unknown") if agents is None else _agent(found, agents.get(node.address))
     return _control(found, node, expect, facts.get(node.name, NodeFacts(error="not asked")))
 
 
@@ -241,7 +249,9 @@ def _with(found: NodeStatus, **changes: Any) -> NodeStatus:
     return NodeStatus(**{**vars(found), **changes})
 
 
-def _group(spec: ClusterSpec, name: str, expect: Expected, agents: Mapping[str, AgentFacts]) -> GroupStatus:
+def _group(spec: ClusterSpec, name: str, expect: Expected, agents: Mapping[str, AgentFacts] | None) -> GroupStatus:
+    if agents is None:
+        return GroupStatus(name, spec.groups[name].count, *[None] * 6)
     known = [agents[node.address] for node in expect.agents if node.group == name and node.address in agents]
     return GroupStatus(
         name=name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from clusterctl.errors import NodeError, UnhealthyError
 from clusterctl.health.check import Check
 from clusterctl.health.expect import Expected, Node, expected
 from clusterctl.health.facts import NodeFacts
-from clusterctl.health.judge import boot_text, judge, node_ready
+from clusterctl.health.judge import boot_text, judge, node_ready, server_check
 from clusterctl.health.mesos import AGENT_CHECKS, agent_checks, leading_master
 from clusterctl.ops.kit.access import Access
 from clusterctl.ops.kit.waiting import Waiter
@@ -19,6 +19,7 @@ from clusterctl.ops.observe.bootwatch import BootWatch, indented
 from clusterctl.remote.prober import NO_KEY, Prober
 from clusterctl.resources import Flavor, Server
 from clusterctl.spec.model import ClusterSpec
+from clusterctl.ssh.config import KEY_VARIABLE
 from clusterctl.ssh.console import console_tail
 from clusterctl.ssh.reach import open_ports
 
@@ -65,10 +66,29 @@ def verify(
         servers: those of the cluster (``cloud.servers``).
         deep: asks every agent's node, too; otherwise only those for Jenkins masters, for their homes. The rest are
             judged by what the leading master says.
+
+    Raises:
+        NodeError: no control node could be asked, though their servers run: that is not known to be unhealthy.
     """
     expect = expected(spec, servers, flavors)
     facts = prober.probe((*expect.control, *(node for node in expect.agents if deep or node.homes)))
+    _fail_on_nothing_reached(spec, servers, expect, facts)
     return VerifyReport(tuple(judge(spec, servers, expect, facts)))
+
+
+def _fail_on_nothing_reached(
+    spec: ClusterSpec, servers: Sequence[Server], expect: Expected, facts: Mapping[str, NodeFacts]
+) -> None:
+    """Raises: NodeError: all servers are as they should be, and no control node could be asked: nothing is known."""
+    reasons = {facts[node.name].error for node in expect.control}
+    if not expect.control or "" in reasons or not server_check(spec, servers).ok:
+        return
+    raise NodeError(
+        f"none of the {len(expect.control)} control nodes could be asked, so whether cluster {spec.cluster} is "
+        f"healthy is unknown: {'; '.join(sorted(reasons))}",
+        hint=f"If you are not let in, load the cluster's private key into your ssh agent, or set {KEY_VARIABLE} to its "
+        "path; else look at the way to the nodes (`clusterctl ssh`).",
+    )
 
 
 def wait_healthy(
@@ -217,5 +237,6 @@ def _fail_on_error(servers: Iterable[Server]) -> None:
     for server in servers:
         if server.status == "ERROR":
             raise NodeError(
-                f"server {server.node or server.name} is in ERROR: {server.fault or 'Nova gives no reason'}"
+                f"server {server.node or server.name} is in ERROR: {server.fault or 'Nova gives no reason'}",
+                hint="`clusterctl repair` shows what it needs.",
             )

@@ -55,8 +55,16 @@ def _present_marathons(look: Look, absent: Collection[str]) -> list[str]:
 
 def deployments(look: Look) -> list[str]:
     """Marathon must have none under way before and after its roll (its documentation on deployments)."""
-    count = look.deployments
-    return [f"{count} of Marathon's deployments are under way"] if count else []
+    where = next((node for node in look.expect.control if node.name == look.leader(Service.MARATHON)), None)
+    at = f"{where.address}:{look.expect.ports[Service.MARATHON]}" if where else ""
+    found = []
+    for each in look.deployments:
+        stop = f"curl -X DELETE 'http://{at}/v2/deployments/{each.id}?force=true'"
+        on = where.name if where else "NODE"
+        found.append(
+            f"Marathon's deployment {each} is under way; if it can't end, `clusterctl ssh FILE {on} {stop}` stops it"
+        )
+    return found
 
 
 def zookeeper(look: Look) -> list[str]:

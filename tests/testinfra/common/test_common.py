@@ -41,3 +41,16 @@ def test_a_data_volume_is_mounted_and_its_service_starts_first(host: Any, variab
     if mount:
         assert host.mount_point(mount).filesystem == "ext4"
         assert host.service("clusterctl-volume").is_enabled
+
+
+def test_nobody_is_let_in_by_password(host: Any) -> None:
+    with host.sudo():
+        settings = host.check_output("sshd -T").splitlines()
+    assert "passwordauthentication no" in settings
+    assert "kbdinteractiveauthentication no" in settings
+
+
+def test_the_system_does_not_upgrade_itself(host: Any) -> None:
+    for unit in ("apt-daily.timer", "apt-daily-upgrade.timer", "unattended-upgrades.service"):
+        assert host.run(f"systemctl is-enabled {unit}").stdout.strip() == "masked"
+    assert 'APT::Periodic::Enable "0";' in host.check_output("apt-config dump APT::Periodic::Enable")

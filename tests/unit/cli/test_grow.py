@@ -163,3 +163,29 @@ def test_repair_tells_and_mends(program: Program, hurt: Callable[[Running], None
     report = json.loads(out)
     assert (code, report["healthy"]) == (with_yes, with_yes == 0)
     assert (len(report["done"]), len(report["left"])) == ((1, 0) if with_yes == 0 else (0, 1))
+
+
+def test_create_beside_a_broken_server_names_the_command_that_mends_it(program: Program) -> None:
+    program.running.change("demo-control-1", status="ERROR", fault="host is gone")
+    code, _, told = program("create")
+    assert code == 1
+    assert f"`clusterctl repair {program.file} --yes` goes on from here" in told
+
+
+def test_what_follows_the_node_is_the_commands(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    entered: list[Any] = []
+
+    def interactive(target: Any, command: list[str], *, forwards: list[str]) -> None:
+        entered.append((target.name, command, forwards))
+
+    access = SimpleNamespace(
+        host_keys=SimpleNamespace(require=lambda *_: None), ssh=SimpleNamespace(interactive=interactive)
+    )
+    monkeypatch.setattr("clusterctl.ops.kit.access.open_access", lambda _spec, _cloud: access)
+    code = run(
+        "ssh", "-L", "8080:10.0.0.1:8080", str(program.file), "demo-control-1", "ls", "-la", monkeypatch=monkeypatch
+    )
+    assert code == 0
+    assert entered == [("demo-control-1", ["ls", "-la"], ["8080:10.0.0.1:8080"])]
+    assert program("ssh", "demo-control-1", "--", "ls", "-la")[0] == 0
+    assert entered[1] == ("demo-control-1", ["ls", "-la"], [])

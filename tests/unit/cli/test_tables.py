@@ -37,6 +37,26 @@ def test_status() -> None:
     assert lines[-1] == f"cluster demo: 3 of 5 nodes ready; leaders: {leaders}"
 
 
+def test_what_nobody_can_tell_is_unknown() -> None:
+    off = {f"c{number}": NodeFacts(error="timed out") for number in (1, 2, 3)}
+    report = make_status(SPEC, servers(), expect(), all_facts(**off))
+    lines = shown(render_status(report))
+    assert "demo-jenkins-abc-1 jenkins 10.0.0.11 unknown mesos_agent base-1" in lines
+    assert "jenkins unknown of 1 unknown unknown unknown" in lines
+    assert report.to_json()["groups"][0]["registered"] is None
+
+
+def test_nodes_that_are_missing_count() -> None:
+    few = servers()[:2]
+    assert "2 of 5 nodes ready" in shown(render_status(make_status(SPEC, few, expect(of=few), all_facts())))[-1]
+
+
+def test_a_cluster_that_does_not_exist() -> None:
+    assert shown(render_status(make_status(SPEC, (), expect(of=[]), {}))) == [
+        "cluster demo does not exist: it has no server; `clusterctl create` makes it"
+    ]
+
+
 def test_what_is_recorded_is_shown_instead_of_the_image() -> None:
     recorded = {
         "clusterctl.artifact.mesos": f"1.11.0-2 {'a' * 64}",

@@ -31,8 +31,17 @@ def test_healthy() -> None:
 
 
 def test_deployments_are_told_but_are_no_failure() -> None:
-    checks = marathon_checks(expect(), all_facts(c2=facts(2, marathon={"deployments": 2})))
-    assert (checks[-1].ok, checks[-1].detail) == (True, "2 under way")
+    deployment = {"id": "d-1", "apps": ["/a"], "since": "2026-01-01T00:00:00Z", "actions": ["ScaleApplication /a"]}
+    checks = marathon_checks(expect(), all_facts(c2=facts(2, marathon={"deployments": [deployment]})))
+    told = "1 under way: d-1 of /a since 2026-01-01T00:00:00Z: ScaleApplication /a"
+    assert (checks[-1].ok, checks[-1].detail) == (True, told)
+
+
+def test_without_a_leader_nobody_can_tell_of_deployments() -> None:
+    leaderless = {
+        f"c{n}": facts(n, marathon={"leader": None, "no_leader": "HTTP 404", "framework_id": None}) for n in (1, 2, 3)
+    }
+    assert failed(**leaderless)["marathon.deployments"] == "no leading Marathon to ask"
 
 
 def test_disagreement_about_the_leader() -> None:

@@ -121,6 +121,11 @@ def test_an_address_registered_twice() -> None:
     assert found == {"agents.unexpected": "10.0.0.21 is registered more than once"}
 
 
+def test_the_log_of_silent_masters_is_unknown() -> None:
+    silent = {f"c{number}": facts(number, mesos_master={"error": "timed out"}) for number in (2, 3)}
+    assert "1 of 3 masters tell of theirs" in failed(**silent)["mesos.log"]
+
+
 def test_wrong_attributes() -> None:
     found = with_agents(agents()[0], agent("10.0.0.21", "other", None, attributes={"pool": "other", "rack": 1.0}))
     detail = "demo-builders-abc-1 (10.0.0.21): has attributes pool:other, rack:1, expected pool:jenkins-builder"

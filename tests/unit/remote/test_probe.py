@@ -163,8 +163,20 @@ def test_agent() -> None:
     assert (found.id, found.registered, found.master, found.attributes) == ("S-1", True, "10.0.0.1", {"r": "1.0"})
 
 
+DEPLOYMENT = {
+    "id": "d-1",
+    "version": "2026-01-01T00:00:00.000Z",
+    "affectedApps": ["/j"],
+    "currentActions": [{"action": "StartApplication", "app": "/j"}],
+}
+
+
 def marathon(leader: str) -> dict[str, bytes]:
-    tasks = [{"host": "10.0.0.11", "state": "TASK_RUNNING"}, {"host": "10.0.0.12", "state": "TASK_FAILED"}]
+    tasks = [
+        {"host": "10.0.0.11", "state": "TASK_RUNNING", "slaveId": "S-1"},
+        {"host": "10.0.0.12", "state": "TASK_UNREACHABLE", "slaveId": "S-2"},
+        {"host": "10.0.0.13", "state": "TASK_FAILED", "slaveId": "S-3"},
+    ]
     labels = {"clusterctl.jenkins": "j", "clusterctl.jenkins.slot": "7"}
     bound = [["hostname", "CLUSTER", "10.0.0.11"]]
     app = {"id": "/j", "instances": 1, "tasksRunning": 1, "tasks": tasks, "labels": labels, "constraints": bound}
@@ -172,7 +184,7 @@ def marathon(leader: str) -> dict[str, bytes]:
         "GET /ping": http(b"pong\n"),
         "GET /v2/leader": http({"leader": leader}),
         "GET /v2/info": http({"frameworkId": "f-1", "version": "1.11.24"}),
-        "GET /v2/deployments": http([{}, {}]),
+        "GET /v2/deployments": http([DEPLOYMENT]),
         "GET /v2/apps?embed=apps.tasks": http({"apps": [app, {**app, "id": "/other", "labels": {}}]}),
     }
 
@@ -183,7 +195,15 @@ def test_marathon_leader_tells_of_jenkins_masters() -> None:
         answers |= marathon(f"{ADDRESS}:{port}")
         found = ask("marathon", port).marathon
     assert found is not None
-    assert (found.error, found.ping, found.framework_id, found.deployments) == ("", "pong", "f-1", 2)
+    assert (found.error, found.ping, found.framework_id) == ("", "pong", "f-1")
+    assert [str(each) for each in found.deployments] == [
+        "d-1 of /j since 2026-01-01T00:00:00.000Z: StartApplication /j"
+    ]
+    # a task whose agent is not heard of is nowhere
+    assert [(ghost.app, ghost.host, ghost.agent) for ghost in found.ghosts] == [
+        ("/j", "10.0.0.12", "S-2"),
+        ("/other", "10.0.0.12", "S-2"),
+    ]
     assert found.jenkins == (
         JenkinsApp(id="/j", name="j", slot=7, bound="10.0.0.11", instances=1, running=1, hosts=("10.0.0.11",)),
     )

@@ -64,6 +64,7 @@ def test_a_shell_line_is_passed_as_it_is() -> None:
         ("ssh: connect to host 10.0.0.1 port 22: Connection refused", Failure.UNREACHABLE, "Connection refused"),
         ("", Failure.UNREACHABLE, "said nothing"),
         ("debian@10.0.0.1: Permission denied (publickey).", Failure.DENIED, "does not let 'debian' in"),
+        ("Received disconnect: Too many authentication failures", Failure.DENIED, "does not let 'debian' in"),
         ("No ED25519 host key is known for id-1.\nHost key verification failed.", Failure.HOST_KEY, "/c/known_hosts"),
         ("@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\n...", Failure.HOST_KEY, "host key is not the one"),
     ],

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from clusterctl.cloud.faults import Fault
 from clusterctl.errors import CloudError, ClusterctlError
+from clusterctl.health.expect import Node
+from clusterctl.health.facts import Ghost, MarathonFacts, NodeFacts
 from clusterctl.ops.grow.diagnosis import Remedy
 from clusterctl.ops.grow.repair import RepairReport, repair
 from clusterctl.resources import KEY_NODE, Limits, PortRequest, Rule, ServerRequest, owner_mark
@@ -214,6 +217,57 @@ def test_in_a_full_project_mending_goes_on() -> None:
     running.change("demo-control-1", status="SHUTOFF")
     assert mend(running).healthy
     assert running.cloud.lock_records == {}
+
+
+def haunted(running: Running, ghost: Ghost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Marathon, led by the first control node, lists a task on an agent that nobody hears of."""
+    probe = running.nodes.probe
+    address = next(port.address for port in running.cloud.ports("demo") if port.name == "demo-control-1")
+
+    def probed(nodes: Sequence[Node]) -> dict[str, NodeFacts]:
+        leader = MarathonFacts(ping="pong", leader=f"{address}:8080", ghosts=(ghost,))
+        return {
+            name: seen.model_copy(update={"marathon": leader if seen.marathon else None})
+            for name, seen in probe(nodes).items()
+        }
+
+    monkeypatch.setattr(running.nodes, "probe", probed)
+
+
+def test_the_agent_of_a_server_that_is_surely_gone_is_marked_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    running = Running(agents_spec())
+    haunted(running, Ghost(app="/a", host="10.50.3.99", agent="S-old"), monkeypatch)
+    report = mend(running)
+    assert [finding.line for finding in report.findings] == [
+        "10.50.3.99: its server is gone, and Marathon waits for its tasks of /a; "
+        "needed: tell the masters that the agent is gone"
+    ]
+    assert "S-old" in running.masters.gone
+
+
+def test_an_agent_whose_server_is_there_may_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    running = Running(agents_spec())
+    server = next(server for server in running.cloud.servers("demo") if server.group == "builders")
+    haunted(running, Ghost(app="/a", host=server.address or "", agent=f"S-{server.id}"), monkeypatch)
+    assert mend(running).findings == []
+    assert running.masters.gone == []
+
+
+@pytest.mark.parametrize("status", ["reserved", "attaching"])
+def test_a_volume_that_waits_for_a_server_that_is_gone_is_named_at_once(status: str) -> None:
+    running = Running(agents_spec())
+    running.vanish("demo-jenkins-1")
+    [(volume, meta)] = [each for each in running.cloud.volume_records.values() if each[0].name == "demo-jenkins-1"]
+    running.cloud.volume_records[volume.id] = (replace(volume, status=status), meta)
+    report = mend(running, mend=False)
+    cures = [finding.advice for finding in report.findings if finding.id == volume.id]
+    assert len(cures) == 1
+    assert f"volume attachment list --volume-id {volume.id}" in cures[0]
+    began = running.clock.now
+    with pytest.raises(CloudError, match=f"is {status} for a server that is gone") as caught:
+        mend(running)
+    assert running.clock.now - began < 60
+    assert "Then run the same command again" in (caught.value.hint or "")
 
 
 def test_a_drained_agent_needs_nobodys_key_pair() -> None:

@@ -45,7 +45,7 @@ def test_healthy() -> None:
 
 def test_json() -> None:
     found = status().to_json()
-    assert set(found) == {"cluster", "nodes", "leaders", "groups", "jenkins"}
+    assert set(found) == {"cluster", "size", "nodes", "leaders", "groups", "jenkins"}
     assert found["jenkins"] is None
     assert found["nodes"][3] == {
         "name": "demo-jenkins-abc-1",
@@ -122,8 +122,8 @@ def test_an_agent_that_takes_no_tasks(change: dict[str, object], state: str) -> 
 def test_without_a_leading_master_agents_are_unknown() -> None:
     report = status(c1=facts(1, mesos_master={"elected": False}))
     assert report.leaders["mesos_master"] is None
-    assert [node.state for node in report.nodes[3:]] == ["unregistered", "unregistered"]
-    assert [group.registered for group in report.groups] == [0, 0]
+    assert [node.state for node in report.nodes[3:]] == ["unknown", "unknown"]
+    assert [group.registered for group in report.groups] == [None, None]
 
 
 @dataclass

@@ -96,6 +96,35 @@ def test_verify_asks_control_nodes_and_with_deep_all(world: World) -> None:
     assert world.rounds == [("1", "2", "3"), ("1", "2", "3", "demo-builders-abc-1", "demo-jenkins-abc-1")]
 
 
+class Silent:
+    """A prober that reaches nobody, or only some."""
+
+    def __init__(self, *reached: str) -> None:
+        self.reached = reached
+
+    def probe(self, nodes: Sequence[Node]) -> dict[str, NodeFacts]:
+        denied = NodeFacts(error="it does not let 'debian' in: Permission denied (publickey)")
+        return {node.name: all_facts()[node.name] if node.name in self.reached else denied for node in nodes}
+
+
+def test_a_cluster_that_could_not_be_looked_at_is_not_unhealthy() -> None:
+    with pytest.raises(NodeError) as caught:
+        verify(SPEC, servers(), FLAVORS, Silent())
+    assert caught.value.exit_code == 1
+    assert caught.value.message == (
+        "none of the 3 control nodes could be asked, so whether cluster demo is healthy is unknown: "
+        "it does not let 'debian' in: Permission denied (publickey)"
+    )
+    assert "CLUSTERCTL_SSH_KEY" in (caught.value.hint or "")
+
+
+def test_what_is_known_to_be_wrong_is_unhealthy() -> None:
+    assert not verify(SPEC, servers(), FLAVORS, Silent(CONTROL[0])).healthy
+    off = [replace(server, status="SHUTOFF") for server in servers()]
+    assert not verify(SPEC, off, FLAVORS, Silent()).healthy
+    assert not verify(SPEC, [], FLAVORS, Silent()).healthy
+
+
 def test_a_healthy_cluster_is_seen_in_one_round_without_a_write(world: World) -> None:
     assert world.wait().healthy
     assert world.rounds == [("1", "2", "3")]
@@ -259,7 +288,7 @@ def test_servers_that_are_built_are_waited_for(world: World) -> None:
     world.keys = HostKeys(world.known, world.cloud.console)
     assert world.wait().healthy
     assert world.rounds == [("1", "2", "3")]
-    assert world.notes[0].startswith("1 of 18 checks hold; servers: demo-control-1 is BUILD, expected ACTIVE")
+    assert world.notes[0].startswith("0 of 18 checks hold; servers: demo-control-1 is BUILD, expected ACTIVE")
     assert sleeps == [0.0, 2.5, 5.0]
 
 

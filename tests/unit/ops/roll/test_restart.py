@@ -177,7 +177,10 @@ def test_marathon_must_keep_its_framework_id(world: World) -> None:
 
 def test_marathons_deployments_must_be_empty_before(world: World) -> None:
     world.deployments = 2
-    with pytest.raises(UnhealthyError, match="2 of Marathon's deployments are under way"):
+    with pytest.raises(
+        UnhealthyError,
+        match=r"d-0 of /a since 2026-01-01 is under way; .*curl -X DELETE .*deployments/d-0",
+    ):
         restart(world, "marathon")
     assert world.events == []
 
@@ -187,7 +190,7 @@ def test_marathons_deployments_must_be_empty_after(world: World) -> None:
         world.deployments = 1
 
     world.on_event = deploy
-    with pytest.raises(RollError, match="1 of Marathon's deployments are under way"):
+    with pytest.raises(RollError, match="Marathon's deployment d-0 of /a since 2026-01-01 is under way"):
         restart(world, "marathon")
     assert len(world.events) == 2  # the restart, and the start that puts back
 

@@ -189,7 +189,7 @@ class World:
             "leader": f"{self.address[leader]}:8080",
             "framework_id": self.framework,
             "version": self.running_marathon[leader][1],
-            "deployments": self.deployments,
+            "deployments": [{"id": f"d-{n}", "apps": ["/a"], "since": "2026-01-01"} for n in range(self.deployments)],
         }
 
     # --- the playbooks ----------------------------------------------------------------------------------------------
