@@ -27,7 +27,7 @@ from clusterctl.cloud import open_cloud
 from clusterctl.cloud.base import Cloud
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.waiting import Waiter
-from clusterctl.ops.lifecycle.destroy import destroy
+from clusterctl.ops.lifecycle.destroy import remove
 from clusterctl.ops.lifecycle.preflight import look_up
 from clusterctl.spec import ClusterSpec, load_spec
 
@@ -70,7 +70,7 @@ def bare_boot(spec: ClusterSpec, cloud: Cloud) -> float:
 
     Waiter().until(booted, what="the bare servers to boot", timeout_s=1800, every_s=1)
     seconds = time.monotonic() - start
-    destroy(BARE, cloud, progress=Progress())
+    remove(BARE, cloud, Progress(), Waiter())
     return seconds
 
 

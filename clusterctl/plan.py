@@ -253,33 +253,38 @@ def _missing_agents(top: Topology, alive: list[Server]) -> tuple[AgentPool, ...]
     )
 
 
+def shrink(spec: ClusterSpec, group: str) -> str:
+    """How nodes that the file doesn't have leave a group."""
+    if group not in spec.groups:
+        return f"put group {group} back into the file to scale it down"
+    return f"`clusterctl scale FILE {group}={spec.groups[group].count}` drains and removes what is too much"
+
+
 def _problems(spec: ClusterSpec, top: Topology, observed: Observed, alive: list[Server]) -> Iterable[str]:
     names = Counter(server.node for server in alive if server.node)
+    group_of = {server.node: server.group for server in alive}
     wanted = {node.name for node in top.nodes}
     for name, times in sorted(names.items()):
         if times > 1:
-            yield f"{name}: {times} servers have this identity; run `clusterctl repair`"
+            yield f"{name}: {times} servers have this identity; run `clusterctl repair FILE`"
         if name not in wanted:
-            yield f"{name}: is not in the file any more; shrink a group with `clusterctl scale`, which drains it first"
+            yield f"{name}: is not in the file any more; {shrink(spec, group_of[name])}"
     have = Counter(server.group for server in alive if server.node is None)
     pools = {pool.group: pool.count for pool in top.pools}
     for group, count in sorted(have.items()):
         surplus = count - pools.get(group, 0)
         if surplus > 0:
-            yield (
-                f"group {group}: {surplus} agents more than the file's {pools.get(group, 0)}; shrink it with "
-                "`clusterctl scale`, which drains them first"
-            )
+            yield (f"group {group}: {surplus} agents more than the file's {pools.get(group, 0)}; {shrink(spec, group)}")
     for server in alive:
         if server.status not in ("ACTIVE", "BUILD"):
             fault = f" ({server.fault})" if server.fault else ""
-            yield f"{server.name}: is {server.status}{fault}; run `clusterctl repair`"
+            yield f"{server.name}: is {server.status}{fault}; run `clusterctl repair FILE`"
     for volume in observed.volumes:
         if trouble := volume_trouble(volume, observed.servers):
             yield f"volume {volume.name} ({volume.id}): {trouble}"
     duplicates = Counter(port.name for port in observed.ports)
     for name, times in sorted(duplicates.items()):
         if times > 1:
-            yield f"{name}: {times} ports have this name; run `clusterctl repair`"
+            yield f"{name}: {times} ports have this name; run `clusterctl repair FILE`"
     if len([g for g in observed.security_groups if g.name == security_group_name(spec.cluster)]) > 1:
-        yield f"security group {security_group_name(spec.cluster)}: exists more than once; run `clusterctl repair`"
+        yield f"security group {security_group_name(spec.cluster)}: exists more than once; run `clusterctl repair FILE`"

@@ -62,7 +62,8 @@ def run(
     began = clock()
     exit_code = call(suite)
     seconds = clock() - began
-    passed, failed, skipped = 0, [], 0
+    failed: list[str] = []
+    passed = skipped = 0
     if files[0].exists():
         passed, failed, skipped = _of_junit(files[0].read_text(encoding="utf-8"))
     elif files[1].exists():

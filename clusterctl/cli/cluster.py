@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clusterctl.cli.output import ask, print_json, print_line, print_rich
-from clusterctl.cli.session import AnyImage, CloudName, File, Json, StealLock, Timeout, session
+from clusterctl.cli.session import AnyImage, CloudName, File, Json, Node, StealLock, Timeout, session
 from clusterctl.errors import CancelledError, InputError
 
 if TYPE_CHECKING:
-    from clusterctl.ops.observe.verify import VerifyReport
-    from clusterctl.spec.model import ClusterSpec
+    from clusterctl.ops.kit.run import Run
 
 
 def register(app: typer.Typer) -> None:
@@ -26,6 +25,7 @@ def register(app: typer.Typer) -> None:
 
 
 def create(
+    context: typer.Context,
     file: File,
     cloud: CloudName = None,
     timeout: Timeout = 1200,
@@ -37,29 +37,16 @@ def create(
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
-    """Bring a cluster up, or finish one that was left half-made; a whole one is left alone."""
-    from clusterctl.ops.kit.access import open_access  # noqa: PLC0415  (here and below: `--help` must be quick)
-    from clusterctl.ops.lifecycle.create import create as create_cluster  # noqa: PLC0415
-    from clusterctl.ops.observe.verify import wait_healthy  # noqa: PLC0415
+    """Bring a cluster up, or finish one.
 
-    options = (" --no-wait" if no_wait else "") + (f" --image {image}" if image else "")
-    with session(file, cloud, go_on=f"clusterctl create {file}{options}") as at:
-        access = open_access(at.spec, at.cloud)
+    What is there already is left alone; a cluster that is whole costs no writing call.
+    """
+    from clusterctl.ops.lifecycle.create import create as create_cluster
+    from clusterctl.ops.observe.verify import healthy_within
 
-        def wait(spec: ClusterSpec, fresh: bool) -> VerifyReport:
-            return wait_healthy(
-                spec, at.cloud, access, deadline_s=timeout if fresh else min(timeout, 120), note=at.progress.note
-            )
-
+    with session(context) as at:
         report = create_cluster(
-            at.spec,
-            at.cloud,
-            progress=at.progress,
-            wait_healthy=None if no_wait else wait,
-            guard=at.guard("create", steal=steal_lock),
-            file=str(file),
-            build_timeout_s=timeout,
-            image=image,
+            at, wait_healthy=None if no_wait else healthy_within(at, timeout), build_timeout_s=timeout, image=image
         )
     if as_json:
         print_json(report.to_json())
@@ -68,7 +55,7 @@ def create(
     made = f"{report.created} servers made" if wrote else "nothing to do, no writing call was sent"
     if report.healthy is None:
         print_line(f"cluster {report.cluster}: the servers of its {report.nodes} nodes are built; {made}")
-        print_line(f"not waited for their boot, not verified: `clusterctl verify {file}` tells whether they serve")
+        print_line("not waited for their boot, not verified: `clusterctl verify FILE` tells whether they serve")
     else:
         print_line(f"cluster {report.cluster}: {report.nodes} nodes, healthy; {made}")
     if report.rebuilt:
@@ -78,28 +65,25 @@ def create(
 
 
 def status(
+    context: typer.Context,
     file: File,
-    seconds: Annotated[
-        float, typer.Argument(metavar="[SECONDS]", min=1, help="With --watch: between two looks.")
-    ] = 5.0,
     cloud: CloudName = None,
     watch: Annotated[bool, typer.Option("--watch", help="Look again and again, until Ctrl-C.")] = False,
+    interval: Annotated[float, typer.Option("--interval", min=1, help="With --watch: seconds between looks.")] = 5.0,
     as_json: Json = False,
 ) -> None:
-    """Show the nodes with their services, the leaders, and what is used."""
-    from clusterctl.cli.tables import render_status  # noqa: PLC0415
-    from clusterctl.ops.kit.access import open_access  # noqa: PLC0415
-    from clusterctl.ops.observe.status import collect_status  # noqa: PLC0415
+    """Show nodes, services, leaders and use."""
+    from clusterctl.cli.tables import render_status
+    from clusterctl.ops.observe.status import collect_status
+    from clusterctl.ops.observe.status import watch as looks
 
-    with session(file, cloud, go_on=f"clusterctl status {file}") as at:
-        prober = open_access(at.spec, at.cloud).prober
+    with session(context) as at:
         if watch:
-            from clusterctl.cli.live import show  # noqa: PLC0415
-            from clusterctl.ops.observe.watch import watch as looks  # noqa: PLC0415
+            from clusterctl.cli.live import show
 
-            show(looks(lambda: collect_status(at.spec, at.cloud, prober), every_s=seconds), as_json=as_json)
+            show(looks(lambda: collect_status(at.spec, at.cloud, at.access.prober), every_s=interval), as_json=as_json)
             return
-        report = collect_status(at.spec, at.cloud, prober)
+        report = collect_status(at.spec, at.cloud, at.access.prober)
     if as_json:
         print_json(report.to_json())
     else:
@@ -107,19 +91,22 @@ def status(
 
 
 def verify(
+    context: typer.Context,
     file: File,
     cloud: CloudName = None,
     deep: Annotated[bool, typer.Option("--deep", help="Ask every agent's node, too.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Ask the services whether the cluster is healthy; exit code 3 if it isn't."""
-    from clusterctl.cli.tables import render_verify  # noqa: PLC0415
-    from clusterctl.ops.kit.access import open_access  # noqa: PLC0415
-    from clusterctl.ops.observe.verify import verify as verify_cluster  # noqa: PLC0415
+    """Ask the services whether all is healthy.
 
-    with session(file, cloud, go_on=f"clusterctl verify {file}") as at:
-        prober = open_access(at.spec, at.cloud).prober
-        report = verify_cluster(at.spec, at.cloud.servers(at.spec.cluster), at.cloud.flavors(), prober, deep=deep)
+    The exit code is 3 if it isn't.
+    """
+    from clusterctl.cli.tables import render_verify
+    from clusterctl.ops.observe.verify import verify as verify_cluster
+
+    with session(context) as at:
+        servers = at.cloud.servers(at.spec.cluster)
+        report = verify_cluster(at.spec, servers, at.cloud.flavors(), at.access.prober, deep=deep)
     if as_json:
         print_json(report.to_json())
     else:
@@ -129,8 +116,9 @@ def verify(
 
 
 def ssh(
+    context: typer.Context,
     file: File,
-    node: Annotated[str, typer.Argument(metavar="NODE", help="Name of a node.", show_default=False)],
+    node: Node,
     command: Annotated[
         list[str] | None, typer.Argument(metavar="[CMD]...", help="A command instead of a shell.", show_default=False)
     ] = None,
@@ -140,12 +128,14 @@ def ssh(
         typer.Option("--forward", "-L", metavar="SPEC", help="As ssh's -L: 8080:ADDRESS:8080.", show_default=False),
     ] = None,
 ) -> None:
-    """Enter a node, or run a command on it, with its host key pinned from the console."""
-    from clusterctl.ops.kit.access import open_access  # noqa: PLC0415
-    from clusterctl.ssh.config import Target  # noqa: PLC0415
+    """Enter a node, or run a command on it.
+
+    Its host key is pinned from the server's console.
+    """
+    from clusterctl.ssh.config import Target
 
     words = command[1:] if command and command[0] == "--" else command or []
-    with session(file, cloud, go_on=f"clusterctl ssh {file} {node}") as at:
+    with session(context) as at:
         servers = {server.name: server for server in at.cloud.servers(at.spec.cluster)}
         if node not in servers:
             known = ", ".join(sorted(servers)) or "none; the cluster doesn't exist"
@@ -153,12 +143,13 @@ def ssh(
         server = servers[node]
         if not server.address:
             raise InputError(f"node {node} is {server.status} and has no address yet")
-        access = open_access(at.spec, at.cloud)
+        access = at.access
         access.host_keys.require(server.id, node)
     access.ssh.interactive(Target(node, server.id, server.address), words, forwards=forward or [])
 
 
 def destroy(
+    context: typer.Context,
     file: File,
     cloud: CloudName = None,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask for the cluster's name.")] = False,
@@ -166,30 +157,36 @@ def destroy(
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
-    """Delete a cluster: what carries its marks and nothing else; data volumes stay unless asked for."""
-    from clusterctl.ops.lifecycle.destroy import destroy as destroy_cluster  # noqa: PLC0415
+    """Delete a cluster; data volumes stay.
 
-    go_on = f"clusterctl destroy {file}{' --volumes' if volumes else ''}"
-    with session(file, cloud, go_on=go_on) as at:
+    Deletes what carries the cluster's marks and nothing else; data volumes only with --volumes.
+    """
+    from clusterctl.ops.kit.run import counted
+    from clusterctl.ops.lifecycle.destroy import destroy as destroy_cluster
+
+    with session(context) as at:
         if not yes:
-            _confirm(at.spec, at.cloud.observe(at.spec.cluster).counts, volumes)
-        guard = at.guard("destroy", steal=steal_lock)
-        report = destroy_cluster(at.spec.cluster, at.cloud, progress=at.progress, with_volumes=volumes, guard=guard)
+            _confirm(at, volumes=volumes)
+        report = destroy_cluster(at, with_volumes=volumes)
     if as_json:
         print_json(report.to_json())
         return
-    deleted = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in report.deleted.items() if count)
-    print_line(f"cluster {at.spec.cluster}: deleted {deleted or 'nothing; there was nothing'}")
-    print_line("left: " + ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in report.left.items()))
+    deleted = {kind: count for kind, count in report.deleted.items() if count}
+    print_line(f"cluster {at.spec.cluster}: {f'deleted {counted(deleted)}' if deleted else 'nothing to delete'}")
+    print_line(f"left: {counted(report.left)}")
     if report.kept_volumes:
-        print_line(f"kept volumes: {', '.join(report.kept_volumes)}; `{go_on} --volumes` deletes them")
+        more = at.command.having(volumes=True)
+        print_line(f"kept volumes: {', '.join(report.kept_volumes)}; `{more}` deletes them")
 
 
-def _confirm(spec: ClusterSpec, counts: dict[str, int], volumes: bool) -> None:
-    kinds = [f"{count} {kind.replace('_', ' ')}" for kind, count in counts.items() if volumes or kind != "volumes"]
+def _confirm(at: Run, *, volumes: bool) -> None:
+    from clusterctl.ops.kit.run import counted
+
+    counts = at.cloud.observe(at.spec.cluster).counts
+    doomed = {kind: count for kind, count in counts.items() if volumes or kind != "volumes"}
     answer = ask(
-        f"This deletes {', '.join(kinds)} of cluster {spec.cluster} in cloud {spec.cloud}.\n"
+        f"This deletes {counted(doomed)} of cluster {at.spec.cluster} in cloud {at.spec.cloud}.\n"
         "Type the cluster's name to go on"
     )
-    if answer != spec.cluster:
+    if answer != at.spec.cluster:
         raise CancelledError("the name doesn't match; nothing was deleted", hint="--yes deletes without asking.")

@@ -1,27 +1,31 @@
-"""Verbs that grow, shrink and mend a cluster."""
+"""Verbs that grow, shrink and repair a cluster."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from clusterctl.cli.output import agrees, print_json, print_line, print_note
-from clusterctl.cli.session import AnyImage, CloudName, File, Json, Session, StealLock, Timeout, session
-from clusterctl.errors import CancelledError
-
-if TYPE_CHECKING:
-    from clusterctl.ops.grow.operation import Operation
-    from clusterctl.ops.kit.access import Access
-    from clusterctl.ops.observe.verify import VerifyReport
-    from clusterctl.spec.model import ClusterSpec
+from clusterctl.cli.output import print_json, print_line
+from clusterctl.cli.session import (
+    AnyImage,
+    CloudName,
+    DrainTimeout,
+    File,
+    Json,
+    Node,
+    StealLock,
+    Timeout,
+    confirm,
+    names,
+    session,
+)
 
 Yes = Annotated[bool, typer.Option("--yes", help="Don't ask.")]
 Force = Annotated[bool, typer.Option("--force", help="Don't wait for tasks to end on agents that go.")]
-Deadline = Annotated[int, typer.Option("--deadline", min=1, help="Seconds for agents to be drained.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -33,6 +37,7 @@ def register(app: typer.Typer) -> None:
 
 
 def scale(
+    context: typer.Context,
     file: File,
     counts: Annotated[
         list[str], typer.Argument(metavar="GROUP=N...", help="Groups and their new sizes.", show_default=False)
@@ -44,7 +49,7 @@ def scale(
             "--remove", metavar="NODE[,NODE]...", help="The agents that go; else the emptiest.", show_default=False
         ),
     ] = None,
-    deadline: Deadline = 600,
+    drain_timeout: DrainTimeout = 600,
     force: Force = False,
     volumes: Annotated[bool, typer.Option("--volumes", help="Delete the data volumes of nodes that go.")] = False,
     write: Annotated[bool, typer.Option("--write", help="Change the counts in the cluster file, too.")] = False,
@@ -54,28 +59,32 @@ def scale(
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
-    """Grow or shrink groups; agents are drained before they go, ensembles change member by member."""
-    from clusterctl import paths  # noqa: PLC0415  (here and below: `--help` must be quick)
-    from clusterctl.counts import parse_counts  # noqa: PLC0415
-    from clusterctl.ops.grow.nodework import RollingWork  # noqa: PLC0415
-    from clusterctl.ops.grow.scale import scale as scale_cluster  # noqa: PLC0415
-    from clusterctl.ops.grow.scale_checks import Options  # noqa: PLC0415
-    from clusterctl.ops.kit.access import open_access  # noqa: PLC0415
+    """Grow or shrink groups of nodes.
 
-    names = tuple(name for name in (remove or "").split(",") if name)
-    options = [f"--remove {','.join(names)}"] if names else []
-    options += [word for word, on in (("--force", force), ("--volumes", volumes), ("--write", write)) if on]
-    go_on = " ".join(["clusterctl scale", str(file), *counts, *options]) + _image_option(image)
-    with session(file, cloud, go_on=go_on) as at:
+    Agents are drained before they go; ensembles change member by member.
+
+    \b
+    Examples:
+      clusterctl scale demo.yml builders=10
+      clusterctl scale demo.yml builders=8 --remove demo-builders-1a2b3c-4 --write
+      clusterctl scale demo.yml control=5
+    """
+    from clusterctl import paths
+    from clusterctl.counts import parse_counts
+    from clusterctl.ops.grow.nodework import RollingWork
+    from clusterctl.ops.grow.operation import open_operation
+    from clusterctl.ops.grow.scale import scale as scale_cluster
+    from clusterctl.ops.grow.scale_checks import Options
+
+    with session(context) as at:
         wanted = parse_counts(counts, at.spec)
         text, lines = _new_text(file, wanted, must=write)
-        access = open_access(at.spec, at.cloud)
         report = scale_cluster(
-            _operation(at, access, "scale", go_on, timeout, image, steal=steal_lock),
+            open_operation(at, timeout_s=timeout, image=image),
             wanted,
-            RollingWork(at.cloud, access, paths.data_root(), at.progress, go_on),
-            lambda told: None if yes else _confirm_lines(told),
-            Options(names, deadline, force, volumes),
+            RollingWork(at, paths.data_root()),
+            lambda told: None if yes else confirm("Do it?", told),
+            Options(names(remove), drain_timeout, force, volumes),
         )
         if write and lines:
             _replace_text(file, text)
@@ -94,10 +103,11 @@ def scale(
 
 
 def replace(
+    context: typer.Context,
     file: File,
-    node: Annotated[str, typer.Argument(metavar="NODE", help="Name of a node.", show_default=False)],
+    node: Node,
     cloud: CloudName = None,
-    deadline: Deadline = 600,
+    drain_timeout: DrainTimeout = 600,
     force: Force = False,
     image: AnyImage = None,
     timeout: Timeout = 1200,
@@ -105,17 +115,19 @@ def replace(
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
-    """Put a new server in place of a dead or sick one, with the node's name, address and volume."""
-    from clusterctl.ops.grow.replace import replace as replace_node  # noqa: PLC0415
-    from clusterctl.ops.kit.access import open_access  # noqa: PLC0415
+    """Put a new server in place of a node's.
 
-    go_on = f"clusterctl replace {file} {node}{' --force' if force else ''}{_image_option(image)}"
-    with session(file, cloud, go_on=go_on) as at:
+    For a dead or sick one; the new server gets the node's name, address and volume.
+    """
+    from clusterctl.ops.grow.operation import open_operation
+    from clusterctl.ops.grow.replace import replace as replace_node
+
+    with session(context) as at:
         report = replace_node(
-            _operation(at, open_access(at.spec, at.cloud), "replace", go_on, timeout, image, steal=steal_lock),
+            open_operation(at, timeout_s=timeout, image=image),
             node,
-            lambda told: None if yes else _confirm_lines(told),
-            deadline_s=deadline,
+            lambda told: None if yes else confirm("Do it?", told),
+            deadline_s=drain_timeout,
             force=force,
         )
     if as_json:
@@ -127,106 +139,69 @@ def replace(
 
 
 def repair(
+    context: typer.Context,
     file: File,
     cloud: CloudName = None,
     image: AnyImage = None,
     timeout: Timeout = 1200,
-    yes: Annotated[bool, typer.Option("--yes", help="Do what is needed, instead of only telling.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Do what is needed, instead of only telling.")] = False,
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
-    """Find dead, duplicate and orphaned servers, ports and groups; mend them with --yes. Exit code 3: some are left."""
-    from clusterctl.ops.grow.diagnosis import Remedy  # noqa: PLC0415
-    from clusterctl.ops.grow.repair import repair as repair_cluster  # noqa: PLC0415
-    from clusterctl.ops.kit.access import open_access  # noqa: PLC0415
+    """Find what is broken; fix it with --apply.
 
-    go_on = f"clusterctl repair {file} --yes{_image_option(image)}"
-    with session(file, cloud, go_on=go_on) as at:
-        operation = _operation(at, open_access(at.spec, at.cloud), "repair", go_on, timeout, image, steal=steal_lock)
-        report = repair_cluster(operation, mend=yes)
+    Finds dead, duplicate and orphaned servers, ports and groups. The exit code is 3 if some are left.
+    """
+    from clusterctl.ops.grow.diagnosis import Remedy
+    from clusterctl.ops.grow.operation import open_operation
+    from clusterctl.ops.grow.repair import repair as repair_cluster
+
+    with session(context) as at:
+        report = repair_cluster(open_operation(at, timeout_s=timeout, image=image), apply=apply)
     if as_json:
         print_json(report.to_json())
     else:
         for line in report.done:
-            print_line(f"mended: {line}")
-        for line in report.left if yes else [finding.line for finding in report.findings]:
+            print_line(f"fixed: {line}")
+        for line in report.left if apply else [finding.line for finding in report.findings]:
             print_line(line)
         if not report.findings:
             print_line(f"cluster {report.cluster}: nothing to repair")
-        elif not yes and any(finding.remedy is not Remedy.NONE for finding in report.findings):
-            print_line(f"`{go_on}` does it")
-    if not report.healthy or (yes and report.left):
+        elif not apply and any(finding.remedy is not Remedy.NONE for finding in report.findings):
+            print_line(f"`{at.command.having(apply=True)}` does it")
+    if not report.healthy or (apply and report.left):
         raise typer.Exit(3)
 
 
-def unlock(file: File, cloud: CloudName = None, yes: Yes = False, as_json: Json = False) -> None:
-    """Break the lock that a command left behind; only when that command is gone for good."""
-    from datetime import UTC, datetime  # noqa: PLC0415
+def unlock(
+    context: typer.Context, file: File, cloud: CloudName = None, yes: Yes = False, as_json: Json = False
+) -> None:
+    """Break a lock that a command left behind.
 
-    from clusterctl.ops.kit.lock import described  # noqa: PLC0415
+    Only when that command is gone for good: one that lives would not notice.
+    """
+    from clusterctl.ops.kit.lock import break_locks
 
-    with session(file, cloud, go_on=f"clusterctl unlock {file}") as at:
-        locks = at.cloud.locks(at.spec.cluster)
-        told = [described(lock, datetime.now(UTC)) for lock in locks]
-        if not as_json:
-            for line in told:
-                print_line(f"locked by {line}")
-        if locks and not yes:
-            confirm(f"Break {len(locks)} lock{'s' * (len(locks) > 1)} of cluster {at.spec.cluster}?")
-        for lock in locks:
-            at.cloud.delete_lock(lock.id)
+    with session(context) as at:
+
+        def consent(told: Sequence[str]) -> None:
+            if not as_json:
+                for line in told:
+                    print_line(f"locked by {line}")
+            if told and not yes:
+                confirm(f"Break {len(told)} lock{'s' * (len(told) > 1)} of cluster {at.spec.cluster}?")
+
+        broken = break_locks(at.spec.cluster, at.cloud, consent)
     if as_json:
-        print_json({"cluster": at.spec.cluster, "broken": told})
+        print_json({"cluster": at.spec.cluster, "broken": broken})
     else:
-        print_line(f"cluster {at.spec.cluster}: {'unlocked' if told else 'was not locked'}")
-
-
-def confirm(question: str) -> None:
-    """Asks on standard error; anything but yes is a CancelledError."""
-    if not agrees(question):
-        raise CancelledError("declined; nothing was done", hint="--yes does it without asking.")
-
-
-def _confirm_lines(lines: Sequence[str]) -> None:
-    for line in lines:
-        print_note(line)
-    confirm("Do it?")
-
-
-def _image_option(image: str | None) -> str:
-    return f" --image {image}" if image else ""
-
-
-def _operation(
-    at: Session, access: Access, command: str, go_on: str, timeout: int, image: str | None, *, steal: bool
-) -> Operation:
-    """What the operations of this module work with."""
-    from clusterctl.ops.grow.operation import Operation  # noqa: PLC0415
-    from clusterctl.ops.observe.verify import wait_healthy  # noqa: PLC0415
-    from clusterctl.ops.roll.drain import open_drains  # noqa: PLC0415
-
-    def wait(spec: ClusterSpec, fresh: bool) -> VerifyReport:
-        deadline_s = timeout if fresh else min(timeout, 120)
-        return wait_healthy(spec, at.cloud, access, deadline_s=deadline_s, note=at.progress.note)
-
-    return Operation(
-        spec=at.spec,
-        cloud=at.cloud,
-        prober=access.prober,
-        progress=at.progress,
-        wait_healthy=wait,
-        drains=lambda servers: open_drains(at.spec, servers, access),
-        guard=at.guard(command, steal=steal),
-        go_on=go_on,
-        build_timeout_s=timeout,
-        image=image,
-    )
+        print_line(f"cluster {at.spec.cluster}: {'unlocked' if broken else 'was not locked'}")
 
 
 def _new_text(file: Path, counts: dict[str, int], *, must: bool) -> tuple[str, list[str]]:
     """The file's text with these counts, and the lines that differ; what to say instead where it can't be done."""
-    from clusterctl.counts import changed_lines  # noqa: PLC0415
-    from clusterctl.errors import InputError  # noqa: PLC0415
+    from clusterctl.counts import changed_lines
+    from clusterctl.errors import InputError
 
     text = file.read_text()
     try:

@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from clusterctl.cli.output import print_json, print_line
-from clusterctl.cli.session import CloudName, Json, interruptible
+from clusterctl.cli.session import CloudName, Json, given, interruptible
 
 app = typer.Typer(help="Build and list base images.", no_args_is_help=True)
 
 
 @app.command()
 def build(
+    context: typer.Context,
     artifacts: Annotated[Path, typer.Argument(metavar="ARTIFACTS", help="The artifacts file (YAML).")] = Path(
         "artifacts.yml"
     ),
@@ -25,18 +26,22 @@ def build(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Build the base image on the cloud; does nothing if one of the same inputs exists."""
-    from clusterctl import paths  # noqa: PLC0415  (here and below: `--help` must not wait for OpenStack's SDK)
-    from clusterctl.cloud import open_cloud  # noqa: PLC0415
-    from clusterctl.ops.image.build import build_image  # noqa: PLC0415
-    from clusterctl.ops.kit.lock import Guard  # noqa: PLC0415
-    from clusterctl.spec.artifacts import ImageSpec  # noqa: PLC0415
-    from clusterctl.spec.load import load_model  # noqa: PLC0415
+    """Build the base image on the cloud.
+
+    Does nothing if there is one of the same inputs.
+    """
+    from clusterctl import paths
+    from clusterctl.cloud import open_cloud
+    from clusterctl.ops.image.build import build_image
+    from clusterctl.ops.kit.lock import Guard
+    from clusterctl.spec.artifacts import ImageSpec
+    from clusterctl.spec.load import load_model
 
     spec = load_model(artifacts, ImageSpec)
     if cloud:
         spec = spec.model_copy(update={"build": spec.build.model_copy(update={"cloud": cloud})})
-    with interruptible(f"clusterctl image build {artifacts}") as progress:
+    command = given(context)
+    with interruptible(command) as progress:
         report = build_image(
             spec,
             artifacts.parent,
@@ -49,7 +54,7 @@ def build(
             guard=Guard(
                 "image-build",
                 steal=steal_lock,
-                unlock=f"clusterctl image build {artifacts} --steal-lock",
+                unlock=str(command.having(steal_lock=True)),
                 note=progress.note,
             ),
         )
@@ -66,11 +71,14 @@ def list_images(
     family: Annotated[str, typer.Option(help="The image family.")] = "clusterctl-base",
     as_json: Json = False,
 ) -> None:
-    """List the images of a family, newest first, with the versions inside."""
-    from clusterctl.cloud import open_cloud  # noqa: PLC0415
-    from clusterctl.ops.image.build import BUILT  # noqa: PLC0415
-    from clusterctl.releases import IMAGE_VERSION  # noqa: PLC0415
-    from clusterctl.services import ARTIFACTS  # noqa: PLC0415
+    """List images with the versions inside.
+
+    Those of a family, newest first.
+    """
+    from clusterctl.cloud import open_cloud
+    from clusterctl.ops.image.build import BUILT
+    from clusterctl.releases import IMAGE_VERSION
+    from clusterctl.services import ARTIFACTS
 
     images = open_cloud(cloud).images(family=family)
     if as_json:

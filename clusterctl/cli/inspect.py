@@ -26,10 +26,10 @@ def register(app: typer.Typer) -> None:
 
 def validate(file: File, as_json: Json = False) -> None:
     """Check a cluster file; needs no cloud."""
-    from clusterctl.jenkins.fairness import warnings  # noqa: PLC0415
-    from clusterctl.spec import load_spec  # noqa: PLC0415
-    from clusterctl.spec.load import place_of  # noqa: PLC0415
-    from clusterctl.topology import topology  # noqa: PLC0415
+    from clusterctl.jenkins.fairness import warnings
+    from clusterctl.spec import load_spec
+    from clusterctl.spec.load import place_of
+    from clusterctl.topology import topology
 
     spec = load_spec(file)
     nodes = topology(spec).size
@@ -45,13 +45,14 @@ def validate(file: File, as_json: Json = False) -> None:
 
 
 def schema() -> None:
-    """Print the JSON Schema of cluster files, for editors."""
-    from clusterctl.spec.model import json_schema  # noqa: PLC0415
+    """Print the JSON Schema of cluster files."""
+    from clusterctl.spec.model import json_schema
 
     print_json(json_schema())
 
 
 def plan(
+    context: typer.Context,
     file: File,
     cloud: CloudName = None,
     agents: Annotated[
@@ -60,15 +61,18 @@ def plan(
     exit_code: ExitCode = False,
     as_json: Json = False,
 ) -> None:
-    """Show what `create` would write to the cloud; writes nothing."""
-    from clusterctl.ops.lifecycle.create import plan_cluster  # noqa: PLC0415
-    from clusterctl.ops.lifecycle.preflight import preflight  # noqa: PLC0415
-    from clusterctl.ops.roll.reconfigure import plan_agents  # noqa: PLC0415
+    """Show what `create` would write.
 
-    with session(file, cloud, go_on=f"clusterctl plan {file}") as at:
+    Only reads.
+    """
+    from clusterctl.ops.lifecycle.create import plan_cluster
+    from clusterctl.ops.lifecycle.preflight import preflight
+    from clusterctl.ops.roll.reconfigure import plan_agents
+
+    with session(context) as at:
         lookup, observed, wanted = plan_cluster(at.spec, at.cloud)
         preflight(at.spec, wanted, lookup, observed, at.cloud)
-        changes = plan_agents(at.spec, at.cloud) if agents else []
+        changes = plan_agents(at) if agents else []
     if as_json:
         told = {"agents": [change.to_json() for change in changes]} if agents else {}
         print_json({"empty": wanted.empty, "actions": wanted.lines(), "problems": list(wanted.problems), **told})
@@ -84,11 +88,11 @@ def _tell(wanted: Plan, changes: Sequence[AgentChange], *, cluster: str, file: P
     if wanted.empty:
         print_line(f"cluster {cluster} is complete: nothing to write")
     else:
-        print_line(f"{wanted.new_servers} servers to make; `clusterctl create {file}` does it")
+        print_line(f"{wanted.new_servers} servers to make; `clusterctl create FILE` does it")
     for change in changes:
         print_line(change.line)
     if any(change.kind in ("additive", "new identity") for change in changes):
-        print_line(f"`clusterctl reconfigure {file}` brings these changes to the agents")
+        print_line("`clusterctl reconfigure FILE` brings these changes to the agents")
     for problem in wanted.problems:
         print_line(f"! {problem}")
 
@@ -99,8 +103,16 @@ def bundle(
     repository: Annotated[Path, typer.Option(help="A clone of that repository on this machine.")] = Path(),
     as_json: Json = False,
 ) -> None:
-    """Print the `user_data` of a cluster file whose nodes fetch their scripts from a git host."""
-    from clusterctl.render.bundle import bundle_digest, full_commit  # noqa: PLC0415
+    """Print `user_data` for scripts kept in git.
+
+    For a cluster file whose nodes fetch their scripts from a git host.
+
+    \b
+    Examples:
+      clusterctl bundle https://git.example.org/ops/clusterctl.git
+      clusterctl bundle https://git.example.org/ops/clusterctl.git v1.2 --repository ~/src/clusterctl
+    """
+    from clusterctl.render.bundle import bundle_digest, full_commit
 
     full = full_commit(repository, commit)
     found = {"url": url, "commit": full, "sha256": bundle_digest(repository, full)}

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
 
-from clusterctl.cli.jenkins_session import Name, ReadyTimeout, opened, options, reported, tier_of
+from clusterctl.cli.jenkins_session import Name, ReadyTimeout, opened, reported, tier_of
 from clusterctl.cli.output import print_json, print_line, print_rich
 from clusterctl.cli.session import CloudName, File, Json, StealLock, session
 from clusterctl.errors import InputError
 
-app = typer.Typer(help="Jenkins masters: make, look at, stop, move and back them up.", no_args_is_help=True)
+app = typer.Typer(help="Make, show and stop Jenkins masters.", no_args_is_help=True)
 
 
 @app.command()
 def create(
+    context: typer.Context,
     file: File,
     names: Annotated[
         list[str] | None,
@@ -36,13 +38,15 @@ def create(
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
-    """Make Jenkins masters and wait until each serves; those that are there already are left alone."""
-    from clusterctl.ops.jenkins.create import create as create_masters  # noqa: PLC0415  (`--help` must be quick)
-    from clusterctl.ops.jenkins.names import wanted_names  # noqa: PLC0415
+    """Make Jenkins masters; wait until each serves.
 
-    words = [*(names or []), *options(**{"from": str(listed) if listed else None}, count=count, probe=probe)]
+    Those that are there already are left alone.
+    """
+    from clusterctl.ops.jenkins.create import create as create_masters
+    from clusterctl.ops.jenkins.names import wanted_names
+
     wanted = wanted_names(names or [], _read(listed) if listed else None, count)
-    with tier_of(file, cloud, "create", words, steal=steal_lock) as tier:
+    with tier_of(context) as tier:
         report = reported(
             lambda: create_masters(tier, wanted, batch=batch, timeout_s=timeout, probe=probe), as_json=as_json
         )
@@ -56,12 +60,15 @@ def create(
 
 
 @app.command("list")
-def list_command(file: File, cloud: CloudName = None, as_json: Json = False) -> None:
-    """Show all masters, as Marathon and the homes on the nodes tell of them, and the nodes for them."""
-    from clusterctl.cli.jenkins_tables import render_list  # noqa: PLC0415
-    from clusterctl.ops.jenkins.looks import list_masters  # noqa: PLC0415
+def list_command(context: typer.Context, file: File, cloud: CloudName = None, as_json: Json = False) -> None:
+    """Show all masters and the nodes for them.
 
-    with tier_of(file, cloud, "list", []) as tier:
+    As Marathon and the homes on the nodes tell of them.
+    """
+    from clusterctl.cli.jenkins_tables import render_list
+    from clusterctl.ops.jenkins.looks import list_masters
+
+    with tier_of(context) as tier:
         report = list_masters(tier)
     if as_json:
         print_json(report.to_json())
@@ -70,12 +77,15 @@ def list_command(file: File, cloud: CloudName = None, as_json: Json = False) -> 
 
 
 @app.command()
-def status(file: File, name: Name, cloud: CloudName = None, as_json: Json = False) -> None:
-    """Show one master: its versions, builds, queue, framework and home."""
-    from clusterctl.cli.jenkins_tables import render_master  # noqa: PLC0415
-    from clusterctl.ops.jenkins.looks import status as look_at  # noqa: PLC0415
+def status(context: typer.Context, file: File, name: Name, cloud: CloudName = None, as_json: Json = False) -> None:
+    """Show one master.
 
-    with tier_of(file, cloud, "status", [name]) as tier:
+    Its versions, builds, queue, framework and home.
+    """
+    from clusterctl.cli.jenkins_tables import render_master
+    from clusterctl.ops.jenkins.looks import status as look_at
+
+    with tier_of(context) as tier:
         report = look_at(tier, name)
     if as_json:
         print_json(report.to_json())
@@ -85,6 +95,7 @@ def status(file: File, name: Name, cloud: CloudName = None, as_json: Json = Fals
 
 @app.command("open")
 def open_command(
+    context: typer.Context,
     file: File,
     name: Name,
     login: Annotated[
@@ -95,20 +106,21 @@ def open_command(
     ] = None,
     cloud: CloudName = None,
 ) -> None:
-    """Make a master reachable at a port of this machine, through ssh, until Ctrl-C."""
-    from clusterctl.cli.tunnel import hold_open  # noqa: PLC0415
-    from clusterctl.errors import ClusterctlError  # noqa: PLC0415
-    from clusterctl.ops.kit.access import open_access  # noqa: PLC0415
+    """Open a master at a port of this machine.
 
-    with session(file, cloud, go_on=f"clusterctl jenkins open {file} {name}") as at:
-        access = open_access(at.spec, at.cloud)
-        tier = opened(at, access, "open", f"clusterctl jenkins open {file} {name}", steal=False)
+    Through ssh, until Ctrl-C.
+    """
+    from clusterctl.cli.tunnel import hold_open
+    from clusterctl.errors import ClusterctlError
+
+    with session(context) as at:
+        access, tier = at.access, opened(at, file)
         [master] = tier.survey().named([name])
         if master.node is None or master.state not in ("running", "starting"):
             why = "; ".join(master.problems) or master.state
             raise ClusterctlError(
                 f"Jenkins master {name} does not run: {why}",
-                hint=f"`clusterctl jenkins status {file} {name}` shows it.",
+                hint=f"`clusterctl jenkins status FILE {name}` shows it.",
             )
         told = []
         if login:
@@ -118,6 +130,7 @@ def open_command(
 
 
 def open_page(
+    context: typer.Context,
     file: File,
     what: Annotated[str, typer.Argument(metavar="WHAT", help="marathon or mesos.", show_default=False)],
     port: Annotated[
@@ -125,17 +138,20 @@ def open_page(
     ] = None,
     cloud: CloudName = None,
 ) -> None:
-    """Make Marathon's or Mesos' web page reachable at a port of this machine, through ssh, until Ctrl-C."""
-    from clusterctl.cli.tunnel import hold_open  # noqa: PLC0415
-    from clusterctl.ops.kit.access import open_access  # noqa: PLC0415
-    from clusterctl.ops.observe.places import PAGES, page  # noqa: PLC0415
+    """Open Marathon's or Mesos' web page.
+
+    At a port of this machine, through ssh, until Ctrl-C.
+    """
+    from clusterctl.cli.tunnel import hold_open
+    from clusterctl.ops.observe.places import PAGES, page
 
     if what not in PAGES:
         raise InputError(
-            f"WHAT: found {what!r}; allowed: {', '.join(PAGES)}; a Jenkins master by `clusterctl jenkins open`"
+            f"WHAT: found {what!r}; allowed: {', '.join(PAGES)}; a Jenkins master by "
+            f"`clusterctl jenkins open FILE {quote(what)}`"
         )
-    with session(file, cloud, go_on=f"clusterctl open {file} {what}") as at:
-        access = open_access(at.spec, at.cloud)
+    with session(context) as at:
+        access = at.access
         place = page(at.spec, at.cloud, access.prober, what)
     hold_open(access, place.node, place.port, local=port)
 

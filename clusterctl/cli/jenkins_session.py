@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from clusterctl.cli.output import print_json, print_line
-from clusterctl.cli.session import Session, session
+from clusterctl.cli.session import session
 from clusterctl.errors import InputError
 
 if TYPE_CHECKING:
     from clusterctl.ops.jenkins.ground import Report, Tier
     from clusterctl.ops.jenkins.outcome import Outcome
-    from clusterctl.ops.kit.access import Access
+    from clusterctl.ops.kit.run import Run
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A master.", show_default=False)]
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Masters.", show_default=False)]
@@ -33,33 +33,24 @@ R = TypeVar("R", bound="Report")
 
 
 @contextmanager
-def tier_of(file: Path, cloud: str | None, verb: str, words: list[str], *, steal: bool = False) -> Iterator[Tier]:
+def tier_of(context: typer.Context) -> Iterator[Tier]:
     """The tier, for one verb."""
-    from clusterctl.ops.kit.access import open_access  # noqa: PLC0415
-
-    go_on = " ".join(["clusterctl", "jenkins", verb, str(file), *words])
-    with session(file, cloud, go_on=go_on) as at:
-        yield opened(at, open_access(at.spec, at.cloud), verb, go_on, steal=steal)
+    with session(context) as at:
+        yield opened(at, context.params["file"])
 
 
-def opened(at: Session, access: Access, verb: str, go_on: str, *, steal: bool) -> Tier:
+def opened(at: Run, file: Path) -> Tier:
     """The tier at a session that is open."""
-    from clusterctl.ops.jenkins.ground import open_tier  # noqa: PLC0415
+    from clusterctl.ops.jenkins.ground import open_tier
 
     return open_tier(
-        at.spec,
-        at.cloud,
-        access,
-        progress=at.progress,
-        guard=at.guard(f"jenkins-{verb}", steal=steal),
-        file=at.file,
-        go_on=go_on,
+        at.spec, at.cloud, at.access, progress=at.progress, guard=at.guard, file=file, go_on=str(at.command)
     )
 
 
 def reported(work: Callable[[], R], *, as_json: bool) -> R:
     """The report of ``work``; a document of it is printed also when some masters failed."""
-    from clusterctl.ops.jenkins.ground import PartlyFailed  # noqa: PLC0415
+    from clusterctl.ops.jenkins.ground import PartlyFailed
 
     try:
         report = work()
@@ -95,12 +86,3 @@ def print_outcome(out: Outcome) -> None:
         print_line(f"{name}: {text}")
     for name, text in out.skipped.items():
         print_line(f"{name}: nothing to do, {text}")
-
-
-def options(**given: bool | int | str | None) -> list[str]:
-    """Words of a command line that say the same again: ``force=True`` -> ``--force``."""
-    words = []
-    for name, value in given.items():
-        if value is not None and value is not False:
-            words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
-    return words

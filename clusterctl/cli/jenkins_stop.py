@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clusterctl.cli.grow import Yes, confirm
+from clusterctl.cli.grow import Yes
 from clusterctl.cli.jenkins_session import (
     All,
     Batch,
@@ -17,14 +17,12 @@ from clusterctl.cli.jenkins_session import (
     QuietTimeout,
     ReadyTimeout,
     chosen,
-    options,
     print_outcome,
     quiet_timeout,
     reported,
     tier_of,
 )
-from clusterctl.cli.output import print_note
-from clusterctl.cli.session import CloudName, File, Json, StealLock
+from clusterctl.cli.session import CloudName, File, Json, StealLock, confirm
 from clusterctl.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,6 +37,7 @@ def register(app: typer.Typer) -> None:
 
 
 def restart(
+    context: typer.Context,
     file: File,
     names: Names = None,
     every: All = False,
@@ -50,11 +49,13 @@ def restart(
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
-    """Restart masters once no build runs on them, with what the cluster file says now, and wait until each serves."""
-    from clusterctl.ops.jenkins.stop import restart as restart_masters  # noqa: PLC0415  (`--help` must be quick)
+    """Restart masters once no build runs on them.
 
-    words = [*(names or []), *options(all=every, force=force, quiet_timeout=quiet)]
-    with tier_of(file, cloud, "restart", words, steal=steal_lock) as tier:
+    With what the cluster file says now; waits until each serves.
+    """
+    from clusterctl.ops.jenkins.stop import restart as restart_masters
+
+    with tier_of(context) as tier:
         manner = _manner(tier, force, quiet, timeout, batch)
         out = reported(lambda: restart_masters(tier, chosen(tier, names, every), manner), as_json=as_json)
     if not as_json:
@@ -62,6 +63,7 @@ def restart(
 
 
 def hibernate(
+    context: typer.Context,
     file: File,
     names: Names = None,
     every: All = False,
@@ -75,15 +77,17 @@ def hibernate(
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
-    """Stop masters once no build runs on them; they keep their homes, and take nothing but disk."""
-    from clusterctl.ops.jenkins.idle import idle_masters, span_s  # noqa: PLC0415
-    from clusterctl.ops.jenkins.stop import hibernate as hibernate_masters  # noqa: PLC0415
+    """Stop masters once no build runs on them.
+
+    They keep their homes, and take nothing but disk.
+    """
+    from clusterctl.ops.jenkins.idle import idle_masters, span_s
+    from clusterctl.ops.jenkins.stop import hibernate as hibernate_masters
 
     if idle is not None and (names or every):
         raise InputError("--idle: found with names or --all; allowed: by itself")
     span = None if idle is None else span_s(idle)
-    words = [*(names or []), *options(all=every, idle=idle, force=force, quiet_timeout=quiet)]
-    with tier_of(file, cloud, "hibernate", words, steal=steal_lock) as tier:
+    with tier_of(context) as tier:
         found = chosen(tier, names, every) if span is None else idle_masters(tier, span, time.time())
         manner = _manner(tier, force, quiet)
         out = reported(lambda: hibernate_masters(tier, found, manner), as_json=as_json)
@@ -92,6 +96,7 @@ def hibernate(
 
 
 def wake(
+    context: typer.Context,
     file: File,
     names: Names = None,
     every: All = False,
@@ -101,11 +106,13 @@ def wake(
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
-    """Start masters that hibernate, and wait until each serves."""
-    from clusterctl.ops.jenkins.stop import wake as wake_masters  # noqa: PLC0415
+    """Start masters that hibernate.
 
-    words = [*(names or []), *options(all=every)]
-    with tier_of(file, cloud, "wake", words, steal=steal_lock) as tier:
+    Waits until each serves.
+    """
+    from clusterctl.ops.jenkins.stop import wake as wake_masters
+
+    with tier_of(context) as tier:
         manner = _manner(tier, False, None, timeout, batch)
         out = reported(lambda: wake_masters(tier, chosen(tier, names, every), manner), as_json=as_json)
     if not as_json:
@@ -113,6 +120,7 @@ def wake(
 
 
 def delete(
+    context: typer.Context,
     file: File,
     names: Names = None,
     every: All = False,
@@ -126,17 +134,17 @@ def delete(
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
-    """Delete masters once no build runs on them; `create` with the same name takes a home up again that was kept."""
-    from clusterctl.ops.jenkins.delete import delete as delete_masters  # noqa: PLC0415
+    """Delete masters once no build runs on them.
+
+    `create` with the same name takes a home up again that was kept.
+    """
+    from clusterctl.ops.jenkins.delete import delete as delete_masters
 
     def consent(lines: Sequence[str]) -> None:
         if not yes:
-            for line in lines:
-                print_note(line)
-            confirm(f"Delete {len(lines)} Jenkins master{'s' * (len(lines) != 1)}?")
+            confirm(f"Delete {len(lines)} Jenkins master{'s' * (len(lines) != 1)}?", lines)
 
-    words = [*(names or []), *options(all=every, purge=purge, force=force, quiet_timeout=quiet, yes=yes)]
-    with tier_of(file, cloud, "delete", words, steal=steal_lock) as tier:
+    with tier_of(context) as tier:
         manner = _manner(tier, force, quiet)
         out = reported(
             lambda: delete_masters(tier, chosen(tier, names, every), manner, purge=purge, confirm=consent),
@@ -147,6 +155,6 @@ def delete(
 
 
 def _manner(tier: Tier, force: bool, quiet: int | None, timeout: int = 600, batch: int = 10) -> Manner:
-    from clusterctl.ops.jenkins.stop import Manner  # noqa: PLC0415
+    from clusterctl.ops.jenkins.stop import Manner
 
     return Manner(force=force, quiet_timeout_s=quiet_timeout(tier, quiet), ready_timeout_s=timeout, batch=batch)

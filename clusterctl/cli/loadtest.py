@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clusterctl.cli.output import print_json, print_line, print_note, print_rich
-from clusterctl.cli.session import CloudName, File, Json, session
+from clusterctl.cli.session import CloudName, File, Json, given, session
 
 if TYPE_CHECKING:
     from clusterctl.load.plan import Plan
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from clusterctl.load.verdict import Thresholds
     from clusterctl.spec.model import ClusterSpec
 
-app = typer.Typer(help="Show that no Jenkins master starves: a load of builds, measured.", no_args_is_help=True)
+app = typer.Typer(help="Measure whether builds wait too long.", no_args_is_help=True)
 
 
 class KindName(StrEnum):
@@ -55,6 +55,7 @@ Yes = Annotated[bool, typer.Option("--yes", help="Also beside other work (run) o
 
 @app.command()
 def run(
+    context: typer.Context,
     file: File,
     frameworks_only: Annotated[
         bool, typer.Option("--frameworks-only", help="Simulated frameworks on Mesos, without Jenkins masters.")
@@ -100,24 +101,26 @@ def run(
     cloud: CloudName = None,
     as_json: Json = False,
 ) -> None:
-    """Load a cluster with builds and judge how long they wait; nothing of it remains. Exit 3: a bound was missed."""
-    from clusterctl.errors import InputError  # noqa: PLC0415
+    """Load a cluster with builds, judge the waits.
+
+    Nothing of it remains. The exit code is 3 if a bound was missed.
+    """
+    from clusterctl.errors import InputError
 
     if not frameworks_only:
         raise InputError(
             "a load test with real Jenkins masters does not exist yet; allowed: --frameworks-only",
-            hint=f"clusterctl loadtest run {file} --frameworks-only",
+            hint=f"`{given(context).having(frameworks_only=True)}`",
         )
     _need_extra()
     for wanted in (result_file, page):
         if wanted is not None and not wanted.absolute().parent.is_dir():
             raise InputError(f"can't write {wanted}: {wanted.parent} is no directory")
-    from clusterctl.load.result import to_json  # noqa: PLC0415
-    from clusterctl.ops.loadtest.run import load_test, masters_of  # noqa: PLC0415
+    from clusterctl.load.result import to_json
+    from clusterctl.ops.loadtest.run import load_test, masters_of
 
     bounds = _thresholds(max_starved, starved_after, max_first_offer, max_agent, max_canary)
-    again = f"clusterctl loadtest clean {file}"
-    with session(file, cloud, go_on=again) as at:
+    with session(context, after="loadtest clean") as at:
         plan = _plan(
             at.spec,
             frameworks=frameworks,
@@ -135,7 +138,7 @@ def run(
             seed=seed,
         )
         with masters_of(at.spec, at.cloud) as endpoints:
-            result = load_test(at.spec.cluster, endpoints, plan, at.progress, file=str(file), beside_others=yes)
+            result = load_test(at.spec.cluster, endpoints, plan, at.progress, beside_others=yes)
     path = result_file or Path(f"loadtest-{result.cluster}-{result.run}.json")
     path.write_text(to_json(result))
     print_note(f"result: {path}")
@@ -153,9 +156,12 @@ def report(
     max_canary: MaxCanary = 10,
     as_json: Json = False,
 ) -> None:
-    """Judge a result again, with other bounds or as a page of charts. Exit code 3: a bound was missed."""
-    from clusterctl.errors import InputError  # noqa: PLC0415
-    from clusterctl.load.result import from_json  # noqa: PLC0415
+    """Judge a result again, or draw it.
+
+    With other bounds, or as a page of charts. The exit code is 3 if a bound was missed.
+    """
+    from clusterctl.errors import InputError
+    from clusterctl.load.result import from_json
 
     try:
         text = result.read_bytes()
@@ -166,13 +172,13 @@ def report(
 
 
 @app.command()
-def clean(file: File, yes: Yes = False, cloud: CloudName = None, as_json: Json = False) -> None:
-    """Remove what a killed load test left on the masters."""
+def clean(context: typer.Context, file: File, yes: Yes = False, cloud: CloudName = None, as_json: Json = False) -> None:
+    """Remove what a killed load test left."""
     _need_extra()
-    from clusterctl.ops.loadtest.run import clean_up, masters_of  # noqa: PLC0415
+    from clusterctl.ops.loadtest.run import clean_up, masters_of
 
     with (
-        session(file, cloud, go_on=f"clusterctl loadtest clean {file}") as at,
+        session(context) as at,
         masters_of(at.spec, at.cloud) as endpoints,
     ):
         removed = clean_up(endpoints, even_at_work=yes)
@@ -185,16 +191,16 @@ def clean(file: File, yes: Yes = False, cloud: CloudName = None, as_json: Json =
 
 
 def _need_extra() -> None:
-    from importlib.util import find_spec  # noqa: PLC0415
+    from importlib.util import find_spec
 
-    from clusterctl.errors import InputError  # noqa: PLC0415
+    from clusterctl.errors import InputError
 
     if find_spec("aiohttp") is None:
         raise InputError("a load test needs aiohttp, which is not installed", hint="`pip install 'clusterctl[load]'`")
 
 
 def _thresholds(starved: int, after: float, first_offer: float, agent: float, canary: float) -> Thresholds:
-    from clusterctl.load.verdict import Thresholds  # noqa: PLC0415
+    from clusterctl.load.verdict import Thresholds
 
     return Thresholds(
         starved=starved, starved_after_s=after, first_offer_p99_s=first_offer, agent_p99_s=agent, canary_s=canary
@@ -218,11 +224,11 @@ def _plan(
     max_seconds: float,
     seed: int,
 ) -> Plan:
-    from pydantic import ValidationError  # noqa: PLC0415
+    from pydantic import ValidationError
 
-    from clusterctl.errors import InputError  # noqa: PLC0415
-    from clusterctl.load.defaults import decline_s_of, kind_of, role_of  # noqa: PLC0415
-    from clusterctl.load.plan import Canary, Group, Plan  # noqa: PLC0415
+    from clusterctl.errors import InputError
+    from clusterctl.load.defaults import decline_s_of, kind_of, role_of
+    from clusterctl.load.plan import Canary, Group, Plan
 
     group = Group(
         name="jenkins",
@@ -255,10 +261,10 @@ _START_S = 5.0
 
 
 def _tell(result: Result, bounds: Thresholds, page_file: Path | None, *, as_json: bool) -> None:
-    from clusterctl.cli.tables import render_load  # noqa: PLC0415
-    from clusterctl.errors import UnhealthyError  # noqa: PLC0415
-    from clusterctl.load.page import page  # noqa: PLC0415
-    from clusterctl.load.verdict import summarise  # noqa: PLC0415
+    from clusterctl.cli.tables import render_load
+    from clusterctl.errors import UnhealthyError
+    from clusterctl.load.page import page
+    from clusterctl.load.verdict import summarise
 
     summary = summarise(result, bounds)
     if page_file is not None:

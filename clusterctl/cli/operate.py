@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clusterctl.cli.output import print_json, print_line, print_note, print_text, relay
+from clusterctl.cli.output import print_json, print_line, print_text, relay
 from clusterctl.cli.session import DRIFT, CloudName, ExitCode, File, Json, session
 from clusterctl.errors import InputError
 
@@ -23,21 +22,25 @@ def register(app: typer.Typer) -> None:
 
 
 def inventory(
+    context: typer.Context,
     file: File,
     cloud: CloudName = None,
     listing: Annotated[bool, typer.Option("--list", help="All hosts (the default).")] = True,
     host: Annotated[str | None, typer.Option("--host", help="Variables of one host.", show_default=False)] = None,
 ) -> None:
-    """Print the cluster as an Ansible inventory (JSON); `inventory/clusterctl` is this as a script."""
-    from clusterctl.ops.day2.inventory import cluster_inventory  # noqa: PLC0415
-    from clusterctl.ops.kit.access import open_access  # noqa: PLC0415  (here and below: `--help` must be quick)
+    """Print the cluster as an Ansible inventory.
 
-    with session(file, cloud, go_on=f"clusterctl inventory {file}") as at:
-        found = cluster_inventory(at.spec, at.cloud, open_access(at.spec, at.cloud), _warn)
+    `inventory/clusterctl` is this as a script.
+    """
+    from clusterctl.ops.day2.inventory import cluster_inventory
+
+    with session(context) as at:
+        found = cluster_inventory(at.spec, at.cloud, at.access, at.warn)
     print_json(found if host is None else found["_meta"]["hostvars"].get(host, {}))
 
 
 def configure(
+    context: typer.Context,
     file: File,
     cloud: CloudName = None,
     check: Annotated[bool, typer.Option("--check", help="Only tell what would change.")] = False,
@@ -48,20 +51,22 @@ def configure(
     exit_code: ExitCode = False,
     as_json: Json = False,
 ) -> None:
-    """Bring every node's files and units to what the cluster file says; restarts nothing that runs."""
-    from clusterctl import paths  # noqa: PLC0415
-    from clusterctl.ops.day2.configure import configure as configure_cluster  # noqa: PLC0415
-    from clusterctl.ops.day2.inventory import cluster_inventory  # noqa: PLC0415
-    from clusterctl.ops.kit.access import open_access  # noqa: PLC0415
-    from clusterctl.ops.roll.reconfigure import no_new_identity  # noqa: PLC0415
+    """Bring nodes to what the cluster file says.
+
+    Files and units of every node; restarts nothing that runs.
+    """
+    from clusterctl import paths
+    from clusterctl.ops.day2.configure import configure as configure_cluster
+    from clusterctl.ops.day2.inventory import cluster_inventory
+    from clusterctl.ops.roll.reconfigure import no_new_identity
 
     if exit_code and not check:
         raise InputError("--exit-code: found without --check; allowed: with it, which changes nothing")
-    with session(file, cloud, go_on=f"clusterctl configure {file}") as at:
+    with session(context) as at:
         with at.progress.phase("inventory"):
-            hosts = cluster_inventory(at.spec, at.cloud, open_access(at.spec, at.cloud), _warn)
+            hosts = cluster_inventory(at.spec, at.cloud, at.access, at.warn)
             if not check:
-                no_new_identity(at.spec, at.cloud, str(file))
+                no_new_identity(at)
         report = configure_cluster(
             hosts,
             data=paths.data_root(),
@@ -69,7 +74,6 @@ def configure(
             check=check,
             diff=diff,
             limit=limit,
-            file=str(file),
         )
     if as_json:
         print_json(report.to_json())
@@ -90,25 +94,21 @@ def _tell(report: ConfigureReport, *, diff: bool) -> None:
 
 
 def run(context: typer.Context, file: File, cloud: CloudName = None) -> None:
-    """Run `ansible-playbook` or ad-hoc `ansible` with our inventory: `clusterctl run FILE -- zookeeper -m ping`."""
-    from tempfile import TemporaryDirectory  # noqa: PLC0415
+    """Run Ansible with the cluster's inventory.
 
-    from clusterctl import paths  # noqa: PLC0415
-    from clusterctl.ansible.playbook import ansible_program, environment, inventory_script  # noqa: PLC0415
-    from clusterctl.ops.day2.inventory import cluster_inventory  # noqa: PLC0415
-    from clusterctl.ops.kit.access import open_access  # noqa: PLC0415
+    \b
+    Examples:
+      clusterctl run demo.yml -- zookeeper -m ping
+      clusterctl run demo.yml -- all -b -m command -a 'systemctl is-active mesos-agent'
+      clusterctl run demo.yml -- mine.yml --limit group_builders
+    """
+    from clusterctl import paths
+    from clusterctl.ansible.playbook import environment
+    from clusterctl.ops.day2.configure import ansible_command
+    from clusterctl.ops.day2.inventory import cluster_inventory
 
-    with session(file, cloud, go_on=f"clusterctl run {file}") as at:
-        hosts = cluster_inventory(at.spec, at.cloud, open_access(at.spec, at.cloud), _warn)
-        words = context.args
-        is_playbook = any(word.endswith((".yml", ".yaml")) for word in words if not word.startswith("-"))
-        program = ansible_program("ansible-playbook" if is_playbook else "ansible")
-        with TemporaryDirectory(prefix="clusterctl-") as work:
-            script = inventory_script(Path(work), hosts)
-            command = [program, "-i", str(script), *words]
+    with session(context) as at:
+        hosts = cluster_inventory(at.spec, at.cloud, at.access, at.warn)
+        with ansible_command(context.args, hosts) as command:
             code = relay(command, environment(paths.data_root() / "ansible.cfg"))
     raise typer.Exit(code)
-
-
-def _warn(text: str) -> None:
-    print_note(f"! {text}")

@@ -19,12 +19,28 @@ import typer
 
 from clusterctl.cli.plain import Plain, plain, plain_line
 from clusterctl.errors import ClusterctlError
+from clusterctl.ops.kit.command import Command
 from clusterctl.ops.kit.progress import Reporter
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 _WIDTH_OF_NO_TERMINAL = 1000
+_given = [Command("")]  # the command that runs
+
+
+def name_commands(command: Command) -> None:
+    """From now on the commands that messages name have the file and the cloud of ``command``."""
+    _given[0] = command
+
+
+def _filled(value: Any) -> Any:
+    """Text, or a document's texts, with commands that can be pasted."""
+    if isinstance(value, str):
+        return _given[0].filled(value)
+    if isinstance(value, Mapping):
+        return {key: _filled(each) for key, each in value.items()}
+    return [_filled(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 class PlainReporter:
@@ -53,7 +69,7 @@ class TerminalReporter:
     """Progress as one live line per phase."""
 
     def __init__(self) -> None:
-        from rich.console import Console  # noqa: PLC0415  (0.1 s that `--help` needn't pay)
+        from rich.console import Console
 
         self._console = Console(stderr=True, highlight=False)
         self._status = self._console.status("")
@@ -72,7 +88,7 @@ class TerminalReporter:
     def finished(self, phase: str, seconds: float) -> None:
         """See ``Reporter``."""
         self._status.stop()
-        from rich.text import Text  # noqa: PLC0415
+        from rich.text import Text
 
         done = Text.assemble(("✓", "green"), f" {plain_line(phase)} ", (f"{seconds:.1f} s", "dim"))
         self._console.print(done)
@@ -82,7 +98,7 @@ class TerminalReporter:
         self._status.stop()
 
     def _show(self, text: str = "") -> None:
-        from rich.text import Text  # noqa: PLC0415
+        from rich.text import Text
 
         self._status.update(Text.assemble((plain_line(self._phase), "bold"), f"  {plain_line(text)}"))
 
@@ -94,12 +110,12 @@ def reporter() -> Reporter:
 
 def print_json(value: Mapping[str, Any]) -> None:
     """One JSON document, in one line unless a person reads it."""
-    sys.stdout.write(json.dumps(value, indent=2 if sys.stdout.isatty() else None) + "\n")
+    sys.stdout.write(json.dumps(_filled(value), indent=2 if sys.stdout.isatty() else None) + "\n")
 
 
 def print_line(text: str = "") -> None:
     """One line of an answer."""
-    sys.stdout.write(plain_line(text) + "\n")
+    sys.stdout.write(plain_line(_filled(text)) + "\n")
 
 
 def print_text(text: str) -> None:
@@ -109,7 +125,7 @@ def print_text(text: str) -> None:
 
 def print_rich(renderable: RenderableType) -> None:
     """A table or text of rich's as an answer; in a pipe or file a row is a line, however long."""
-    from rich.console import Console  # noqa: PLC0415
+    from rich.console import Console
 
     width = None if sys.stdout.isatty() else _WIDTH_OF_NO_TERMINAL
     # no markup: names in brackets are names
@@ -173,5 +189,5 @@ def agrees(question: str) -> bool:
 
 
 def _err(text: str) -> None:
-    sys.stderr.write(plain(text) + "\n")
+    sys.stderr.write(plain(_filled(text)) + "\n")
     sys.stderr.flush()

@@ -44,7 +44,7 @@ class Plain:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """See rich's console protocol."""
-        from rich.segment import Segment  # noqa: PLC0415  (0.1 s that `--help` needn't pay)
+        from rich.segment import Segment
 
         for segment in console.render(self._inner, options):
             # links of a style become a sequence with the address in it

@@ -4,25 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clusterctl.cli.output import print_json, print_line, print_note
-from clusterctl.cli.session import CloudName, File, Json, StealLock, session
+from clusterctl.cli.output import print_json, print_line
+from clusterctl.cli.session import CloudName, DrainTimeout, File, Json, StealLock, names, one_of, session
 from clusterctl.services import RESTARTABLE, UPGRADABLE
 
 if TYPE_CHECKING:
     from clusterctl.ops.roll.ground import Rolling
     from clusterctl.ops.roll.report import Journal
-
-    Restartable: TypeAlias = str
-    Upgradable: TypeAlias = str
-else:  # typer takes choices as an enumeration only
-    Restartable = StrEnum("Restartable", {name: name for name in RESTARTABLE})
-    Upgradable = StrEnum("Upgradable", {name: name for name in UPGRADABLE})
 
 Only = Annotated[
     str | None, typer.Option("--only", metavar="NODE[,NODE]...", help="Only these nodes.", show_default=False)
@@ -42,11 +35,9 @@ def register(app: typer.Typer) -> None:
 
 
 def restart(
-    service: Annotated[
-        Restartable,
-        typer.Argument(metavar="SERVICE", help="The service; mesos: masters, then agents.", show_default=False),
-    ],
+    context: typer.Context,
     file: File,
+    service: Annotated[str, typer.Argument(metavar="SERVICE", help=" | ".join(RESTARTABLE), show_default=False)],
     cloud: CloudName = None,
     only: Only = None,
     batch: Batch = "20%",
@@ -55,28 +46,29 @@ def restart(
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
-    """Restart a service node by node, the leader last; the cluster must be whole before and after each."""
-    from clusterctl.ops.roll.restart import restart_service  # noqa: PLC0415
+    """Restart a service node by node.
 
-    options = _options(cloud=cloud, batch=batch, max_failures=max_failures, timeout=timeout)
-    with _ground(f"restart {service}", file, cloud, options, timeout, steal=steal_lock, as_json=as_json) as rolling:
-        journal = restart_service(rolling, service, _names(only), batch=batch, max_failures=max_failures)
+    The leader is the last; the cluster must be whole before and after each.
+    """
+    from clusterctl.ops.roll.restart import restart_service
+
+    service = one_of(context, service, RESTARTABLE)
+    with _rolling(context, timeout, as_json=as_json) as rolling:
+        journal = restart_service(rolling, service, names(only), batch=batch, max_failures=max_failures)
     _print(journal, as_json)
 
 
 def upgrade(
-    service: Annotated[
-        Upgradable,
-        typer.Argument(metavar="SERVICE", help="The service; all: zookeeper, mesos, marathon.", show_default=False),
-    ],
+    context: typer.Context,
     file: File,
+    service: Annotated[str, typer.Argument(metavar="SERVICE", help=" | ".join(UPGRADABLE), show_default=False)],
     artifacts: Annotated[
         Path | None, typer.Option("--artifacts", help="The artifacts file (YAML) of the new version.")
     ] = None,
     to: Annotated[str | None, typer.Option("--to", help="The version expected.", show_default=False)] = None,
     previous: Annotated[
         Path | None,
-        typer.Option("--previous", help="An older artifacts file, to put a failed node back.", show_default=False),
+        typer.Option("--previous", help="An older artifacts file, to roll a failed node back.", show_default=False),
     ] = None,
     cloud: CloudName = None,
     only: Only = None,
@@ -86,24 +78,24 @@ def upgrade(
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
-    """Upgrade a service node by node, the leader last; nodes that have the version already are left alone."""
-    from clusterctl.ops.upgrade.upgrade import upgrade_service  # noqa: PLC0415
+    """Upgrade a service node by node.
 
-    options = _options(
-        artifacts=artifacts,
-        to=to,
-        previous=previous,
-        cloud=cloud,
-        only=only,
-        batch=batch,
-        max_failures=max_failures,
-        timeout=timeout,
-    )
-    with _ground(f"upgrade {service}", file, cloud, options, timeout, steal=steal_lock, as_json=as_json) as rolling:
+    The leader is the last; nodes that have the version already are left alone.
+
+    \b
+    Examples:
+      clusterctl upgrade demo.yml mesos --artifacts artifacts.yml
+      clusterctl upgrade demo.yml marathon --artifacts artifacts.yml --to 1.11.25
+      clusterctl upgrade demo.yml all --artifacts new.yml --previous artifacts.yml
+    """
+    from clusterctl.ops.upgrade.upgrade import upgrade_service
+
+    service = one_of(context, service, UPGRADABLE)
+    with _rolling(context, timeout, as_json=as_json) as rolling:
         journal = upgrade_service(
             rolling,
             service,
-            _names(only),
+            names(only),
             artifacts=artifacts,
             previous=previous,
             to=to,
@@ -114,12 +106,13 @@ def upgrade(
 
 
 def reconfigure(
+    context: typer.Context,
     file: File,
     cloud: CloudName = None,
     allow_drain: Annotated[
         bool, typer.Option("--allow-drain", help="Consent to draining agents that need a new identity.")
     ] = False,
-    drain_timeout: Annotated[int, typer.Option("--drain-timeout", min=10, help="Seconds for a batch to drain.")] = 600,
+    drain_timeout: DrainTimeout = 600,
     only: Only = None,
     batch: Batch = "20%",
     max_failures: MaxFailures = 0,
@@ -127,22 +120,16 @@ def reconfigure(
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
-    """Bring changed attributes, resources and reservations to the agents; `plan --agents` shows what that takes."""
-    from clusterctl.ops.roll.reconfigure import reconfigure_agents  # noqa: PLC0415
+    """Bring changed attributes to the agents.
 
-    options = _options(
-        allow_drain=allow_drain,
-        drain_timeout=drain_timeout,
-        cloud=cloud,
-        only=only,
-        batch=batch,
-        max_failures=max_failures,
-        timeout=timeout,
-    )
-    with _ground("reconfigure", file, cloud, options, timeout, steal=steal_lock, as_json=as_json) as rolling:
+    Attributes, resources and reservations; `plan --agents` shows what that takes.
+    """
+    from clusterctl.ops.roll.reconfigure import reconfigure_agents
+
+    with _rolling(context, timeout, as_json=as_json) as rolling:
         journal = reconfigure_agents(
             rolling,
-            _names(only),
+            names(only),
             allow_drain=allow_drain,
             drain_timeout_s=drain_timeout,
             batch=batch,
@@ -152,47 +139,19 @@ def reconfigure(
 
 
 @contextmanager
-def _ground(
-    verb: str, file: Path, cloud: str | None, options: str, timeout: int, *, steal: bool, as_json: bool
-) -> Iterator[Rolling]:
-    """What a roll stands on, with the cluster's lock held; a roll that stops prints its report as well.
+def _rolling(context: typer.Context, timeout: int, *, as_json: bool) -> Iterator[Rolling]:
+    """What a roll stands on, with the cluster's lock held; a roll that stops prints its report as well."""
+    from clusterctl.ops.roll.ground import Rolling
+    from clusterctl.ops.roll.report import RollError
 
-    Args:
-        verb: the command's first words.
-        options: those that were given, without ``--only``.
-    """
-    from clusterctl.ops.roll.ground import Rolling  # noqa: PLC0415
-    from clusterctl.ops.roll.report import RollError  # noqa: PLC0415
-
-    line = f"clusterctl {verb} {file}{options}"
-    with session(file, cloud, go_on=line) as at:
-        guard = at.guard(verb.replace(" ", "-"), steal=steal)
+    with session(context) as at:
         try:
-            with guard.hold(at.spec.cluster, at.cloud):
-                yield Rolling(at.spec, at.cloud, at.progress, line, timeout, _warn)
+            with at.guard.hold(at.spec.cluster, at.cloud):
+                yield Rolling(at, timeout)
         except RollError as error:
             if as_json:
                 print_json(error.journal.to_json())
             raise
-
-
-def _warn(text: str) -> None:
-    print_note(f"! {text}")
-
-
-def _names(only: str | None) -> list[str]:
-    return [name for name in (only or "").split(",") if name]
-
-
-def _options(**values: object) -> str:
-    """Options as they were given, those with their default left out."""
-    defaults = {"batch": "20%", "max_failures": 0, "drain_timeout": 600, "timeout": 180}
-    text = ""
-    for name, value in values.items():
-        if value is None or value is False or value == defaults.get(name):
-            continue
-        text += f" --{name.replace('_', '-')}" + ("" if value is True else f" {value}")
-    return text
 
 
 def _print(journal: Journal, as_json: bool) -> None:

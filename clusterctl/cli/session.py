@@ -1,28 +1,29 @@
-"""What the verbs share: options, the cluster file, the cloud, progress, Ctrl-C."""
+"""What the verbs share: options, the command as it was given, the cluster file, the cloud, progress, Ctrl-C."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clusterctl.cli import output
+from clusterctl.ops.kit.command import Command
+
 if TYPE_CHECKING:  # the verbs import what they need when they run: `--help` must not wait for OpenStack's SDK
-    from clusterctl.cloud.base import Cloud
-    from clusterctl.ops.kit.lock import Guard
     from clusterctl.ops.kit.progress import Progress
-    from clusterctl.spec.model import ClusterSpec
+    from clusterctl.ops.kit.run import Run
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The cluster file (YAML).", show_default=False)]
+Node = Annotated[str, typer.Argument(metavar="NODE", help="Name of a node.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document to standard output.")]
 CloudName = Annotated[
     str | None, typer.Option("--cloud", help="Entry of clouds.yaml, instead of the file's.", show_default=False)
 ]
 Timeout = Annotated[int, typer.Option("--timeout", min=10, help="Seconds to wait for the cluster to be healthy.")]
-
+DrainTimeout = Annotated[int, typer.Option("--drain-timeout", min=10, help="Seconds for agents to be drained.")]
 AnyImage = Annotated[
     str | None,
     typer.Option("--image", help="Make new nodes from this image, whatever versions are in it.", show_default=False),
@@ -33,59 +34,109 @@ StealLock = Annotated[
     bool, typer.Option("--steal-lock", help="Go on although another command holds the cluster's lock.")
 ]
 
+# How one run ended or is told; not what is to be done. A lock is stolen once.
+_NOT_REPEATED = ("as_json", "steal_lock")
 
-@dataclass
-class Session:
-    """One command at work on one cluster."""
 
-    file: Path
-    spec: ClusterSpec
-    cloud: Cloud
-    progress: Progress
-
-    def guard(self, command: str, *, steal: bool) -> Guard:
-        """The lock of ``command``."""
-        from clusterctl.ops.kit.lock import Guard  # noqa: PLC0415
-
-        return Guard(command, str(self.file), steal=steal, note=self.progress.note)
+def given(context: typer.Context) -> Command:
+    """The command line as it was given: every argument, and every option that was."""
+    words: list[str] = []
+    options: list[tuple[str, str | None]] = []
+    for each in context.command.params:
+        name, value = str(each.name), context.params.get(str(each.name))
+        source = context.get_parameter_source(name)
+        if name in _NOT_REPEATED or value is None or source is None or source.name.startswith("DEFAULT"):
+            continue
+        if each.param_type_name == "argument":
+            words += map(str, value) if isinstance(value, (list, tuple)) else [str(value)]
+        else:
+            option = max(each.opts, key=len)
+            texts = value if isinstance(value, (list, tuple)) else [value]
+            options += [(option, None if text is True else str(text)) for text in texts]
+    verb = context.command_path.partition(" ")[2]
+    file, *rest = words or [""]
+    rest += ["--", *context.args] if context.args else []
+    return Command(verb, file, tuple(rest), tuple(options))
 
 
 @contextmanager
-def session(file: Path, cloud: str | None, *, go_on: str) -> Iterator[Session]:
+def session(context: typer.Context, *, after: str | None = None) -> Iterator[Run]:
     """Loads the file, opens the cloud, and turns Ctrl-C into an error that says how to go on.
 
     Args:
-        go_on: the command that goes on after an interruption.
-    """
-    from clusterctl.cloud import open_cloud  # noqa: PLC0415
-    from clusterctl.spec import load_spec  # noqa: PLC0415
+        after: the verb that goes on after Ctrl-C, if it is not the same.
 
-    spec = load_spec(file)
-    if cloud:
+    The verb has the parameters ``file`` and ``cloud``, and ``steal_lock`` if it writes.
+    """
+    from clusterctl.cloud import open_cloud
+    from clusterctl.ops.kit.lock import Guard
+    from clusterctl.ops.kit.run import Run
+    from clusterctl.spec import load_spec
+
+    command = given(context)
+    output.name_commands(command)
+    spec = load_spec(context.params["file"])
+    if cloud := context.params.get("cloud"):
         spec = spec.model_copy(update={"cloud": cloud})
-    with interruptible(go_on) as progress:
-        yield Session(file=file, spec=spec, cloud=open_cloud(spec.cloud), progress=progress)
+    with interruptible(command.other(after) if after else command) as progress:
+        guard = Guard(command.verb.replace(" ", "-"), steal=bool(context.params.get("steal_lock")), note=progress.note)
+        yield Run(spec, open_cloud(spec.cloud), command, guard, progress, warn=_warn)
 
 
 @contextmanager
-def interruptible(go_on: str) -> Iterator[Progress]:
+def interruptible(command: Command) -> Iterator[Progress]:
     """Progress for the body; Ctrl-C in it becomes a CancelledError.
 
     Raises:
         CancelledError: the user pressed Ctrl-C; calls already sent were completed, nothing is rolled back.
     """
-    from clusterctl.cli.output import reporter  # noqa: PLC0415
-    from clusterctl.errors import CancelledError  # noqa: PLC0415
-    from clusterctl.ops.kit.progress import Progress  # noqa: PLC0415
+    from clusterctl.errors import CancelledError
+    from clusterctl.ops.kit.progress import Progress
 
-    shown = reporter()
+    shown = output.reporter()
     try:
         yield Progress(shown)
     except KeyboardInterrupt as stop:
         raise CancelledError(
-            "stopped by Ctrl-C; what was made stays as it is", hint=f"`{go_on}` goes on from here."
+            "stopped by Ctrl-C; what was made stays as it is", hint=f"`{command}` goes on from here."
         ) from stop
     finally:
         close = getattr(shown, "close", None)
         if close:
             close()
+
+
+def names(text: str | None) -> tuple[str, ...]:
+    """The names of an option such as ``--only a,b``."""
+    return tuple(name for name in (text or "").split(",") if name)
+
+
+def one_of(context: typer.Context, service: str, choices: Sequence[str]) -> str:
+    """SERVICE, checked.
+
+    Raises:
+        InputError: it is none of ``choices``; or it stands in FILE's place, as it did once: then with the right line.
+    """
+    from clusterctl.errors import InputError
+
+    if service in choices:
+        return service
+    command = given(context)
+    if command.file in choices:
+        right = Command(command.verb, service, (command.file, *command.words[1:]), command.options)
+        raise InputError("SERVICE: comes after FILE", hint=f"`{right}`")
+    raise InputError(f"SERVICE: found {service!r}; allowed: {', '.join(choices)}")
+
+
+def confirm(question: str, lines: Sequence[str] = ()) -> None:
+    """Asks on standard error, after ``lines``; anything but yes is a CancelledError."""
+    from clusterctl.errors import CancelledError
+
+    for line in lines:
+        output.print_note(line)
+    if not output.agrees(question):
+        raise CancelledError("declined; nothing was done", hint="--yes does it without asking.")
+
+
+def _warn(text: str) -> None:
+    output.print_note(f"! {text}")

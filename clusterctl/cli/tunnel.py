@@ -23,11 +23,11 @@ def hold_open(access: Access, node: Node, port: int, *, local: int | None = None
     Raises:
         ClusterctlError: the tunnel doesn't open, or ssh ends by itself.
     """
-    import sys  # noqa: PLC0415
+    import sys
 
-    from clusterctl.ops.kit.waiting import Waiter  # noqa: PLC0415
-    from clusterctl.remote.prober import target  # noqa: PLC0415
-    from clusterctl.ssh.tunnel import LOCALHOST, free_port, tunnel  # noqa: PLC0415
+    from clusterctl.ops.kit.waiting import Waiter
+    from clusterctl.remote.prober import target
+    from clusterctl.ssh.tunnel import LOCALHOST, free_port, tunnel
 
     access.host_keys.require(node.server_id, node.name)
     here = local or free_port(port)

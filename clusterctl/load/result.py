@@ -139,7 +139,7 @@ class Result(StrictModel):
     leaders: tuple[str, ...]
     driver: Driver
 
-    model_config = ConfigDict(title="Result of `clusterctl loadtest run`")
+    model_config = ConfigDict(title="Result of a load test of clusterctl")
 
 
 def to_json(result: Result) -> str:
@@ -160,7 +160,7 @@ def from_json(text: str | bytes, where: str) -> Result:
         place = ".".join(str(part) for part in first["loc"]) or "the document"
         raise InputError(
             f"{where}: not the result of a load test: {place}: {first['msg']}",
-            hint="Allowed: a file that `clusterctl loadtest run --result` wrote.",
+            hint="Allowed: a file that `clusterctl loadtest run FILE` wrote.",
         ) from error
 
 

@@ -97,7 +97,7 @@ class SshMarathon:
             failures.append(f"{node}: {found['error']}")
         raise MarathonError(
             "Marathon can't be asked:\n" + "\n".join(failures or ["no Marathon has a running server"]),
-            hint="`clusterctl verify` shows what it lacks.",
+            hint="`clusterctl verify FILE` shows what it lacks.",
         )
 
     def _ask(self, node: Node, calls: Sequence[Call]) -> dict[str, Any]:

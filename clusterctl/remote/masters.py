@@ -105,7 +105,7 @@ class SshMasters:
                 break  # the rest must not be made without knowing what became of it
         raise MasterError(
             "the leading Mesos master can't be asked:\n" + "\n".join(failures or ["no master has a running server"]),
-            hint="`clusterctl verify` shows what the masters lack.",
+            hint="`clusterctl verify FILE` shows what the masters lack.",
         )
 
     def _ask(self, node: Node, calls: Sequence[Call], agents: Sequence[str]) -> dict[str, Any]:

@@ -22,7 +22,10 @@ from nodes import FLAVOR, Cluster, cluster  # noqa: E402
 
 from clusterctl.cloud.base import Cloud  # noqa: E402
 from clusterctl.errors import ClusterctlError  # noqa: E402
+from clusterctl.ops.kit.command import Command  # noqa: E402
+from clusterctl.ops.kit.lock import Guard  # noqa: E402
 from clusterctl.ops.kit.progress import Progress  # noqa: E402
+from clusterctl.ops.kit.run import Run  # noqa: E402
 from clusterctl.ops.roll.ground import Rolling  # noqa: E402
 from clusterctl.ops.upgrade.upgrade import upgrade_service  # noqa: E402
 from clusterctl.resources import Flavor, Image, Port, Server  # noqa: E402
@@ -97,7 +100,9 @@ def main(lab_name: str, spec: str, artifacts: str) -> int:
     of = cluster(Path(spec))
     host_key = " ".join(Path(f"{lab.host_key}.pub").read_text().split()[:2])
     cloud = cast(Cloud, HostsCloud(of, host_key))
-    rolling = Rolling(of.spec, cloud, Progress(Printed()), "roll.py", timeout_s=180, warn=print)
+    # The hosts have one operator: nobody else could hold a lock
+    run = Run(of.spec, cloud, Command("upgrade", spec, ("all",)), Guard("upgrade"), Progress(Printed()), warn=print)
+    rolling = Rolling(run, timeout_s=180)
     try:
         journal = upgrade_service(
             rolling, "all", (), artifacts=Path(artifacts), previous=None, to=None, batch="50%", max_failures=0

@@ -148,7 +148,7 @@ def test_a_builder_deleted_by_somebody_is_made_anew_by_repair(cluster: Cluster, 
     told = run("repair", cluster.file, "--json")
     assert told.returncode == 3
     assert [finding["remedy"] for finding in as_json(told)["findings"]] == ["make"]
-    report = labkit.clusterctl("repair", cluster.file, "--yes")
+    report = labkit.clusterctl("repair", cluster.file, "--apply")
     assert report["healthy"]
     assert len(cluster.agents()) == 3
     task(cluster, elsewhere_than=first["host"])
@@ -164,7 +164,7 @@ def test_a_master_shut_off_is_started_by_repair(cluster: Cluster, cloud: Any) ->
     eventually(
         "another master leads", lambda: cluster.status()["leaders"]["mesos_master"], lambda x: x not in (None, leader)
     )
-    report = labkit.clusterctl("repair", cluster.file, "--yes")
+    report = labkit.clusterctl("repair", cluster.file, "--apply")
     assert [line.split(":")[0] for line in report["done"]] == [leader]
     assert report["healthy"]
     assert cluster.agents() == agents
@@ -248,7 +248,7 @@ def test_the_control_nodes_grow_to_five_and_shrink_to_three(cluster: Cluster, cl
 
 def test_status_is_watched(cluster: Cluster) -> None:
     child = subprocess.Popen(
-        [labkit.PROGRAM, "status", cluster.file, "1", "--watch", "--json"],
+        [labkit.PROGRAM, "status", cluster.file, "--watch", "--interval", "1", "--json"],
         stdout=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
         text=True,

@@ -140,7 +140,7 @@ def starts(cluster: Cluster) -> dict[str, str]:
 
 def test_nothing_is_touched_by_what_must_fail(cluster: Cluster, old: Path, new: Path, tmp_path: Path) -> None:
     before = starts(cluster)
-    upgrade = ("upgrade", "mesos", cluster.file, "--artifacts")
+    upgrade = ("upgrade", cluster.file, "mesos", "--artifacts")
 
     done = run(*upgrade, new, "--to", "1.12.0-1")
     assert (done.returncode, "--to: found 1.12.0-1" in done.stderr) == (2, True), done.stderr
@@ -193,12 +193,12 @@ def test_upgrade_under_load(cluster: Cluster, old: Path, new: Path, task: dict[s
     seconds = {}
     with watched(cluster) as seen:
         for name, arguments in {
-            "upgrade zookeeper": ("upgrade", "zookeeper", cluster.file),
-            "restart zookeeper": ("restart", "zookeeper", cluster.file),
+            "upgrade zookeeper": ("upgrade", cluster.file, "zookeeper"),
+            "restart zookeeper": ("restart", cluster.file, "zookeeper"),
             "upgrade mesos": (
-                ("upgrade", "mesos", cluster.file, "--artifacts", new, "--previous", old, "--to", "1.11.0-2")
+                ("upgrade", cluster.file, "mesos", "--artifacts", new, "--previous", old, "--to", "1.11.0-2")
             ),
-            "upgrade marathon": ("upgrade", "marathon", cluster.file, "--artifacts", new),
+            "upgrade marathon": ("upgrade", cluster.file, "marathon", "--artifacts", new),
         }.items():
             start = time.monotonic()
             reports[name] = labkit.clusterctl(*arguments, "--timeout", str(TIMEOUT_S))
@@ -243,7 +243,7 @@ def test_upgrade_under_load(cluster: Cluster, old: Path, new: Path, task: dict[s
     packed = subprocess.run(["tar", "-tzf", backup / "zookeeper.tar.gz"], check=True, capture_output=True, text=True)
     assert "version-2/log." in packed.stdout
 
-    again = labkit.clusterctl("upgrade", "all", cluster.file, "--artifacts", new)
+    again = labkit.clusterctl("upgrade", cluster.file, "all", "--artifacts", new)
     assert (again["done"], len(again["skipped"])) == ([], 10 + BUILDERS)
 
 
@@ -271,7 +271,7 @@ def test_a_node_killed_in_the_middle_stops_the_roll(cluster: Cluster, task: dict
     second = [name for name in CONTROL if name != leader][1]
     connection = openstack.connect(cloud="lab")
     (server,) = [each for each in connection.compute.servers() if each.name == second]
-    command = [labkit.PROGRAM, "restart", "zookeeper", cluster.file, "--timeout", "60", "--json"]
+    command = [labkit.PROGRAM, "restart", cluster.file, "zookeeper", "--timeout", "60", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as roll:
         assert roll.stderr is not None
         said = []
@@ -286,11 +286,11 @@ def test_a_node_killed_in_the_middle_stops_the_roll(cluster: Cluster, task: dict
     assert [each["node"] for each in report["failed"]] == [second]
     assert report["failed"][0]["state"].startswith("NOT in service"), report["failed"]
     assert [name for _, name in report["left"]] == [leader]
-    assert report["continue"] == f"clusterctl restart zookeeper {cluster.file} --timeout 60 --only {second},{leader}"
+    assert report["continue"] == f"clusterctl restart {cluster.file} zookeeper --timeout 60 --only {second},{leader}"
     assert cluster.on(leader, "systemctl show --property=ActiveEnterTimestampMonotonic zookeeper") in before[leader]
     assert running_task(cluster)["id"] == task["id"], "the cluster serves with two members"
 
-    repaired = labkit.clusterctl("repair", cluster.file, "--yes")
+    repaired = labkit.clusterctl("repair", cluster.file, "--apply")
     assert ([line.split(":")[0] for line in repaired["done"]], repaired["healthy"]) == ([second], True)
     words = report["continue"].split()[1:]
     done = subprocess.run([labkit.PROGRAM, *words, "--json"], stdout=subprocess.PIPE, text=True, check=True)

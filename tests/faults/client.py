@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from clusterctl.cli import app
@@ -23,8 +24,10 @@ from clusterctl.health.judge import server_check
 from clusterctl.ops.grow.operation import Operation
 from clusterctl.ops.grow.scale import scale
 from clusterctl.ops.grow.scale_checks import Options
+from clusterctl.ops.kit.command import Command
 from clusterctl.ops.kit.lock import Guard
 from clusterctl.ops.kit.progress import Progress
+from clusterctl.ops.kit.run import Run
 from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.ops.observe.verify import VerifyReport
 from clusterctl.ops.roll.drain import Drains
@@ -76,15 +79,13 @@ def _scale(file: Path, words: Sequence[str]) -> None:
         )
         return VerifyReport(checks=())
 
+    command = Command("scale", str(file), tuple(words))
+    run = Run(spec, cloud, command, Guard("scale"), Progress(PlainReporter()))
+    vars(run)["access"] = SimpleNamespace(prober=Nodes())  # the lab's containers run no services
     operation = Operation(
-        spec=spec,
-        cloud=cloud,
-        prober=Nodes(),
-        progress=Progress(PlainReporter()),
-        wait_healthy=healthy,
+        run,
+        healthy,
         drains=lambda servers: Drains(SimulatedMasters(servers, gone)),
-        guard=Guard("scale", str(file)),
-        go_on=" ".join(["clusterctl scale", str(file), *words]),
         build_timeout_s=TIMEOUT_S,
     )
     scale(operation, parse_counts(words, spec), NoNodes(), lambda _told: None, Options())

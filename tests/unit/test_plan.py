@@ -75,7 +75,7 @@ def test_a_failed_build_is_discarded_and_made_again_but_a_broken_server_is_kept(
     broken = replace(failed, launched=True)
     plan = make_plan(demo_spec(), replace(there, servers=(broken, *there.servers[1:])))
     assert plan.empty
-    assert plan.problems == ("demo-control-1: is ERROR; run `clusterctl repair`",)
+    assert plan.problems == ("demo-control-1: is ERROR; run `clusterctl repair FILE`",)
 
 
 def test_surplus_and_duplicates_are_named_and_never_deleted() -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from clusterctl.ansible.inventory import Inventory
-from clusterctl.ansible.playbook import PlaybookResult, run_playbook
+from clusterctl.ansible.playbook import PlaybookResult, ansible_program, inventory_script, run_playbook
 from clusterctl.ops.kit.progress import Progress
 
 
@@ -42,7 +44,6 @@ def configure(
     check: bool = False,
     diff: bool = False,
     limit: str | None = None,
-    file: str = "FILE",
 ) -> ConfigureReport:
     """Runs site.yml over the inventory.
 
@@ -66,7 +67,7 @@ def configure(
             config=data / "ansible.cfg",
             arguments=arguments,
             on_line=note,
-            hint=f"Nodes that did not fail are done. Correct the cause; `clusterctl configure {file}` does the rest.",
+            hint="Nodes that did not fail are done. Correct the cause; `clusterctl configure FILE` does the rest.",
         )
     return ConfigureReport(result, check, tuple(pending_restarts(result)), progress.seconds["configure"])
 
@@ -76,3 +77,16 @@ def pending_restarts(result: PlaybookResult) -> Iterator[tuple[str, str]]:
     for host, _task, message in result.notes:
         if match := re.match(r"restart pending: ([^(]+)", message):
             yield from ((host, unit.strip()) for unit in match[1].split(","))
+
+
+@contextmanager
+def ansible_command(words: Sequence[str], hosts: Inventory) -> Iterator[list[str]]:
+    """A command line of Ansible's with this inventory, which is a file as long as the body runs.
+
+    Args:
+        words: arguments of ``ansible-playbook`` if one of them names a playbook (``.yml``), else of ``ansible``.
+    """
+    is_playbook = any(word.endswith((".yml", ".yaml")) for word in words if not word.startswith("-"))
+    program = ansible_program("ansible-playbook" if is_playbook else "ansible")
+    with TemporaryDirectory(prefix="clusterctl-") as work:
+        yield [program, "-i", str(inventory_script(Path(work), hosts)), *words]

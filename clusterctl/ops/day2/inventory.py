@@ -33,7 +33,7 @@ def cluster_inventory(
     observed, flavors = _look(spec, cloud)
     if not observed.servers:
         raise ClusterctlError(
-            f"cluster {spec.cluster} has no server in cloud {spec.cloud}", hint="`clusterctl create` makes it."
+            f"cluster {spec.cluster} has no server in cloud {spec.cloud}", hint="`clusterctl create FILE` makes it."
         )
     for server, reason in _unreachable(observed.servers, access):
         if tell is None and access.host_keys.pinned(server.id):
@@ -64,7 +64,7 @@ def build_inventory(spec: ClusterSpec, observed: Observed, flavors: Iterable[Fla
     if missing:
         raise ClusterctlError(
             f"cluster {spec.cluster} is not complete: no port for {', '.join(missing)}",
-            hint="`clusterctl create` completes it.",
+            hint="`clusterctl create FILE` completes it.",
         )
     unknown = sorted({server.group for server in observed.servers} - set(spec.groups))
     if unknown:
@@ -124,6 +124,9 @@ def _unreachable(servers: Sequence[Server], access: Access) -> Iterator[tuple[Se
     for server in servers:
         if server.status != "ACTIVE":
             fault = f" ({server.fault})" if server.fault else ""
-            yield server, NodeError(f"its server is {server.status}{fault}", hint="`clusterctl repair` mends it.")
+            yield (
+                server,
+                NodeError(f"its server is {server.status}{fault}", hint="`clusterctl repair FILE --apply` repairs it."),
+            )
         elif server.id in why:
             yield server, why[server.id]

@@ -31,7 +31,7 @@ class Victim:
 
 def victims(op: Operation, servers: Sequence[Server]) -> list[Victim]:
     """What is known of the agents on these servers. Raises MasterError."""
-    drains = op.drains(op.cloud.servers(op.spec.cluster))
+    drains = op.drains(op.run.cloud.servers(op.run.spec.cluster))
     by_address = drains.agents()
     agents = [by_address.get(server.address or "") for server in servers]
     ids = [agent.id for agent in agents if agent]
@@ -68,7 +68,7 @@ def remove(op: Operation, leaving: Sequence[Victim], *, deadline_s: float, force
         DrainError: not drained in time; nothing was deleted.
         ClusterctlError: from the master or the cloud.
     """
-    drains = op.drains(op.cloud.servers(op.spec.cluster))
+    drains = op.drains(op.run.cloud.servers(op.run.spec.cluster))
     ids = [each.agent.id for each in leaving if each.agent]
     # An agent without a connection to its master can't be drained: it would have to say that its tasks are over
     reachable = [each.agent.id for each in leaving if each.agent and (each.agent.active or each.agent.drain)]
@@ -79,8 +79,8 @@ def remove(op: Operation, leaving: Sequence[Victim], *, deadline_s: float, force
         drains.mark_gone(ids)
         return
     if reachable:
-        with op.progress.phase("drain"):
-            drains.drain(reachable, deadline_s=deadline_s, note=op.progress.note)
+        with op.run.progress.phase("drain"):
+            drains.drain(reachable, deadline_s=deadline_s, note=op.run.progress.note)
     drains.mark_gone(ids)
     op.delete(servers)
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from clusterctl.health.marathon import leading_marathon
 from clusterctl.ops.grow.operation import alive
 from clusterctl.ops.observe.look import Look
-from clusterctl.plan import failed_build, make_plan, volume_trouble
+from clusterctl.plan import failed_build, make_plan, shrink, volume_trouble
 from clusterctl.remote.masters import DRAINED, Agent
 from clusterctl.resources import Observed, Server, security_group_name, server_group_name
 from clusterctl.services import Service
@@ -108,8 +108,7 @@ def _server(spec: ClusterSpec, server: Server, look: Look) -> Iterator[Finding]:
     name = server.node or server.name
     wanted = {node.name for node in topology(spec).nodes}
     if server.group not in spec.groups or (server.node is not None and server.node not in wanted):
-        advice = "shrink the group with `clusterctl scale`, which drains it"
-        yield Finding(name, "is not in the file", Remedy.NONE, server.id, advice)
+        yield Finding(name, "is not in the file", Remedy.NONE, server.id, shrink(spec, server.group))
     elif server.task_state is not None or server.status in ("BUILD", "REBOOT", "HARD_REBOOT"):
         return
     elif server.status == "ERROR":

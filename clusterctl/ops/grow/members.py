@@ -152,5 +152,5 @@ class Members:
         return [node_name(self.base.cluster, self.group, ordinal) for ordinal in range(1, count + 1)]
 
     def _healthy(self, count: int) -> None:
-        with self.op.progress.phase("verify"):
+        with self.op.run.progress.phase("verify"):
             self.op.wait_healthy(self.at(count), True)

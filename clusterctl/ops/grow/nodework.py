@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clusterctl.cloud.base import Cloud
 from clusterctl.ops.day2.configure import pending_restarts
 from clusterctl.ops.day2.hosts import AnsibleHosts
 from clusterctl.ops.day2.inventory import cluster_inventory
 from clusterctl.ops.grow.members import Pending
-from clusterctl.ops.kit.access import Access
-from clusterctl.ops.kit.progress import Progress
+from clusterctl.ops.kit.run import Run
 from clusterctl.ops.observe.look import Cluster
 from clusterctl.ops.roll.order import batch_size
 from clusterctl.ops.roll.report import Journal
@@ -30,21 +28,17 @@ class RollingWork:
 
     Attributes:
         data: directory with ``playbooks/`` and ``ansible.cfg``.
-        go_on: the command that goes on after a failure.
     """
 
-    cloud: Cloud
-    access: Access
+    run: Run
     data: Path
-    progress: Progress
-    go_on: str
 
     def configure(self, spec: ClusterSpec, names: Sequence[str] | None, master_quorum: int | None) -> Pending:
         """See ``NodeWork``."""
         variables: dict[str, int | bool] = {"zookeeper_members_change": names is not None}
         if master_quorum is not None:
             variables["mesos_master_quorum"] = master_quorum
-        with self.progress.phase("configure"):
+        with self.run.progress.phase("configure"):
             result = self._hosts(spec).run("site", ["all"] if names is None else names, variables)
         service_of = {unit: service for service, unit in UNITS.items()}
         found: dict[Service, list[str]] = {}
@@ -54,15 +48,15 @@ class RollingWork:
 
     def roll(self, spec: ClusterSpec, service: Service, names: Sequence[str]) -> None:
         """See ``NodeWork``."""
-        cluster = Cluster(spec, self.cloud, self.access.prober, note=self.progress.note)
-        journal = Journal(spec.cluster, f"restart of {service}", lambda _left: self.go_on)
+        cluster = Cluster(spec, self.run.cloud, self.run.access.prober, note=self.run.progress.note)
+        journal = Journal(spec.cluster, f"restart of {service}", lambda _left: str(self.run.command))
         journal.plan(service, names)
-        roll = Roll(cluster, Restart(self._hosts(spec)), journal, self.progress)
+        roll = Roll(cluster, Restart(self._hosts(spec)), journal, self.run.progress)
         roll.run(service, names, batch=batch_size(AGENTS_AT_ONCE, len(names)), max_failures=0)
 
     def leader(self, spec: ClusterSpec, service: Service) -> str | None:
         """See ``NodeWork``."""
-        return Cluster(spec, self.cloud, self.access.prober).look().leader(service)
+        return Cluster(spec, self.run.cloud, self.run.access.prober).look().leader(service)
 
     def _hosts(self, spec: ClusterSpec) -> AnsibleHosts:
-        return AnsibleHosts(cluster_inventory(spec, self.cloud, self.access), self.data, self.progress)
+        return AnsibleHosts(cluster_inventory(spec, self.run.cloud, self.run.access), self.data, self.run.progress)

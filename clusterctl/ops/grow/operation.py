@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 
-from clusterctl.cloud.base import Cloud
-from clusterctl.errors import ClusterctlError, UnhealthyError
-from clusterctl.ops.kit.lock import Guard
+from clusterctl.errors import ClusterctlError
 from clusterctl.ops.kit.parallel import for_each
-from clusterctl.ops.kit.progress import Progress
-from clusterctl.ops.kit.waiting import Waiter
+from clusterctl.ops.kit.run import Run
 from clusterctl.ops.lifecycle.apply import apply_plan
 from clusterctl.ops.lifecycle.builds import BUILD_TIMEOUT_S, Builds
 from clusterctl.ops.lifecycle.preflight import image_for, look_up, own_cidrs, preflight
 from clusterctl.ops.lifecycle.removal import DELETABLE, delete_servers
 from clusterctl.ops.observe.look import Cluster, Look
-from clusterctl.ops.observe.verify import WaitHealthy
-from clusterctl.ops.roll.drain import Drains
+from clusterctl.ops.observe.verify import WaitHealthy, healthy_within
+from clusterctl.ops.roll.drain import Drains, open_drains
 from clusterctl.plan import failed_build, make_plan
-from clusterctl.remote.prober import Prober
 from clusterctl.resources import Observed, Server
 from clusterctl.spec.model import ClusterSpec
 
@@ -30,24 +25,17 @@ Confirm = Callable[[Sequence[str]], None]
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation at work on the cluster of ``spec``, which is the file's.
+    """A change of a running cluster.
 
     Attributes:
         wait_healthy: as of ``create``.
         drains: the drains of a cluster with these servers.
-        go_on: the command that goes on after a failure.
         image: for new servers, instead of the file's, whatever is in it.
     """
 
-    spec: ClusterSpec
-    cloud: Cloud
-    prober: Prober
-    progress: Progress
+    run: Run
     wait_healthy: WaitHealthy
     drains: Callable[[Sequence[Server]], Drains]
-    guard: Guard
-    go_on: str
-    waiter: Waiter = field(default_factory=Waiter)
     build_timeout_s: float = BUILD_TIMEOUT_S
     image: str | None = None
 
@@ -57,17 +45,17 @@ class Operation:
         Raises:
             ClusterctlError: it has no server.
         """
-        observed = self.cloud.observe(self.spec.cluster)
+        observed = self.run.cloud.observe(self.run.spec.cluster)
         if not observed.servers:
             raise ClusterctlError(
-                f"cluster {self.spec.cluster} has no server in cloud {self.spec.cloud}",
-                hint="`clusterctl create` makes it.",
+                f"cluster {self.run.spec.cluster} has no server in cloud {self.run.spec.cloud}",
+                hint="`clusterctl create FILE` makes it.",
             )
         return observed
 
     def look(self, spec: ClusterSpec) -> Look:
         """Asks the control nodes once."""
-        return Cluster(spec, self.cloud, self.prober, self.waiter).look()
+        return Cluster(spec, self.run.cloud, self.run.access.prober, self.run.waiter).look()
 
     def can_make(self, groups: Collection[str]) -> None:
         """Checks that new servers of these groups could be made: before anything is taken away for them.
@@ -77,9 +65,12 @@ class Operation:
             ClusterctlError: there is no image for them (``preflight.image_for``).
         """
         if groups:
-            lookup, servers = look_up(self.spec, self.cloud, self.image), self.cloud.servers(self.spec.cluster)
+            lookup, servers = (
+                look_up(self.run.spec, self.run.cloud, self.image),
+                self.run.cloud.servers(self.run.spec.cluster),
+            )
             for group in groups:
-                image_for(self.spec, lookup, group, servers)
+                image_for(self.run.spec, lookup, group, servers)
 
     def make(
         self,
@@ -101,56 +92,69 @@ class Operation:
         def mine(server: Server) -> bool:
             return everything or (server.node in nodes if server.node else server.group in groups)
 
-        with self.progress.phase("plan"):
+        with self.run.progress.phase("plan"):
             observed = self.observe()
-            plan = make_plan(spec, observed, own_cidrs(spec, self.cloud) if everything else ())
+            plan = make_plan(spec, observed, own_cidrs(spec, self.run.cloud) if everything else ())
             if not everything:
                 plan = plan.limited(nodes=nodes, groups=groups)
             building = any(mine(server) and server.status == "BUILD" for server in observed.servers)
-            lookup = look_up(spec, self.cloud, self.image) if plan.makes_nodes or building else None
-            preflight(spec, plan, lookup, observed, self.cloud)
+            lookup = look_up(spec, self.run.cloud, self.image) if plan.makes_nodes or building else None
+            preflight(spec, plan, lookup, observed, self.run.cloud)
         if not plan.empty or building:
-            batches = apply_plan(spec, plan, lookup, observed, self.cloud, self.progress, waiter=self.waiter)
+            batches = apply_plan(
+                spec, plan, lookup, observed, self.run.cloud, self.run.progress, waiter=self.run.waiter
+            )
             if lookup is not None:
                 builds = Builds(
-                    spec, lookup, self.cloud, self.progress, self.waiter, mine, timeout_s=self.build_timeout_s
+                    spec,
+                    lookup,
+                    self.run.cloud,
+                    self.run.progress,
+                    self.run.waiter,
+                    mine,
+                    timeout_s=self.build_timeout_s,
                 )
                 builds.finish(batches)
         return plan.new_servers
 
     def delete(self, servers: Sequence[Server]) -> None:
         """Deletes servers and waits until they are surely gone."""
-        with self.progress.phase("delete servers"):
+        with self.run.progress.phase("delete servers"):
             ids = [server.id for server in servers]
-            delete_servers(self.spec.cluster, ids, self.cloud, self.progress, self.waiter)
+            delete_servers(self.run.spec.cluster, ids, self.run.cloud, self.run.progress, self.run.waiter)
 
     def release_identity(self, nodes: Collection[str], *, with_volumes: bool) -> None:
         """Deletes the ports of named nodes that have no server any more, and their volumes if asked."""
-        observed = self.cloud.observe(self.spec.cluster)
+        observed = self.run.cloud.observe(self.run.spec.cluster)
         present = {server.node for server in observed.servers}
         gone = set(nodes) - present
-        for_each(self.cloud.delete_port, (port.id for port in observed.ports if port.name in gone))
+        for_each(self.run.cloud.delete_port, (port.id for port in observed.ports if port.name in gone))
         volumes = [volume for volume in observed.volumes if volume.name in gone] if with_volumes else []
         if volumes:
             ids = {volume.id for volume in volumes}
-            self.waiter.until(
-                lambda: all(v.status in DELETABLE for v in self.cloud.volumes(self.spec.cluster) if v.id in ids),
+            self.run.waiter.until(
+                lambda: all(
+                    v.status in DELETABLE for v in self.run.cloud.volumes(self.run.spec.cluster) if v.id in ids
+                ),
                 what=f"the volumes of {', '.join(sorted(gone))} to be detached",
                 timeout_s=120,
             )
-            for_each(self.cloud.delete_volume, sorted(ids))
+            for_each(self.run.cloud.delete_volume, sorted(ids))
 
-    @contextmanager
-    def going_on(self) -> Iterator[None]:
-        """Errors of the body say how to go on; an unhealthy cluster is a failed operation (exit code 1)."""
-        try:
-            yield
-        except ClusterctlError as error:
-            hint = f"{error.hint} " if error.hint else ""
-            error.hint = f"{hint}What was made stays; `{self.go_on}` goes on from here."
-            if isinstance(error, UnhealthyError):
-                error.exit_code = 1
-            raise
+
+def open_operation(run: Run, *, timeout_s: float, image: str | None = None) -> Operation:
+    """On the real cluster; connects to nothing yet.
+
+    Args:
+        timeout_s: for builds, and for the cluster to be healthy again.
+    """
+    return Operation(
+        run,
+        wait_healthy=healthy_within(run, timeout_s),
+        drains=lambda servers: open_drains(run.spec, servers, run.access),
+        build_timeout_s=timeout_s,
+        image=image,
+    )
 
 
 def alive(observed: Observed) -> list[Server]:

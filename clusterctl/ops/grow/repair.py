@@ -1,4 +1,4 @@
-"""``repair``: finds what is wrong with a cluster's resources, and mends what needs no person's judgement."""
+"""``repair``: finds what is wrong with a cluster's resources, and fixes what needs no person's judgement."""
 
 from __future__ import annotations
 
@@ -40,49 +40,51 @@ class RepairReport:
         return {**vars(self), "findings": [finding.to_json() for finding in self.findings]}
 
 
-def repair(op: Operation, *, mend: bool) -> RepairReport:
-    """Diagnoses, and with ``mend`` does what is needed.
+def repair(op: Operation, *, apply: bool) -> RepairReport:
+    """Diagnoses, and with ``apply`` does what is needed.
 
     Raises:
         LockedError: another command is at work on the cluster.
         ClusterctlError: a step failed, or a majority would be lost; the same command goes on.
     """
-    with op.progress.phase("diagnose"):
-        report = RepairReport(op.spec.cluster, _diagnose(op))
+    with op.run.progress.phase("diagnose"):
+        report = RepairReport(op.run.spec.cluster, _diagnose(op))
     if not any(finding.remedy is not Remedy.NONE for finding in report.findings):
-        if mend:
-            op.guard.clear(op.spec.cluster, op.cloud)
-    elif mend:
-        with op.going_on(), op.guard.hold(op.spec.cluster, op.cloud):
+        if apply:
+            op.run.guard.clear(op.run.spec.cluster, op.run.cloud)
+    elif apply:
+        with op.run.going_on(), op.run.guard.hold(op.run.spec.cluster, op.run.cloud):
             # as things are now that nobody else changes them
             report.findings = _diagnose(op)
-            _Mending(op, report).run()
-            with op.progress.phase("verify"):
-                op.wait_healthy(op.spec, True)
+            _Repairing(op, report).run()
+            with op.run.progress.phase("verify"):
+                op.wait_healthy(op.run.spec, True)
             ours = any(finding.remedy is Remedy.DELETE_RULE for finding in report.findings)
             if ours and (late := _plan(op).late_rules):
                 # no agent serves there any more; Neutron cuts connections when rules go: asked again
-                for_each(op.cloud.delete_rule, [stored.id for stored in late])
-                with op.progress.phase("verify"):
-                    op.wait_healthy(op.spec, True)
+                for_each(op.run.cloud.delete_rule, [stored.id for stored in late])
+                with op.run.progress.phase("verify"):
+                    op.wait_healthy(op.run.spec, True)
         report.healthy = True
     report.left = [finding.line for finding in report.findings if finding.remedy is Remedy.NONE]
     report.healthy = report.healthy or not report.findings
-    report.seconds = dict(op.progress.seconds)
-    calls = op.cloud.calls
+    report.seconds = dict(op.run.progress.seconds)
+    calls = op.run.cloud.calls
     report.api_calls = {"read": calls.read, "write": calls.write, "by_kind": dict(calls.by_kind)}
     return report
 
 
 def _diagnose(op: Operation) -> list[Finding]:
     observed = op.observe()
-    found = diagnose(op.spec, observed, op.look(op.spec), _registered(op, observed), own_cidrs(op.spec, op.cloud))
-    others = differences(op.spec, observed, op.cloud)
+    found = diagnose(
+        op.run.spec, observed, op.look(op.run.spec), _registered(op, observed), own_cidrs(op.run.spec, op.run.cloud)
+    )
+    others = differences(op.run.spec, observed, op.run.cloud)
     return [*found, *(Finding(each.subject, each.found, Remedy.NONE, advice=each.cure) for each in others)]
 
 
 def _plan(op: Operation) -> Plan:
-    return make_plan(op.spec, op.observe(), own_cidrs(op.spec, op.cloud))
+    return make_plan(op.run.spec, op.observe(), own_cidrs(op.run.spec, op.run.cloud))
 
 
 def _registered(op: Operation, observed: Observed) -> dict[str, Agent] | None:
@@ -94,19 +96,19 @@ def _registered(op: Operation, observed: Observed) -> dict[str, Agent] | None:
 
 
 @dataclass(frozen=True)
-class _Mending:
+class _Repairing:
     op: Operation
     report: RepairReport
 
     def run(self) -> None:
-        op, cloud = self.op, self.op.cloud
+        op, cloud = self.op, self.op.run.cloud
         if started := self._ids(Remedy.START):
-            with op.progress.phase("start servers"):
+            with op.run.progress.phase("start servers"):
                 for_each(cloud.start_server, started)
         doomed = set(self._ids(Remedy.DELETE_SERVER))
         if doomed:
             op.delete([server for server in op.observe().servers if server.id in doomed])
-        with op.progress.phase("delete what is left over"):
+        with op.run.progress.phase("delete what is left over"):
             for_each(cloud.delete_port, self._ids(Remedy.DELETE_PORT))
             for_each(cloud.delete_server_group, self._ids(Remedy.DELETE_SERVER_GROUP))
             self._delete_security_groups()
@@ -114,7 +116,7 @@ class _Mending:
                 early = _plan(op).early_rules
                 for_each(cloud.delete_rule, [stored.id for stored in early])
         self._renew()
-        drains = op.drains(cloud.servers(op.spec.cluster))
+        drains = op.drains(cloud.servers(op.run.spec.cluster))
         drains.mark_gone(self._ids(Remedy.MARK_GONE))
         drains.reactivate(self._ids(Remedy.REACTIVATE))
 
@@ -130,7 +132,7 @@ class _Mending:
     def _delete_security_groups(self) -> None:
         for finding in self._of(Remedy.DELETE_SECURITY_GROUP):
             try:
-                self.op.cloud.delete_security_group(finding.id)
+                self.op.run.cloud.delete_security_group(finding.id)
             except CloudError as error:
                 if error.status != 409:
                     raise
@@ -147,9 +149,9 @@ class _Mending:
         if broken or missing:
             observed = op.observe()
             groups = {server.group for server in observed.servers if (server.node or server.name) in broken}
-            op.can_make(groups.union(make_plan(op.spec, observed).groups_of_new_servers))
+            op.can_make(groups.union(make_plan(op.run.spec, observed).groups_of_new_servers))
         self.report.done += [f.line for f in (*self._of(Remedy.REPLACE), *self._of(Remedy.MAKE))]
-        for node in topology(op.spec).nodes:
+        for node in topology(op.run.spec).nodes:
             if Service.MESOS_AGENT not in node.services and node.name in broken | missing:
                 self._member(node.name, node.group, broken=node.name in broken)
         observed = op.observe()
@@ -161,18 +163,18 @@ class _Mending:
         if old:
             ids = [each.agent.id for each in victims(op, old) if each.agent]
             op.delete(old)
-            op.drains(op.cloud.servers(op.spec.cluster)).mark_gone(ids)
-        op.make(op.spec, everything=True)
+            op.drains(op.run.cloud.servers(op.run.spec.cluster)).mark_gone(ids)
+        op.make(op.run.spec, everything=True)
 
     def _member(self, name: str, group: str, *, broken: bool) -> None:
         op = self.op
-        with op.progress.phase(f"renew {name}"):
+        with op.run.progress.phase(f"renew {name}"):
             self._wait(name)
             if broken:
                 op.delete([server for server in op.observe().servers if server.node == name])
-            op.make(op.spec, nodes=[name], groups=[group])
-            op.waiter.until(
-                lambda: node_serves(op.look(op.spec), name), what=f"{name} to serve", timeout_s=JOIN_S, every_s=5.0
+            op.make(op.run.spec, nodes=[name], groups=[group])
+            op.run.waiter.until(
+                lambda: node_serves(op.look(op.run.spec), name), what=f"{name} to serve", timeout_s=JOIN_S, every_s=5.0
             )
 
     def _wait(self, name: str) -> None:
@@ -184,18 +186,18 @@ class _Mending:
         op, reasons = self.op, [""]
 
         def borne() -> bool:
-            reasons[0] = loss(op.look(op.spec), name) or ""
+            reasons[0] = loss(op.look(op.run.spec), name) or ""
             if reasons[0]:
-                op.progress.note(reasons[0])
+                op.run.progress.note(reasons[0])
             return not reasons[0]
 
         patience = JOIN_S if self._of(Remedy.START) else 0.0
         try:
-            op.waiter.until(borne, what="a majority", timeout_s=patience, every_s=5.0)
+            op.run.waiter.until(borne, what="a majority", timeout_s=patience, every_s=5.0)
         except ClusterctlError as error:
             if not reasons[0]:
                 raise
             raise ClusterctlError(
                 f"{name} can't be renewed now. {reasons[0]}",
-                hint="Of a cluster that was never whole, `clusterctl create` makes the missing members.",
+                hint="Of a cluster that was never whole, `clusterctl create FILE` makes the missing members.",
             ) from error

@@ -68,26 +68,26 @@ def replace(op: Operation, name: str, confirm: Confirm, *, deadline_s: float, fo
         LockedError: another command is at work on the cluster.
         ClusterctlError: a majority would be lost, or a step failed; the same command goes on.
     """
-    with op.progress.phase("look"):
-        subject = find(op.spec, op.observe(), name, force=force)
-        is_agent = Service.MESOS_AGENT in op.spec.groups[subject.group].services
+    with op.run.progress.phase("look"):
+        subject = find(op.run.spec, op.observe(), name, force=force)
+        is_agent = Service.MESOS_AGENT in op.run.spec.groups[subject.group].services
         going = victims(op, subject.old) if is_agent and subject.old else []
         if not is_agent:
             _bear(op, subject)
         op.can_make([subject.group])
     if subject.old:
         confirm([each.line for each in going] or _lines(subject))
-    report = ReplaceReport(op.spec.cluster, name)
-    with op.going_on(), op.guard.hold(op.spec.cluster, op.cloud):
-        subject = find(op.spec, op.observe(), name, force=force)
+    report = ReplaceReport(op.run.spec.cluster, name)
+    with op.run.going_on(), op.run.guard.hold(op.run.spec.cluster, op.run.cloud):
+        subject = find(op.run.spec, op.observe(), name, force=force)
         _take_away(op, subject, going, deadline_s=deadline_s, force=force)
         report.deleted, report.moved = len(subject.old), moved(going)
-        report.created = op.make(op.spec, nodes=[subject.node] if subject.node else [], groups=[subject.group])
-        with op.progress.phase("verify"):
-            op.wait_healthy(op.spec, True)
+        report.created = op.make(op.run.spec, nodes=[subject.node] if subject.node else [], groups=[subject.group])
+        with op.run.progress.phase("verify"):
+            op.wait_healthy(op.run.spec, True)
     report.healthy = True
-    report.seconds = dict(op.progress.seconds)
-    calls = op.cloud.calls
+    report.seconds = dict(op.run.progress.seconds)
+    calls = op.run.cloud.calls
     report.api_calls = {"read": calls.read, "write": calls.write, "by_kind": dict(calls.by_kind)}
     return report
 
@@ -125,17 +125,18 @@ def _lines(subject: Subject) -> list[str]:
 
 
 def _bear(op: Operation, subject: Subject) -> None:
-    if reason := loss(op.look(op.spec), subject.name):
+    if reason := loss(op.look(op.run.spec), subject.name):
         raise ClusterctlError(
             f"{subject.name} can't be replaced now; nothing was touched. {reason}",
-            hint="`clusterctl status` shows the others; `clusterctl repair` starts those that are shut off.",
+            hint="`clusterctl status FILE` shows the others; `clusterctl repair FILE --apply` starts those that are "
+            "shut off.",
         )
 
 
 def _take_away(op: Operation, subject: Subject, going: Sequence[Victim], *, deadline_s: float, force: bool) -> None:
     if not subject.old:
         return
-    if Service.MESOS_AGENT in op.spec.groups[subject.group].services:
+    if Service.MESOS_AGENT in op.run.spec.groups[subject.group].services:
         there = {server.id for server in subject.old}
         remove(op, [each for each in going if each.server.id in there], deadline_s=deadline_s, force=force)
     else:

@@ -68,11 +68,11 @@ def scale(op: Operation, counts: Counts, work: NodeWork, confirm: Confirm, optio
         LockedError: another command is at work on the cluster.
         ClusterctlError: a step failed; the same command goes on.
     """
-    wanted = checked(op.spec, counts)
-    with op.progress.phase("look"):
+    wanted = checked(op.run.spec, counts)
+    with op.run.progress.phase("look"):
         observed = op.observe()
         found = changes(observed, wanted, counts)
-        refuse(op.spec, wanted, observed, found, options)
+        refuse(op.run.spec, wanted, observed, found, options)
         going = leaving(op, wanted, observed, found, options)
         # of other groups new nodes are made before anything else is touched
         op.can_make([c.group for c in found if c.target > c.have and is_ensemble(wanted, c.group)])
@@ -82,21 +82,21 @@ def scale(op: Operation, counts: Counts, work: NodeWork, confirm: Confirm, optio
         confirm(lines)
     report = ScaleReport(wanted.cluster, found)
     control = [change for change in found if not is_agents(wanted, change.group)]
-    with op.going_on(), ExitStack() as stack:
+    with op.run.going_on(), ExitStack() as stack:
         # An ensemble of the right size may still have nodes that a killed run didn't restart
         if lines or control or surplus(observed, wanted, counts, with_volumes=options.with_volumes):
-            stack.enter_context(op.guard.hold(op.spec.cluster, op.cloud))
+            stack.enter_context(op.run.guard.hold(op.run.spec.cluster, op.run.cloud))
             if changes(op.observe(), wanted, counts) != found:
                 raise ClusterctlError(f"cluster {wanted.cluster} was changed by another command meanwhile")
         else:
-            op.guard.clear(op.spec.cluster, op.cloud)
+            op.run.guard.clear(op.run.spec.cluster, op.run.cloud)
         for change in control:
             _control(op, wanted, change, work, options, report)
         if not control:
             _agents(op, wanted, going, options, report)
     report.healthy = True
-    report.seconds = dict(op.progress.seconds)
-    calls = op.cloud.calls
+    report.seconds = dict(op.run.progress.seconds)
+    calls = op.run.cloud.calls
     report.api_calls = {"read": calls.read, "write": calls.write, "by_kind": dict(calls.by_kind)}
     return report
 
@@ -111,7 +111,7 @@ def _agents(op: Operation, wanted: ClusterSpec, going: Sequence[Victim], options
         report.removed = [each.server.name for each in going]
         report.moved = moved(going)
     _release_surplus(op, wanted, [change.group for change in report.changes], options)
-    with op.progress.phase("verify"):
+    with op.run.progress.phase("verify"):
         op.wait_healthy(wanted, bool(growing or going))
 
 
@@ -128,7 +128,7 @@ def _control(
     _release_surplus(op, wanted, [change.group], options)
     if ensemble:
         members.settle(change.target)
-    with op.progress.phase("verify"):
+    with op.run.progress.phase("verify"):
         op.wait_healthy(wanted, True)
 
 

@@ -70,7 +70,9 @@ def _have(observed: Observed, spec: ClusterSpec, group: str) -> int:
     if sorted(present) != sorted(names):
         missing = sorted(set(names) - set(present))
         what = f"{', '.join(missing)} has no server" if missing else "a node has more than one server"
-        raise ClusterctlError(f"group {group} is not whole: {what}", hint="`clusterctl repair` mends it first.")
+        raise ClusterctlError(
+            f"group {group} is not whole: {what}", hint="`clusterctl repair FILE --apply` fixes it first."
+        )
     return len(present)
 
 
@@ -102,9 +104,9 @@ def refuse(
     named = {change.group for change in found}
     for group in wanted.groups:
         if group not in named and (have := _have(observed, file, group)) != (count := file.groups[group].count):
-            hint = f"`clusterctl scale` it as well, or set its count to {have} in the file."
+            hint = f"Set its count to {have} in the file, or bring it there: `clusterctl scale FILE {group}={count}`."
             if have < count:
-                hint = "`clusterctl create` completes it."
+                hint = "`clusterctl create FILE` completes it."
             raise ClusterctlError(f"group {group} has {have} nodes, and the file says {count}", hint=hint)
 
 
@@ -158,7 +160,8 @@ def _last(spec: ClusterSpec, change: Change, servers: Sequence[Server], names: C
     if mine and mine != set(last):
         raise InputError(
             f"--remove: found {', '.join(sorted(mine))}; allowed: {', '.join(last)}. Nodes of group {change.group} "
-            "have volumes and names of their own: the highest ordinals go, and `clusterctl replace` renews a single one"
+            "have volumes and names of their own: the highest ordinals go, and "
+            f"`clusterctl replace FILE {last[0]}` renews a single one"
         )
     return [server for server in servers if server.node in last]
 

@@ -107,7 +107,7 @@ class Tier:
         """Active agents by address, as the leading Mesos master knows them. Raises ClusterctlError where none leads."""
         leader = leading_master(self.expect, self.prober.probe(self.expect.control))
         if leader is None:
-            raise ClusterctlError("no Mesos master leads", hint="`clusterctl verify` shows what the masters lack.")
+            raise ClusterctlError("no Mesos master leads", hint="`clusterctl verify FILE` shows what the masters lack.")
         return {agent.hostname: agent for agent in leader[1].agents or () if agent.active}
 
     def request(self, **words: Any) -> dict[str, Any]:
@@ -190,6 +190,6 @@ def open_tier(
     if not tier.nodes:
         raise ClusterctlError(
             f"cluster {spec.cluster} has no server in group {spec.masters_group!r}, which hosts Jenkins masters",
-            hint="`clusterctl create` makes it.",
+            hint="`clusterctl create FILE` makes it.",
         )
     return tier

@@ -97,7 +97,7 @@ def place(survey: Survey, spaces: Mapping[str, Room], names: Sequence[str]) -> d
         told = "\n".join(f"{host.node}: {host.error}" for host in survey.silent)
         raise ClusterctlError(
             f"a slot can't be given to a new master as long as not every home is known:\n{told}",
-            hint="`clusterctl repair` mends nodes.",
+            hint="`clusterctl repair FILE --apply` repairs nodes.",
         )
     free = free_slots(survey.slots, jenkins.max_masters)
     left = dict(spaces)
@@ -114,12 +114,14 @@ def place(survey: Survey, spaces: Mapping[str, Room], names: Sequence[str]) -> d
         raise ClusterctlError(
             f"{len(names)} new masters, and {len(free)} slots are free of jenkins.max_masters = {jenkins.max_masters}; "
             "nothing was made",
-            hint="Raise jenkins.max_masters; a home that was kept has a slot, too (`clusterctl jenkins list`).",
+            hint="Raise jenkins.max_masters; a home that was kept has a slot, too (`clusterctl jenkins list FILE`).",
         )
+    group = survey.spec.masters_group or ""
     raise ClusterctlError(
         f"{len(names)} new masters, and there is room for {len(found)}; nothing was made:\n"
         + "\n".join(told_room(room, jenkins) for room in spaces.values()),
-        hint=f"Add nodes: `clusterctl scale FILE {survey.spec.masters_group}=N`. Or hibernate masters that are idle.",
+        hint=f"Add nodes: `clusterctl scale FILE {group}={survey.spec.groups[group].count + 1}`. "
+        "Or hibernate masters that are idle.",
     )
 
 

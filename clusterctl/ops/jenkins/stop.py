@@ -61,7 +61,11 @@ def wake(tier: Tier, names: Sequence[str], manner: Manner) -> Outcome:
         out.skipped = {each.name: f"it is {each.state}" for each in masters if each.app and each.app.instances}
         out.fail({each.name: "; ".join(each.problems) for each in masters if each.problems})
         out.fail(
-            {each.name: "it has no app; `clusterctl jenkins create` starts it" for each in masters if not each.app}
+            {
+                each.name: f"it has no app; `clusterctl jenkins create FILE {each.name}` starts it"
+                for each in masters
+                if not each.app
+            }
         )
         todo = [each for each in masters if each.name not in out.skipped and each.name not in out.failed]
         _fit(tier, survey, todo)
@@ -191,6 +195,6 @@ def _fit(tier: Tier, survey: Survey, masters: Sequence[Master]) -> None:
             raise ClusterctlError(
                 f"{master.name} does not fit on its node any more; nothing was started:\n"
                 + told_room(room, tier.spec.jenkins),
-                hint="Hibernate others there, or move it: `clusterctl jenkins move`.",
+                hint="Hibernate others there.",
             )
         spaces[master.node.name] = room.less(tier.spec.jenkins, home=False)

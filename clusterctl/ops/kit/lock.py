@@ -18,7 +18,7 @@ import os
 import re
 import secrets
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -125,15 +125,13 @@ class Guard:
 
     Args:
         command: what is done, for those who are told of it: ``scale``.
-        file: the cluster file, for the commands named in messages.
-        unlock: the command that breaks a lock, if it is not `clusterctl unlock`.
+        unlock: the command that breaks a lock.
         steal: takes the lock from whoever has it.
         note: told of a lock that was taken over.
     """
 
     command: str
-    file: str = "FILE"
-    unlock: str = ""
+    unlock: str = "clusterctl unlock FILE"
     steal: bool = False
     note: Callable[[str], None] = lambda _text: None
     process: Callable[[str], Holder] = this_process
@@ -176,8 +174,7 @@ class Guard:
                 holder = min(others, key=lambda lock: (lock.created, lock.id))
                 raise LockedError(
                     f"another command is at work on cluster {cluster}: {described(holder, self.now())}",
-                    hint="Wait until it is done. If it is gone for good: "
-                    f"`{self.unlock or f'clusterctl unlock {self.file}'}`.",
+                    hint=f"Wait until it is done. If it is gone for good: `{self.unlock}`.",
                 )
             self.waiter.sleep(1.0)
 
@@ -189,6 +186,20 @@ class Guard:
         why = "its process is dead" if dead else "by word"
         self.note(f"took over the lock of {described(lock, self.now())}: {why}")
         return True
+
+
+def break_locks(cluster: str, cloud: Cloud, consent: Callable[[Sequence[str]], None]) -> list[str]:
+    """Removes all locks of a cluster, whoever holds them; describes those that were there.
+
+    Args:
+        consent: is shown them, and returns only if they may go.
+    """
+    locks = cloud.locks(cluster)
+    told = [described(lock, datetime.now(UTC)) for lock in locks]
+    consent(told)
+    for lock in locks:
+        cloud.delete_lock(lock.id)
+    return told
 
 
 def described(lock: Lock, now: datetime) -> str:

@@ -4,16 +4,15 @@ that nothing is to be done.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from clusterctl.cloud.base import Cloud
-from clusterctl.errors import ClusterctlError, UnhealthyError
-from clusterctl.ops.kit.lock import Guard
+from clusterctl.ops.kit.command import Command
 from clusterctl.ops.kit.parallel import for_each
-from clusterctl.ops.kit.progress import Progress
-from clusterctl.ops.kit.waiting import Waiter
+from clusterctl.ops.kit.run import Run
 from clusterctl.ops.lifecycle.apply import apply_plan
 from clusterctl.ops.lifecycle.builds import BUILD_TIMEOUT_S, Builds
 from clusterctl.ops.lifecycle.differences import differences
@@ -76,23 +75,16 @@ def plan_cluster(spec: ClusterSpec, cloud: Cloud, image: str | None = None) -> t
 
 
 def create(
-    spec: ClusterSpec,
-    cloud: Cloud,
+    run: Run,
     *,
-    progress: Progress,
     wait_healthy: WaitHealthy | None,
-    waiter: Waiter | None = None,
-    guard: Guard | None = None,
-    file: str = "FILE",
     build_timeout_s: float = BUILD_TIMEOUT_S,
     image: str | None = None,
 ) -> CreateReport:
-    """Brings the cluster of ``spec`` up, or finishes it; does nothing to one that is whole.
+    """Brings the cluster up, or finishes it; does nothing to one that is whole, and locks it only if it writes.
 
     Args:
         wait_healthy: None to end when the servers are ACTIVE: nothing is known of their boot and of the services then.
-        guard: locks the cluster, but only if there is something to write.
-        file: path of the cluster file, for the commands named in messages.
         image: for new servers, instead of the file's, whatever is in it.
 
     Raises:
@@ -100,41 +92,39 @@ def create(
         LockedError: another command is at work on it.
         ClusterctlError: a step failed; nothing is rolled back, and the message says what exists and how to go on.
     """
+    spec, cloud, progress = run.spec, run.cloud, run.progress
     with progress.phase("plan"):
         lookup, observed, plan = plan_cluster(spec, cloud, image)
     with progress.phase("preflight"):
         preflight(spec, plan, lookup, observed, cloud)
-    guard = guard or Guard("create", file)
     with ExitStack() as stack:
         # of a run that was killed: a build that fails is made again
         building = _building(observed)
         if plan.empty and not building:
-            guard.clear(spec.cluster, cloud)
+            run.guard.clear(spec.cluster, cloud)
         else:
-            stack.enter_context(guard.hold(spec.cluster, cloud))
+            stack.enter_context(run.guard.hold(spec.cluster, cloud))
             with progress.phase("plan"):
                 # what another command did until now
                 observed = cloud.observe(spec.cluster)
                 plan = replace(make_plan(spec, observed, own_cidrs(spec, cloud)), problems=plan.problems)
                 lookup = lookup or (look_up(spec, cloud, image) if plan.makes_nodes or building else None)
+        stack.enter_context(run.going_on(undo=run.command.other("destroy"), instead=_repair_of(run.command)))
         rebuilt: tuple[str, ...] = ()
-        try:
-            if not plan.empty or building:
-                batches = apply_plan(spec, plan, lookup, observed, cloud, progress, waiter=waiter)
-                if lookup is not None:
-                    builds = Builds(spec, lookup, cloud, progress, waiter or Waiter(), timeout_s=build_timeout_s)
-                    rebuilt = builds.finish(batches)
-            report = None
-            if wait_healthy is not None:
+        if not plan.empty or building:
+            batches = apply_plan(spec, plan, lookup, observed, cloud, progress, waiter=run.waiter)
+            if lookup is not None:
+                builds = Builds(spec, lookup, cloud, progress, run.waiter, timeout_s=build_timeout_s)
+                rebuilt = builds.finish(batches)
+        report = None
+        if wait_healthy is not None:
+            with progress.phase("verify"):
+                report = wait_healthy(spec, not plan.empty or building)
+            if plan.late_rules:
+                # No agent serves there any more. Neutron cuts connections when rules go: asked again
+                for_each(cloud.delete_rule, [stored.id for stored in plan.late_rules])
                 with progress.phase("verify"):
-                    report = wait_healthy(spec, not plan.empty or building)
-                if plan.late_rules:
-                    # No agent serves there any more. Neutron cuts connections when rules go: asked again
-                    for_each(cloud.delete_rule, [stored.id for stored in plan.late_rules])
-                    with progress.phase("verify"):
-                        report = wait_healthy(spec, True)
-        except ClusterctlError as error:
-            raise _with_remains(error, spec, cloud, file) from error
+                    report = wait_healthy(spec, True)
     return CreateReport(
         cluster=spec.cluster,
         nodes=topology(spec).size,
@@ -151,20 +141,11 @@ def _building(observed: Observed) -> bool:
     return any(server.status == "BUILD" for server in observed.servers)
 
 
-def _with_remains(error: ClusterctlError, spec: ClusterSpec, cloud: Cloud, file: str) -> ClusterctlError:
-    """The same error, saying what exists now and which command goes on."""
-    broken = False
-    try:
-        observed = cloud.observe(spec.cluster)
+def _repair_of(command: Command) -> Callable[[Observed], Command | None]:
+    """``create`` leaves a server alone that once ran: then ``repair`` goes on."""
+
+    def instead(observed: Observed) -> Command | None:
         broken = any(server.status == "ERROR" and not failed_build(server) for server in observed.servers)
-        counts = observed.counts
-        left = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in counts.items())
-    except ClusterctlError as second:
-        left = f"unknown ({second.message})"
-    hint = f"{error.hint} " if error.hint else ""
-    # `create` leaves a server alone that once ran
-    go_on = f"clusterctl repair {file} --yes" if broken else f"clusterctl create {file}"
-    error.hint = f"{hint}Existing now: {left}. `{go_on}` goes on from here; `clusterctl destroy {file}` takes it away."
-    if isinstance(error, UnhealthyError):
-        error.exit_code = 1  # the operation 'create' failed; 3 is the answer of 'verify'
-    return error
+        return command.other("repair", apply=True) if broken else None
+
+    return instead

@@ -7,9 +7,9 @@ from typing import Any
 
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError
-from clusterctl.ops.kit.lock import Guard
 from clusterctl.ops.kit.parallel import for_each
 from clusterctl.ops.kit.progress import Progress
+from clusterctl.ops.kit.run import Run
 from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.ops.lifecycle.removal import DELETABLE, delete_servers
 from clusterctl.resources import Observed
@@ -28,31 +28,23 @@ class DestroyReport:
         return {"deleted": self.deleted, "left": self.left, "kept_volumes": list(self.kept_volumes)}
 
 
-def destroy(
-    cluster: str,
-    cloud: Cloud,
-    *,
-    progress: Progress,
-    with_volumes: bool = False,
-    waiter: Waiter | None = None,
-    guard: Guard | None = None,
-    timeout_s: float = 600,
-) -> DestroyReport:
+def destroy(run: Run, *, with_volumes: bool = False, timeout_s: float = 600) -> DestroyReport:
     """Deletes servers, then ports, volumes (only ``with_volumes``), server and security groups; at last the lock.
 
     Raises:
         LockedError: another command is at work on the cluster.
-        ClusterctlError: ports of others are in its security group, nothing was deleted; or something was not deleted,
-            running it again goes on.
+        ClusterctlError: ports of others are in its security group, nothing was deleted; or something was not deleted:
+            the message says what exists and how to go on.
     """
-    with progress.phase("observe"):
+    cluster, cloud = run.spec.cluster, run.cloud
+    with run.progress.phase("observe"):
         observed, locks = _own(cloud.observe(cluster)), cloud.locks(cluster)
         _nobody_else(observed, cloud)
     wanted = [count for kind, count in observed.counts.items() if kind != "volumes" or with_volumes]
     if not any(wanted) and not locks:
         return _report(observed, observed, 0, 0)
-    with (guard or Guard("destroy")).hold(cluster, cloud):
-        before, after = remove(cluster, cloud, progress, waiter or Waiter(), with_volumes, timeout_s)
+    with run.guard.hold(cluster, cloud), run.going_on():
+        before, after = remove(cluster, cloud, run.progress, run.waiter, with_volumes, timeout_s)
     return _report(before, after, len(locks), len(cloud.locks(cluster)))
 
 

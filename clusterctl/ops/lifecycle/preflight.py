@@ -134,7 +134,7 @@ def image_for(spec: ClusterSpec, lookup: Lookup, group: str, servers: Sequence[S
         raise ClusterctlError(
             f"group {group}: new nodes need an image with {needed}, as the others run it; {has}",
             hint="`clusterctl image build` with the artifacts file of the last upgrade makes one. `--image NAME` takes "
-            "an image whatever is in it; `clusterctl upgrade` then brings its nodes to the others' versions.",
+            "an image whatever is in it; `clusterctl upgrade FILE all` then brings its nodes to the others' versions.",
         )
     return found
 

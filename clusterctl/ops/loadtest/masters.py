@@ -132,7 +132,7 @@ class MasterMap:
                     if asyncio.get_running_loop().time() > end:
                         raise ClusterctlError(
                             "no leading Mesos master:\n" + "\n".join(said),
-                            hint="`clusterctl verify` shows what the masters lack.",
+                            hint="`clusterctl verify FILE` shows what the masters lack.",
                         )
                     await asyncio.sleep(_LOOK_EVERY_S)
             if not self.leaders or self.leaders[-1] != self._leader.address:

@@ -13,7 +13,7 @@ from clusterctl.load.plan import Plan
 from clusterctl.load.result import Result
 from clusterctl.ops.kit.access import open_access
 from clusterctl.ops.kit.progress import Progress
-from clusterctl.ops.loadtest.clean import LeftError, clean, left, other_work
+from clusterctl.ops.loadtest.clean import clean, left, other_work
 from clusterctl.ops.loadtest.driver import run_frameworks
 from clusterctl.ops.loadtest.masters import Endpoint, MasterMap, Registered
 from clusterctl.ops.loadtest.tunnels import tunnels
@@ -37,34 +37,30 @@ def masters_of(spec: ClusterSpec, cloud: Cloud) -> Iterator[list[Endpoint]]:
 
 
 def load_test(
-    cluster: str, endpoints: Sequence[Endpoint], plan: Plan, progress: Progress, *, file: str, beside_others: bool
+    cluster: str, endpoints: Sequence[Endpoint], plan: Plan, progress: Progress, *, beside_others: bool
 ) -> Result:
     """Runs simulated frameworks on the masters.
 
     Args:
-        file: the cluster file, for hints.
         beside_others: run although others use the cluster.
 
     Raises:
         ClusterctlError: others use the cluster, or see ``run_frameworks``.
     """
     if not beside_others:
-        asyncio.run(_refuse_to_disturb(endpoints, file))
-    try:
-        with progress.phase("load test"):
-            return run_frameworks(plan, MasterMap(endpoints), cluster, progress.note)
-    except LeftError as error:
-        raise LeftError(error.message, hint=f"`clusterctl loadtest clean {file}` removes them.") from error
+        asyncio.run(_refuse_to_disturb(endpoints))
+    with progress.phase("load test"):
+        return run_frameworks(plan, MasterMap(endpoints), cluster, progress.note)
 
 
-async def _refuse_to_disturb(endpoints: Sequence[Endpoint], file: str) -> None:
+async def _refuse_to_disturb(endpoints: Sequence[Endpoint]) -> None:
     async with MasterMap(endpoints) as masters:
         found = other_work(await masters.frameworks())
     if found:
         more = [f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
         raise ClusterctlError(
             "the cluster is in use:\n" + "\n".join([*found[:_SHOWN], *more]),
-            hint=f"A load test takes offers from them: --yes runs it all the same. `clusterctl loadtest clean {file}` "
+            hint="A load test takes offers from them: --yes runs it all the same. `clusterctl loadtest clean FILE` "
             "removes what a killed test left.",
         )
 

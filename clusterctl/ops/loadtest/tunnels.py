@@ -74,7 +74,7 @@ def tunnels(access: Access, nodes: Sequence[Node], port: int) -> Iterator[list[E
         if not endpoints:
             raise ClusterctlError(
                 "no tunnel to a Mesos master:\n" + "\n".join(failures or ["no master has a running server"]),
-                hint="`clusterctl verify` shows which nodes answer.",
+                hint="`clusterctl verify FILE` shows which nodes answer.",
             )
         yield endpoints
     finally:

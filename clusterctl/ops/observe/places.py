@@ -37,5 +37,5 @@ def page(spec: ClusterSpec, cloud: Cloud, prober: Prober, what: str) -> Place:
     facts = prober.probe(expect.control)
     leader = leader_of(service, expect, facts)
     if leader is None:
-        raise ClusterctlError(f"no {what} leads", hint="`clusterctl verify` shows what it lacks.")
+        raise ClusterctlError(f"no {what} leads", hint="`clusterctl verify FILE` shows what it lacks.")
     return Place(next(node for node in expect.control if node.name == leader), PORTS[service])

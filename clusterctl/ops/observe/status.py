@@ -1,12 +1,15 @@
-"""``status``: what every node is and does, from one server list and one probe of the control nodes."""
+"""``status``: what every node is and does, from one server list and one probe of the control nodes; once, or again and
+again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from clusterctl.cloud.base import Cloud
+from clusterctl.errors import ClusterctlError
 from clusterctl.health.expect import Expected, Node, expected
 from clusterctl.health.facts import AgentFacts, NodeFacts, Unknown
 from clusterctl.health.jenkins import awake
@@ -14,6 +17,7 @@ from clusterctl.health.judge import BOOTED, boot_text, node_ready
 from clusterctl.health.leaders import leader_of
 from clusterctl.health.marathon import leading_marathon
 from clusterctl.health.mesos import leading_master
+from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.releases import of_server
 from clusterctl.remote.prober import Prober
 from clusterctl.resources import KEY_IMAGE, Server
@@ -143,6 +147,27 @@ def collect_status(spec: ClusterSpec, cloud: Cloud, prober: Prober) -> StatusRep
     servers = cloud.servers(spec.cluster)
     expect = expected(spec, servers, ())
     return make_status(spec, servers, expect, prober.probe(expect.control))
+
+
+def watch(
+    collect: Callable[[], StatusReport], *, every_s: float, waiter: Waiter | None = None
+) -> Iterator[StatusReport | ClusterctlError]:
+    """Looks for ever, ``every_s`` after the end of the look before.
+
+    Yields:
+        The report; or why there is none: whoever watches a cluster in trouble wants to see it come back.
+
+    Raises:
+        ClusterctlError: of the first look, which is most likely a mistake that waiting doesn't fix.
+    """
+    waiter = waiter or Waiter()
+    yield collect()
+    while True:
+        waiter.sleep(every_s)
+        try:
+            yield collect()
+        except ClusterctlError as error:
+            yield error
 
 
 def make_status(

@@ -14,16 +14,20 @@ from clusterctl.health.facts import NodeFacts
 from clusterctl.health.judge import boot_text, judge, node_ready, server_check
 from clusterctl.health.mesos import AGENT_CHECKS, agent_checks, leading_master
 from clusterctl.ops.kit.access import Access
+from clusterctl.ops.kit.run import Run
 from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.ops.observe.bootwatch import BootWatch, indented
 from clusterctl.remote.prober import NO_KEY, Prober
 from clusterctl.resources import Flavor, Server
+from clusterctl.services import UNITS
 from clusterctl.spec.model import ClusterSpec
 from clusterctl.ssh.config import KEY_VARIABLE
 from clusterctl.ssh.console import console_tail
 from clusterctl.ssh.reach import open_ports
+from clusterctl.topology import topology
 
 TICK_S = 2.5
+_SETTLE_S = 120  # for a cluster that nothing was added to
 ASKED_AGENTS = 8  # as many as one detail names (health.check)
 
 
@@ -50,6 +54,16 @@ class VerifyReport:
 
 # Waits until the cluster serves, or raises. Given the spec; ``fresh`` tells that servers were just made.
 WaitHealthy = Callable[[ClusterSpec, bool], VerifyReport]
+
+
+def healthy_within(run: Run, timeout_s: float) -> WaitHealthy:
+    """Waits for a cluster of ``run``: up to ``timeout_s`` if servers were just made, else two minutes at most."""
+
+    def wait(spec: ClusterSpec, fresh: bool) -> VerifyReport:
+        deadline_s = timeout_s if fresh else min(timeout_s, _SETTLE_S)
+        return wait_healthy(spec, run.cloud, run.access, deadline_s=deadline_s, note=run.progress.note)
+
+    return wait
 
 
 def verify(
@@ -87,7 +101,7 @@ def _fail_on_nothing_reached(
         f"none of the {len(expect.control)} control nodes could be asked, so whether cluster {spec.cluster} is "
         f"healthy is unknown: {'; '.join(sorted(reasons))}",
         hint=f"If you are not let in, load the cluster's private key into your ssh agent, or set {KEY_VARIABLE} to its "
-        "path; else look at the way to the nodes (`clusterctl ssh`).",
+        f"path; else look at the way to the nodes: `clusterctl ssh FILE {expect.control[0].name}`.",
     )
 
 
@@ -131,10 +145,11 @@ def wait_healthy(
             break
         waiter.rest(began, TICK_S)
     report = wait.with_silent_agents()
+    units = " ".join(f"-u {unit}" for unit in UNITS.values())
     raise UnhealthyError(
         f"cluster {spec.cluster} is not healthy after {deadline_s:g} s:\n"
         + indented("\n".join(f"{check.name}: {check.detail}" for check in report.failed)),
-        hint="`clusterctl ssh` shows a node's logs: journalctl -u zookeeper, mesos-master, mesos-agent or marathon.",
+        hint=f"A node's logs: `clusterctl ssh FILE {topology(spec).nodes[0].name} -- journalctl -b {units}`.",
     )
 
 
@@ -238,5 +253,5 @@ def _fail_on_error(servers: Iterable[Server]) -> None:
         if server.status == "ERROR":
             raise NodeError(
                 f"server {server.node or server.name} is in ERROR: {server.fault or 'Nova gives no reason'}",
-                hint="`clusterctl repair` shows what it needs.",
+                hint="`clusterctl repair FILE` shows what it needs.",
             )

@@ -101,7 +101,7 @@ def _change(node: Node, offer: AgentOffer, agent: AgentFacts | None, why_not: st
     """Args: why_not: the reason to refuse that is known already."""
     if agent is None:
         why_not = why_not or (
-            "not registered at the leading master; `clusterctl configure` starts its agent if that is stopped"
+            "not registered at the leading master; `clusterctl configure FILE` starts its agent if that is stopped"
         )
         return AgentChange(node.name, Kind.REFUSED, (why_not,))
     broken = (*_lost_attributes(agent, offer), *_lost_resources(agent, offer))

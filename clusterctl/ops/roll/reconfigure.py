@@ -11,10 +11,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from clusterctl.ansible.playbook import PlaybookError
-from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError, InputError
 from clusterctl.ops.day2.hosts import Hosts, why
-from clusterctl.ops.kit.access import open_access
+from clusterctl.ops.kit.run import Run
 from clusterctl.ops.observe.look import Cluster, Look
 from clusterctl.ops.roll import gates
 from clusterctl.ops.roll.changes import AgentChange, Kind, agent_changes, other_flavors
@@ -27,7 +26,6 @@ from clusterctl.ops.roll.restart import Restart, set_unit
 from clusterctl.ops.roll.steps import Roll
 from clusterctl.remote.masters import DRAINED
 from clusterctl.services import Service
-from clusterctl.spec.model import ClusterSpec
 
 _AGENT = Service.MESOS_AGENT
 
@@ -168,7 +166,7 @@ def reconfigure_agents(
     size = batch_size(batch, len(look.expect.agents))
     consented(changes, rolling.drainer, allow_drain=allow_drain)
     of_kind = {kind: [change.node for change in changes if change.kind is kind] for kind in Kind}
-    journal = Journal(rolling.spec.cluster, "reconfigure of agents", lambda _: rolling.line)
+    journal = Journal(rolling.run.spec.cluster, "reconfigure of agents", lambda _: str(rolling.run.command))
     journal.facts["agents"] = [change.to_json() for change in changes]
     journal.skipped += [(Service.MESOS_AGENT, name) for name in of_kind[Kind.UNCHANGED]]
     journal.plan(Service.MESOS_AGENT, of_kind[Kind.ADDITIVE] + of_kind[Kind.NEW_IDENTITY])
@@ -181,24 +179,24 @@ def reconfigure_agents(
     return rolling.end(roll, Service.MESOS_AGENT)
 
 
-def plan_agents(spec: ClusterSpec, cloud: Cloud) -> list[AgentChange]:
+def plan_agents(run: Run) -> list[AgentChange]:
     """What the cluster file means for each agent; nothing is touched. Raises CloudError."""
-    cluster = Cluster(spec, cloud, open_access(spec, cloud).prober)
+    cluster = Cluster(run.spec, run.cloud, run.access.prober)
     return classified(cluster.look(), cluster)
 
 
-def no_new_identity(spec: ClusterSpec, cloud: Cloud, file: str) -> None:
+def no_new_identity(run: Run) -> None:
     """Checks, before files are written to agents, that none of them would refuse to start with them.
 
-    Where no master leads, agents can't be asked about, and nothing is refused: it may be just that that is mended.
+    Where no master leads, agents can't be asked about, and nothing is refused: it may be just that that is repaired.
 
     Raises:
         InputError: agents need a new identity.
     """
-    lines = [change.line for change in plan_agents(spec, cloud) if change.kind is Kind.NEW_IDENTITY]
+    lines = [change.line for change in plan_agents(run) if change.kind is Kind.NEW_IDENTITY]
     if lines:
         raise InputError(
             "these agents would refuse to start with their new files; nothing was written:\n"
             + "\n".join(f"  {line}" for line in lines),
-            hint=f"`clusterctl reconfigure {file} --allow-drain` drains them first.",
+            hint=f"`{run.command.other('reconfigure', allow_drain=True)}` drains them first.",
         )

@@ -82,7 +82,7 @@ class Journal:
         lines = [f"{self.what} of cluster {self.cluster} stopped: {why}"]
         lines += [f"  failed: {each.service} on {each.node}: {each.state}" for each in self.failed]
         lines += [f"  done: {_words(self.done)}", f"  left: {_words(self.left)}"]
-        hint = "`clusterctl verify` shows all checks."
+        hint = "`clusterctl verify FILE` shows all checks."
         if self.unfinished:
             hint = f"Mend the cause, then `{self.go_on(self.unfinished)}` does what is left."
         return RollError("\n".join(lines), self, hint=hint)

@@ -53,7 +53,9 @@ def restart_service(rolling: Rolling, service: str, only: Sequence[str], *, batc
     targets = chosen(look.expect, ROLLS[service], only)
     size = batch_size(batch, len(look.expect.agents))
     journal = Journal(
-        rolling.spec.cluster, f"restart of {service}", lambda names: f"{rolling.line} --only {','.join(names)}"
+        rolling.run.spec.cluster,
+        f"restart of {service}",
+        lambda names: str(rolling.run.command.having(only=",".join(names))),
     )
     roll = rolling.roll(Restart(rolling.hosts), journal)
     for each, names in targets.items():

@@ -92,8 +92,8 @@ class Roll:
                 raise self.journal.stopped(f"the cluster is not healthy:\n{problems}") from error
             raise UnhealthyError(
                 f"cluster {self.journal.cluster} is not healthy; nothing was touched:\n{problems}",
-                hint="Mend that first: a roll takes one more node away from it. Where agents are not as the file wants "
-                "them, `clusterctl plan --agents` tells what that takes.",
+                hint="Fix that first: a roll takes one more node away from it. Where agents are not as the file wants "
+                "them, `clusterctl plan FILE --agents` tells what that takes.",
             ) from error
 
     def members(self, service: Service, names: Sequence[str]) -> None:

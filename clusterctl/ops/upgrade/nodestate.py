@@ -136,7 +136,7 @@ def wrong_step(node: str, state: NodeState, wanted: Wanted) -> str | None:
     """Why the version that a node has can't become the wanted one."""
     found = state.version(wanted.component)
     if not found:
-        return f"{node}: has no {wanted.component} that `clusterctl image build` or `upgrade` installed"
+        return f"{node}: has no {wanted.component} that `clusterctl image build` or an upgrade installed"
     why = forbidden(wanted.component, found, wanted.version)
     return f"{node}: {wanted.component}: {why}" if why else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 
 from clusterctl import paths, releases
 from clusterctl.errors import InputError
@@ -49,7 +50,7 @@ def upgrade_service(
     if service == "all" and to is not None:
         raise InputError("--to: one version can't be that of all services; the artifacts file names them")
     cache = paths.cache_root() / "artifacts"
-    with rolling.progress.phase("artifacts"):
+    with rolling.run.progress.phase("artifacts"):
         names = [COMPONENTS[each] for each in ROLLS[service]]
         named, base = _artifacts(artifacts)
         wanted = wanted_artifacts(names, named, base, cache, to)
@@ -59,23 +60,23 @@ def upgrade_service(
     size = batch_size(batch, len(look.expect.agents))
     if Service.MARATHON in targets:  # its order is one over all instances
         targets |= chosen(look.expect, (Service.MARATHON,), ())
-    with rolling.progress.phase("look at nodes"):
+    with rolling.run.progress.phase("look at nodes"):
         states, wanted = look_at_nodes(rolling.hosts, targets, wanted, to)
     left = unfinished(targets, states, wanted)
     if only and (outside := sorted(set(left.get(Service.MARATHON, ())) - set(only))):
         raise InputError(f"--only: leaves out {', '.join(outside)}; Marathons are upgraded together, in one order")
-    journal = Journal(rolling.spec.cluster, f"upgrade of {service}", lambda _: rolling.line)
+    journal = Journal(rolling.run.spec.cluster, f"upgrade of {service}", lambda _: str(rolling.run.command))
     journal.facts["versions"] = {name: each.version for name, each in wanted.items()}
     journal.skipped += [(each, name) for each, all_ in targets.items() for name in all_ if name not in left[each]]
     for each, todo in left.items():
         journal.plan(each, todo)
-    ledger = Ledger(rolling.cloud, rolling.spec.cluster)
+    ledger = Ledger(rolling.run.cloud, rolling.run.spec.cluster)
     ledger.enter({name: state.releases for name, state in states.items()})  # a killed run may have come no further
     _tell_image(rolling, journal, wanted, artifacts)
     find = kept_artifact(cache, older, older_base)
     _tell_no_way_back(rolling, left, states, find)
     if any(left.values()):
-        with rolling.progress.phase("artifacts to nodes"):
+        with rolling.run.progress.phase("artifacts to nodes"):
             stage(rolling.hosts, left, wanted)
     work = Upgrade(rolling.hosts, ledger, wanted, states, find)
     roll = rolling.roll(work, journal)
@@ -102,8 +103,8 @@ def _tell_image(rolling: Rolling, journal: Journal, wanted: Mapping[str, Wanted]
     """
     new = {name: release for name, each in wanted.items() if (release := each.release)}
     if new:
-        spec, images = rolling.spec, named_images(rolling.cloud, rolling.spec.image)
-        servers = releases.after_upgrade(rolling.cloud.servers(spec.cluster), new)
+        spec, images = rolling.run.spec, named_images(rolling.run.cloud, rolling.run.spec.image)
+        servers = releases.after_upgrade(rolling.run.cloud.servers(spec.cluster), new)
         found = {
             group: releases.choose(images, releases.running(servers, each.services))
             for group, each in spec.groups.items()
@@ -114,9 +115,9 @@ def _tell_image(rolling: Rolling, journal: Journal, wanted: Mapping[str, Wanted]
         if without:
             text = (
                 f"no image {spec.image} has {' and '.join(map(str, new.values()))} beside what else runs: new nodes "
-                f"of {', '.join(without)} can't be made until `clusterctl image build {artifacts}`"
+                f"of {', '.join(without)} can't be made until `clusterctl image build {quote(str(artifacts))}`"
             )
-            rolling.warn(text)
+            rolling.run.warn(text)
             journal.advice.append(text)
         else:
             journal.advice.append(f"nodes added later get the same versions, from image {', '.join(names)}")
@@ -130,7 +131,7 @@ def _tell_no_way_back(rolling: Rolling, left: Targets, states: Mapping[str, Node
         for name in left.get(service, ()):
             record = states[name].records["mesos"]
             if find("mesos", record.sha256) is None:
-                rolling.warn(
+                rolling.run.warn(
                     f"no copy of mesos {record.version}, which runs now, is at hand: a node whose upgrade fails can't "
                     "get it back; --previous names an artifacts file that has it"
                 )

@@ -75,8 +75,8 @@ def test_a_killed_driver_and_clean(field: Field, tmp_path: Path) -> None:
     wait_for("the masters to notice", lambda: len(ours(field)) == 6 and not any(f["active"] for f in ours(field)))
     assert sleepers() >= 6, "the killed test has left nothing that clean could remove"
     with pytest.raises(ClusterctlError, match=r"the cluster is in use:\n.*another load test, left over") as refused:
-        load_test("test", field.endpoints, PLAN, Progress(), file="c.yml", beside_others=False)
-    assert "clusterctl loadtest clean c.yml" in str(refused.value.hint)
+        load_test("test", field.endpoints, PLAN, Progress(), beside_others=False)
+    assert "clusterctl loadtest clean FILE" in str(refused.value.hint)
 
     removed = clean_up(field.endpoints, even_at_work=False)
 
@@ -104,7 +104,7 @@ def test_it_refuses_to_disturb_others(field: Field) -> None:
     other = Framework(field)
     try:
         with pytest.raises(ClusterctlError, match="in use:\ntest: registered"):
-            load_test("test", field.endpoints, PLAN, Progress(), file="c.yml", beside_others=False)
+            load_test("test", field.endpoints, PLAN, Progress(), beside_others=False)
         assert ours(field) == []
         assert clean_up(field.endpoints, even_at_work=True) == []
         assert field.operator({"type": "GET_FRAMEWORKS"})["get_frameworks"]["frameworks"], "another's is not removed"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from clusterctl.cloud.faults import Fault
+from clusterctl.errors import CloudError
 from clusterctl.ops.observe.verify import VerifyReport
 from clusterctl.ops.roll.drain import Drains
 from clusterctl.spec.model import ClusterSpec
@@ -17,6 +20,7 @@ from tests.unit.cli.test_app import run
 from tests.unit.ops.operations import Running
 from tests.unit.specs import DEMO
 
+Words = tuple[str, ...]
 HOLDER = "clusterctl.lock=demo owner=bob@ops2 pid=7 command=scale"
 
 
@@ -31,9 +35,9 @@ class Program:
         file.write_text(DEMO)
         access = SimpleNamespace(prober=self.running.nodes)
         monkeypatch.setattr("clusterctl.cloud.open_cloud", lambda _name: self.running.cloud)
-        monkeypatch.setattr("clusterctl.ops.kit.access.open_access", lambda _spec, _cloud: access)
+        monkeypatch.setattr("clusterctl.ops.kit.run.open_access", lambda _spec, _cloud: access)
         monkeypatch.setattr("clusterctl.ops.observe.verify.wait_healthy", self._healthy)
-        monkeypatch.setattr("clusterctl.ops.roll.drain.open_drains", self._drains)
+        monkeypatch.setattr("clusterctl.ops.grow.operation.open_drains", self._drains)
 
     def _healthy(self, spec: ClusterSpec, _cloud: object, _access: object, **_: object) -> VerifyReport:
         return self.running.wait_healthy(spec, fresh=True)
@@ -137,6 +141,38 @@ def test_wrong_words_are_bad_input(program: Program, words: list[str], message: 
         assert (code, message in told) == (2, True)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("create",),
+        ("destroy", "--yes", "--volumes"),
+        ("scale", "builders=3", "--drain-timeout", "60"),
+        ("replace", "demo-control-2", "--yes"),
+        ("repair", "--apply"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_failed_operation_says_what_exists_and_goes_on_in_the_same_cloud(program: Program, words: Words) -> None:
+    verb, *more = words
+    if verb in ("create", "repair"):
+        program.running.vanish("demo-control-3")
+    failing = "DELETE /servers*" if verb == "destroy" else "POST /servers"
+    program.running.cloud.faults.append(Fault(CloudError("the cloud is closed"), kind=failing, times=None))
+    code, _, told = program(verb, *more, "--cloud", "other")
+    assert (code, "clusterctl: the cloud is closed" in told) == (1, True)
+    assert "Existing now: " in told
+    line = next(line for line in re.findall("`(.*?)`", told) if line.startswith(f"clusterctl {verb} "))
+    assert sorted(line.split()) == sorted(["clusterctl", verb, str(program.file), *more, "--cloud", "other"])
+    program.running.cloud.faults.clear()
+    assert program(verb, *line.split()[3:])[0] == 0, "pasted, it finishes"
+
+
+def test_a_report_names_commands_that_can_be_pasted(program: Program) -> None:
+    program.running.change("demo-control-2", status="PAUSED")
+    _, out, _ = program("plan", "--cloud", "other", "--json")
+    assert f"run `clusterctl repair --cloud other {program.file}`" in json.loads(out)["problems"][0]
+
+
 def test_replace(program: Program) -> None:
     code, out, _ = program("replace", "demo-control-2", "--yes")
     assert (code, out) == (0, "node demo-control-2: 1 servers deleted, 1 made; the cluster is healthy\n")
@@ -158,8 +194,8 @@ def test_repair_tells_and_mends(program: Program, hurt: Callable[[Running], None
     hurt(program.running)
     code, out, _ = program("repair")
     assert (code, out.startswith("demo-control-2: is ")) == (3, True)
-    assert (f"`clusterctl repair {program.file} --yes` does it" in out) == (with_yes == 0)
-    code, out, _ = program("repair", "--yes", "--json")
+    assert (f"`clusterctl repair {program.file} --apply` does it" in out) == (with_yes == 0)
+    code, out, _ = program("repair", "--apply", "--json")
     report = json.loads(out)
     assert (code, report["healthy"]) == (with_yes, with_yes == 0)
     assert (len(report["done"]), len(report["left"])) == ((1, 0) if with_yes == 0 else (0, 1))

@@ -28,7 +28,7 @@ class Program:
         file.write_text(FILE + "jenkins: {master: {cpus: 0.1, mem_mib: 320, heap_mib: 64}}\n")
         self.opened: list[Any] = []
         monkeypatch.setattr("clusterctl.cloud.open_cloud", lambda _name: self.world.cloud)
-        monkeypatch.setattr("clusterctl.ops.kit.access.open_access", lambda _spec, _cloud: None)
+        monkeypatch.setattr("clusterctl.ops.kit.run.open_access", lambda _spec, _cloud: None)
         monkeypatch.setattr("clusterctl.ops.jenkins.ground.open_tier", self._tier)
         monkeypatch.setattr("clusterctl.cli.tunnel.hold_open", lambda *a, **k: self.opened.append((a[1:], k)))
 
@@ -68,7 +68,7 @@ def test_create_says_how_to_go_on_and_still_prints_its_document(program: Program
     report = json.loads(out)
     assert [each["name"] for each in report["created"]] == ["alice"]
     assert list(report["failed"]) == ["bob"]
-    assert f"`clusterctl jenkins create {program.file} alice bob` goes on with these" in told
+    assert f"`clusterctl jenkins create {program.file} alice bob --timeout 10` goes on with these" in told
 
 
 def test_bad_names_are_bad_input(program: Program) -> None:
@@ -108,7 +108,7 @@ def test_a_cluster_without_a_tier(program: Program, monkeypatch: pytest.MonkeyPa
     monkeypatch.undo()
     program.file.write_text(DEMO)
     monkeypatch.setattr("clusterctl.cloud.open_cloud", lambda _name: program.world.cloud)
-    monkeypatch.setattr("clusterctl.ops.kit.access.open_access", lambda _spec, _cloud: None)
+    monkeypatch.setattr("clusterctl.ops.kit.run.open_access", lambda _spec, _cloud: None)
     code, _, told = program("list")
     assert (code, "cluster demo has no Jenkins tier" in told) == (1, True)
 

@@ -64,7 +64,7 @@ def test_run_asks_for_what_its_options_say(
     assert (group.count, group.builds, group.kind, group.decline_s, group.arrival) == (40, 2, "always", 5, "morning")
     assert plan.canary is not None
     assert (plan.canary.role, plan.canary.turns, plan.canary.every_s) == ("marathon", 4, 15)
-    assert more == {"file": str(file), "beside_others": True}
+    assert more == {"beside_others": True}
     assert from_json(kept.read_bytes(), "kept") == GOOD
     assert json.loads(capsys.readouterr().out)["ok"] is True
 

@@ -26,7 +26,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> MemoryCloud:
 
 
 def journal(rolling: Rolling) -> Journal:
-    made = Journal("demo", "restart of zookeeper", lambda names: f"{rolling.line} --only {','.join(names)}")
+    made = Journal("demo", "restart of zookeeper", lambda names: str(rolling.run.command.having(only=",".join(names))))
     made.plan(ZK, ["a", "b", "c"])
     made.finish(ZK, "a")
     return made
@@ -45,11 +45,11 @@ def test_a_roll_that_stops_prints_its_report_and_ends_with_1(
         raise made.stopped("zookeeper on b: boom")
 
     monkeypatch.setattr("clusterctl.ops.roll.restart.restart_service", stopping)
-    arguments = ("restart", "zookeeper", str(file), "--batch", "3", "--json")
+    arguments = ("restart", str(file), "zookeeper", "--cloud", "lab", "--batch", "3", "--json")
     assert run(*arguments, monkeypatch=monkeypatch) == 1
     told = capsys.readouterr()
     report = json.loads(told.out)
-    command = f"clusterctl restart zookeeper {file} --batch 3 --only b,c"
+    command = f"clusterctl restart {file} zookeeper --cloud lab --batch 3 --only b,c"
     assert report["continue"] == command
     assert report["failed"] == [{"service": "zookeeper", "node": "b", "reason": "boom", "state": "back in service"}]
     assert (report["done"], report["left"]) == ([["zookeeper", "a"]], [["zookeeper", "c"]])
@@ -64,8 +64,8 @@ def test_a_roll_that_ends_well_says_what_was_done(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def ending(rolling: Rolling, service: str, only: list[str], **options: Any) -> Journal:
-        assert (service, only) == ("zookeeper", ["a", "b"])
+    def ending(rolling: Rolling, service: str, only: tuple[str, ...], **options: Any) -> Journal:
+        assert (service, only) == ("zookeeper", ("a", "b"))
         assert options["to"] == "3.8.0-12"
         made = journal(rolling)
         made.finish(ZK, "b")
@@ -73,7 +73,7 @@ def test_a_roll_that_ends_well_says_what_was_done(
         return made
 
     monkeypatch.setattr("clusterctl.ops.upgrade.upgrade.upgrade_service", ending)
-    arguments = ("upgrade", "zookeeper", str(file), "--only", "a,b", "--to", "3.8.0-12")
+    arguments = ("upgrade", str(file), "zookeeper", "--only", "a,b", "--to", "3.8.0-12")
     assert run(*arguments, monkeypatch=monkeypatch) == 0
     assert capsys.readouterr().out.splitlines() == [
         "done: zookeeper on a",
@@ -88,8 +88,20 @@ def test_an_unknown_service_is_bad_input(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert run("restart", "jenkins", str(file), monkeypatch=monkeypatch) == 2
-    assert "zookeeper" in capsys.readouterr().err
+    assert run("restart", str(file), "jenkins", monkeypatch=monkeypatch) == 2
+    assert "SERVICE: found 'jenkins'; allowed: zookeeper, mesos_master" in capsys.readouterr().err
+
+
+def test_the_old_order_is_answered_with_the_right_line(
+    file: Path,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run("upgrade", "mesos", str(file), "--to", "1.2", "--cloud", "lab", monkeypatch=monkeypatch) == 2
+    told = capsys.readouterr().err
+    assert (
+        told == f"clusterctl: SERVICE: comes after FILE\n  -> `clusterctl upgrade {file} mesos --to 1.2 --cloud lab`\n"
+    )
 
 
 def test_a_locked_cluster_is_not_rolled(
@@ -99,5 +111,5 @@ def test_a_locked_cluster_is_not_rolled(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     cloud.create_lock("demo", "clusterctl.lock=demo owner=bob@ops2 pid=7 command=restart-mesos")
-    assert run("restart", "zookeeper", str(file), monkeypatch=monkeypatch) == 1
+    assert run("restart", str(file), "zookeeper", monkeypatch=monkeypatch) == 1
     assert "another command is at work on cluster demo: bob@ops2" in capsys.readouterr().err

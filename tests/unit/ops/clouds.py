@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 
 from clusterctl.cloud.faults import When
 from clusterctl.cloud.memory import MemoryCloud
+from clusterctl.ops.kit.command import Command
 from clusterctl.ops.kit.lock import Guard, Holder
 from clusterctl.ops.kit.progress import Progress
+from clusterctl.ops.kit.run import Run
 from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.ops.lifecycle.create import CreateReport, create
 from clusterctl.ops.observe.verify import VerifyReport
@@ -57,7 +59,6 @@ def guard(pid: int = 1, *, steal: bool = False) -> Guard:
     """Of process ``pid``; all others are known to be dead, unless their pid is 99."""
     return Guard(
         "test",
-        "demo.yml",
         steal=steal,
         process=lambda command: Holder("ann@ops1", pid, "1", "m", command),
         dead=lambda holder: holder.pid != 99,
@@ -89,6 +90,12 @@ def create_in(cloud: MemoryCloud, spec: ClusterSpec) -> CreateReport:
         )
         return VerifyReport(checks=())
 
-    return create(
-        spec, cloud, progress=Progress(), wait_healthy=wait_healthy, waiter=waiter, guard=guard(), file="demo.yml"
-    )
+    return create(run_of(cloud, spec, waiter=waiter), wait_healthy=wait_healthy)
+
+
+def run_of(
+    cloud: MemoryCloud, spec: ClusterSpec, command: str = "create", waiter: Waiter | None = None, **options: str
+) -> Run:
+    """A command at work on the demo."""
+    given = Command(command, "demo.yml").having(**options)
+    return Run(spec, cloud, given, guard(), Progress(), waiter or Clock().waiter())

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 
 from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.health.expect import Node
 from clusterctl.health.facts import NodeFacts
 from clusterctl.health.judge import server_check
 from clusterctl.ops.grow.operation import Operation
+from clusterctl.ops.kit.command import Command
 from clusterctl.ops.kit.progress import Progress
+from clusterctl.ops.kit.run import Run
 from clusterctl.ops.observe.verify import VerifyReport, WaitHealthy
 from clusterctl.ops.roll.drain import Drains
 from clusterctl.resources import Image, Server
@@ -93,18 +96,16 @@ class Running:
         self, wait_healthy: WaitHealthy | None = None, spec: ClusterSpec | None = None, image: str | None = None
     ) -> Operation:
         waiter = self.clock.waiter()
-        return Operation(
-            spec=spec or self.spec,
-            cloud=self.cloud,
-            prober=self.nodes,
-            progress=Progress(),
-            wait_healthy=wait_healthy or self.wait_healthy,
-            drains=self.drains,
-            guard=replace(guard(), waiter=waiter),
-            go_on="clusterctl scale demo.yml",
-            waiter=waiter,
-            image=image,
+        run = Run(
+            spec or self.spec,
+            self.cloud,
+            Command("scale", "demo.yml"),
+            replace(guard(), waiter=waiter),
+            Progress(),
+            waiter,
         )
+        vars(run)["access"] = SimpleNamespace(prober=self.nodes)  # instead of what would connect to nodes
+        return Operation(run, wait_healthy or self.wait_healthy, self.drains, image=image)
 
     def servers(self, group: str) -> list[str]:
         """Names of the servers of a group."""

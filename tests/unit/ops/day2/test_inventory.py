@@ -68,8 +68,8 @@ def test_one_broken_node_leaves_the_others_to_ansible(environment: dict[str, str
     found = cluster_inventory(demo_spec(), cloud, access, told.append)
     assert sorted(found["_meta"]["hostvars"]) == sorted(server.name for server in cloud.servers("demo"))
     assert told[:2] == [
-        f"{off}: its server is SHUTOFF; Ansible can't reach it. `clusterctl repair` mends it.",
-        f"{bare}: its server is ERROR (no host); Ansible can't reach it. `clusterctl repair` mends it.",
+        f"{off}: its server is SHUTOFF; Ansible can't reach it. `clusterctl repair FILE --apply` repairs it.",
+        f"{bare}: its server is ERROR (no host); Ansible can't reach it. `clusterctl repair FILE --apply` repairs it.",
     ]
     assert told[2].startswith(f"{silent}: its console holds no ssh host key")
     assert len(told) == 3

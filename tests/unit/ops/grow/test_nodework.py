@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from clusterctl.ansible.playbook import PlaybookResult
 from clusterctl.ops.day2.hosts import AnsibleHosts
 from clusterctl.ops.grow.nodework import RollingWork
-from clusterctl.ops.kit.access import Access
-from clusterctl.ops.kit.progress import Progress
 from clusterctl.services import Service
 from clusterctl.spec.model import ClusterSpec
 from tests.unit.ops.operations import Running
@@ -44,8 +41,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def work(running: Running) -> RollingWork:
-    access = cast(Access, SimpleNamespace(prober=running.nodes))
-    return RollingWork(running.cloud, access, Path("/data"), Progress(), "clusterctl scale demo.yml control=5")
+    return RollingWork(running.operation().run, Path("/data"))
 
 
 def test_files_are_written_and_pending_restarts_told(ran: list[Any]) -> None:

@@ -23,7 +23,7 @@ from tests.unit.specs import demo_spec
 
 
 def mend(running: Running, spec: ClusterSpec | None = None, **options: Any) -> RepairReport:
-    return repair(running.operation(spec=spec), mend=options.get("mend", True))
+    return repair(running.operation(spec=spec), apply=options.get("apply", True))
 
 
 def twin(running: Running, name: str) -> str:
@@ -72,7 +72,7 @@ def test_everything_is_told_and_nothing_done_without_consent() -> None:
     last = running.servers("builders")[-1]
     break_much(running)
     running.cloud.reset_calls()
-    report = mend(running, mend=False)
+    report = mend(running, apply=False)
     assert running.cloud.calls.write == 0
     assert told(report) == {
         "demo-control-1": Remedy.START,
@@ -112,7 +112,7 @@ def test_of_duplicates_the_one_with_the_identitys_port_stays() -> None:
     running.change("demo-control-2", status="SHUTOFF")
     second = twin(running, "demo-control-2")
     running.cloud.servers("demo")
-    report = mend(running, mend=False)
+    report = mend(running, apply=False)
     assert [(f.remedy, f.id) for f in report.findings] == [(Remedy.DELETE_SERVER, second), (Remedy.START, first)]
     assert report.findings[0].line.startswith(f"demo-control-2: server {second} has its identity, too ({first} keeps")
     mend(running)
@@ -145,7 +145,7 @@ def test_a_lost_majority_is_not_made_up() -> None:
     running.cloud.reset_calls()
     with pytest.raises(ClusterctlError, match="1 of the other 2 members serve, and 2 are needed") as caught:
         mend(running)
-    assert "`clusterctl create` makes the missing members" in (caught.value.hint or "")
+    assert "`clusterctl create FILE` makes the missing members" in (caught.value.hint or "")
     assert len(running.cloud.server_records) == 3
     assert not running.cloud.lock_records
 
@@ -191,8 +191,8 @@ def test_what_a_person_must_judge_is_only_told(hurt: Callable[[Running], None], 
 
 def test_surplus_nodes_are_named_and_kept() -> None:
     running = Running(agents_spec(builders=3, jenkins=2))
-    report = mend(running, spec=agents_spec(builders=3, jenkins=1), mend=False)
-    assert "demo-jenkins-2: is not in the file; shrink the group with `clusterctl scale`" in report.left[0]
+    report = mend(running, spec=agents_spec(builders=3, jenkins=1), apply=False)
+    assert "demo-jenkins-2: is not in the file; `clusterctl scale FILE jenkins=1` drains and removes" in report.left[0]
 
 
 def test_rules_of_ours_that_the_file_has_no_more_go_and_those_of_others_are_told() -> None:
@@ -332,7 +332,7 @@ def test_without_a_leading_master_resources_are_judged_all_the_same() -> None:
     running = Running()
     running.masters.failures = ["no leader elected"]
     running.change("demo-control-1", status="SHUTOFF")
-    report = mend(running, mend=False)
+    report = mend(running, apply=False)
     assert told(report) == {"demo-control-1": Remedy.START}
 
 

@@ -152,7 +152,7 @@ def test_a_replacement_under_way_is_not_replaced_unless_by_word() -> None:
     running = Running()
     running.vanish("demo-control-2")
     operation = running.operation()
-    operation.make(operation.spec, nodes=["demo-control-2"], groups=["control"])
+    operation.make(operation.run.spec, nodes=["demo-control-2"], groups=["control"])
     running.cloud.build_ticks = 20
     running.change("demo-control-2", status="BUILD")
     building = server_of(running, "demo-control-2")

@@ -196,12 +196,12 @@ def test_a_group_that_differs_from_the_file_is_told_beforehand() -> None:
     to(running, {"builders": 4})
     with pytest.raises(ClusterctlError, match="group builders has 4 nodes, and the file says 3") as caught:
         to(running, {"jenkins": 3})
-    assert "set its count to 4 in the file" in (caught.value.hint or "")
+    assert "Set its count to 4 in the file" in (caught.value.hint or "")
     running.vanish(running.servers("builders")[0])
     running.vanish(running.servers("builders")[0])
     with pytest.raises(ClusterctlError, match="has 2 nodes") as caught:
         to(running, {"jenkins": 3})
-    assert "`clusterctl create` completes it" in (caught.value.hint or "")
+    assert "`clusterctl create FILE` completes it" in (caught.value.hint or "")
 
 
 def test_without_a_cluster() -> None:

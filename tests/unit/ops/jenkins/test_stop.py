@@ -99,7 +99,7 @@ def test_waking_takes_room() -> None:
 
 def test_waking_a_home_without_an_app_says_how(world: World) -> None:
     del world.marathon.apps["/jenkins/alice"]
-    with pytest.raises(PartlyFailed, match="alice: it has no app; `clusterctl jenkins create` starts it"):
+    with pytest.raises(PartlyFailed, match="alice: it has no app; `clusterctl jenkins create FILE alice` starts it"):
         wake(world.tier(), ["alice"], PATIENT)
 
 

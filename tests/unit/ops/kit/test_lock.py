@@ -52,7 +52,7 @@ def test_the_second_operator_is_told_whose_it_is() -> None:
         assert caught.value.message == (
             "another command is at work on cluster demo: ann@ops1 (pid 99, `clusterctl test`), for 59 min"
         )
-        assert "`clusterctl unlock demo.yml`" in (caught.value.hint or "")
+        assert "`clusterctl unlock FILE`" in (caught.value.hint or "")
         assert len(cloud.locks("demo")) == 1
 
 

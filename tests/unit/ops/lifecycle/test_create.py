@@ -9,12 +9,11 @@ import pytest
 from clusterctl.cloud.faults import Fault
 from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.errors import CloudError, ClusterctlError, InputError
-from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.lifecycle.create import create
 from clusterctl.ops.observe.verify import VerifyReport
 from clusterctl.resources import Flavor, Limits, Observed
 from clusterctl.spec.model import ClusterSpec
-from tests.unit.ops.clouds import create_in, demo_cloud, guard, kill, revive
+from tests.unit.ops.clouds import create_in, demo_cloud, kill, revive, run_of
 from tests.unit.specs import demo, demo_spec
 
 
@@ -109,7 +108,7 @@ def test_ports_between_members_close_when_the_services_are_as_in_the_file() -> N
         seen.append({rule for rule in rules_of(cloud) if "-" in rule})
         return VerifyReport(checks=())
 
-    create(spec, cloud, progress=Progress(), wait_healthy=wait_healthy, guard=guard())
+    create(run_of(cloud, spec), wait_healthy=wait_healthy)
     old, new = "tcp/31000-32000 from members", "tcp/20000-21000 from members"
     assert seen == [{old, new}, {new}]  # and asked again, since Neutron cuts connections when a rule goes
 

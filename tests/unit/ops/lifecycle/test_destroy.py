@@ -10,16 +10,15 @@ import pytest
 from clusterctl.cloud.faults import Fault
 from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.errors import CloudError, ClusterctlError
-from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.lifecycle.destroy import DestroyReport, destroy
 from clusterctl.resources import Limits
-from tests.unit.ops.clouds import Clock, create_in, demo_cloud, guard, kill, revive
+from tests.unit.ops.clouds import create_in, demo_cloud, kill, revive, run_of
 from tests.unit.ops.lifecycle.test_create import with_volume
 from tests.unit.specs import demo_spec
 
 
 def destroy_in(cloud: MemoryCloud, **options: Any) -> DestroyReport:
-    return destroy("demo", cloud, progress=Progress(), waiter=Clock().waiter(), guard=guard(), **options)
+    return destroy(run_of(cloud, demo_spec(), "destroy"), **options)
 
 
 def test_everything_but_the_volumes() -> None:

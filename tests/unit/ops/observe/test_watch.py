@@ -7,8 +7,7 @@ from itertools import islice
 import pytest
 
 from clusterctl.errors import CloudError
-from clusterctl.ops.observe.status import StatusReport
-from clusterctl.ops.observe.watch import watch
+from clusterctl.ops.observe.status import StatusReport, watch
 from tests.unit.ops.clouds import Clock
 
 REPORT = StatusReport("demo", (), {})

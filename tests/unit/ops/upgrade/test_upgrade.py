@@ -11,8 +11,8 @@ import pytest
 
 from clusterctl.errors import ClusterctlError, InputError
 from clusterctl.ops.kit.access import Access
-from clusterctl.ops.kit.progress import Progress
-from clusterctl.ops.roll import reconfigure
+from clusterctl.ops.kit.command import Command
+from clusterctl.ops.kit.run import Run
 from clusterctl.ops.roll.ground import Rolling
 from clusterctl.ops.roll.reconfigure import no_new_identity
 from clusterctl.ops.roll.report import Journal, RollError
@@ -20,6 +20,7 @@ from clusterctl.ops.roll.restart import restart_service
 from clusterctl.ops.upgrade.upgrade import upgrade_service
 from clusterctl.resources import Image
 from clusterctl.spec.model import ClusterSpec
+from tests.unit.ops.clouds import guard
 from tests.unit.ops.roll.world import MASTER, NEW_ZOOKEEPER, OLD_MARATHON, ONE, THREE, TWO, World
 from tests.unit.ops.upgrade.packages import deb, tarball
 
@@ -38,6 +39,14 @@ class Recorded(World):
         return super()._act(playbook, name, given)
 
 
+def run_in(world: Recorded, spec: ClusterSpec | None = None, **options: Any) -> Run:
+    """A rolling command; it has ``--cloud``, as hints must keep it."""
+    command = Command("do", "demo.yml", options=(("--cloud", "lab"),))
+    run = Run(spec or world.spec, world.cloud, command, guard(), **options)
+    vars(run)["access"] = Access(prober=world, **NO_SSH)  # instead of what would connect to nodes
+    return run
+
+
 @pytest.fixture
 def world() -> Recorded:
     return Recorded()
@@ -52,7 +61,7 @@ def warned() -> list[str]:
 def rolling(world: Recorded, warned: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rolling:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    made = Rolling(world.spec, world.cloud, Progress(), "clusterctl do demo.yml", 180, warned.append)
+    made = Rolling(run_in(world, warn=warned.append), 180)
     vars(made).update(cluster=world.cluster, hosts=world)  # instead of what the cached properties would connect to
     return made
 
@@ -98,7 +107,7 @@ def test_what_is_left_is_continued_by_name(rolling: Rolling, world: Recorded) ->
     world.fails["restarted", ONE] = "boom"
     with pytest.raises(RollError) as caught:
         restart_service(rolling, "zookeeper", (), batch="20%", max_failures=0)
-    command = f"clusterctl do demo.yml --only {ONE},{TWO},{THREE}"
+    command = f"clusterctl do demo.yml --cloud lab --only {ONE},{TWO},{THREE}"
     assert caught.value.journal.to_json()["continue"] == command
     assert command in str(caught.value.hint)
 
@@ -111,7 +120,7 @@ def test_the_cluster_is_verified_at_the_end(rolling: Rolling, world: Recorded) -
     world.on_event = fall_ill
     with pytest.raises(RollError, match=r"the cluster is not healthy:\n  mesos\.masters: demo-control-1") as caught:
         restart_service(rolling, "zookeeper", (), batch="20%", max_failures=0)
-    assert (len(caught.value.journal.done), caught.value.hint) == (3, "`clusterctl verify` shows all checks.")
+    assert (len(caught.value.journal.done), caught.value.hint) == (3, "`clusterctl verify FILE` shows all checks.")
 
 
 def test_upgrade_of_all_is_recorded(
@@ -230,16 +239,15 @@ def test_a_wrong_batch_touches_nothing(rolling: Rolling, world: Recorded) -> Non
 
 
 def test_configure_is_refused_while_an_agent_needs_a_new_identity(
-    world: Recorded, monkeypatch: pytest.MonkeyPatch
+    world: Recorded,
 ) -> None:
-    monkeypatch.setattr(reconfigure, "open_access", lambda *_: Access(prober=world, **NO_SSH))
-    no_new_identity(world.spec, world.cloud, "demo.yml")
+    no_new_identity(run_in(world))
     data = world.spec.model_dump(mode="json")
     data["groups"]["builders"]["attributes"] = {"pool": "fast"}
     changed = ClusterSpec.model_validate(data)
     with pytest.raises(InputError, match="would refuse to start") as caught:
-        no_new_identity(changed, world.cloud, "demo.yml")
-    assert caught.value.hint == "`clusterctl reconfigure demo.yml --allow-drain` drains them first."
+        no_new_identity(run_in(world, changed))
+    assert caught.value.hint == "`clusterctl reconfigure demo.yml --cloud lab --allow-drain` drains them first."
     for name in (ONE, TWO, THREE):
         del world.up[MASTER, name]
-    no_new_identity(changed, world.cloud, "demo.yml")  # nobody can be asked: it may be that that is mended
+    no_new_identity(run_in(world, changed))  # nobody can be asked: it may be that that is mended
