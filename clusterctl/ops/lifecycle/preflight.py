@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from clusterctl import releases
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError, InputError
+from clusterctl.ops.lifecycle.tier import tier_fit
 from clusterctl.plan import Plan, failed_build
 from clusterctl.resources import Flavor, Image, Limits, Network, Observed, Server, server_group_name
 from clusterctl.services import Service
@@ -173,6 +174,7 @@ def preflight(spec: ClusterSpec, plan: Plan, lookup: Lookup | None, observed: Ob
     if lookup is not None:
         images = {group: image_for(spec, lookup, group, observed.servers) for group in plan.groups_of_new_servers}
         shortfalls += _flavor_fit(spec, lookup, images)
+        shortfalls += tier_fit(spec, lookup.flavors, images, any_image=lookup.any_release)
         addresses, free = len(plan.ports) + sum(pool.count for pool in plan.pools), lookup.network.free_addresses
         if free is not None and addresses > free:
             shortfalls.append(f"network {lookup.network.name}: {addresses} addresses needed, {free} free")
