@@ -5,12 +5,16 @@ The one mechanism behind create, resume and repair (D2): a plan for a complete c
 
 from __future__ import annotations
 
+import ipaddress
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
+from clusterctl.jenkins.combinations import generation
+from clusterctl.jenkins.slots import port_plan
 from clusterctl.resources import (
     Observed,
+    Port,
     Rule,
     SecurityGroup,
     Server,
@@ -19,7 +23,7 @@ from clusterctl.resources import (
     security_group_name,
     server_group_name,
 )
-from clusterctl.services import TABLE
+from clusterctl.services import TABLE, Service
 from clusterctl.spec.model import Access, ClusterSpec
 from clusterctl.spec.types import OWN_NETWORK
 from clusterctl.topology import AgentPool, NamedNode, Topology, topology
@@ -135,15 +139,19 @@ def ssh_sources(access: Access, own: Iterable[str]) -> list[str]:
     return [cidr for source in access.ssh_from for cidr in (own if source == OWN_NETWORK else (source,))]
 
 
-def wanted_rules(spec: ClusterSpec, own: Iterable[str] = ()) -> frozenset[Rule]:
+def wanted_rules(spec: ClusterSpec, own: Iterable[str] = (), ports: Iterable[Port] = ()) -> frozenset[Rule]:
     """Ingress rules: only what the services need between members, plus SSH from ``access`` and between members.
 
-    SSH between members serves a bastion that is a member; it opens nothing to the outside.
+    SSH between members serves a bastion that is a member; it opens nothing to the outside. The libprocess ports of
+    Jenkins masters are for Mesos masters only: whoever reaches one can speak as Mesos to that framework.
 
     Args:
         own: CIDRs of the network's subnets, for ``ssh_from: network``; without them its rules are not wanted.
+        ports: of the nodes, for the rules that name addresses of Mesos masters.
     """
-    task_min, task_max = (int(part) for part in spec.mesos.task_ports.split("-"))
+    task_min, task_max = spec.mesos.task_port_range
+    if spec.jenkins:
+        task_max = port_plan(spec).libprocess[0] - 1
     inner = {
         (SSH_PORT, SSH_PORT),
         *((port, port) for row in TABLE.values() for port in (row.port, *row.peer_ports)),
@@ -152,6 +160,18 @@ def wanted_rules(spec: ClusterSpec, own: Iterable[str] = ()) -> frozenset[Rule]:
     return frozenset(
         {Rule(low, high) for low, high in inner}
         | {Rule(SSH_PORT, SSH_PORT, source) for source in ssh_sources(spec.access, own)}
+        | libprocess_rules(spec, ports)
+    )
+
+
+def libprocess_rules(spec: ClusterSpec, ports: Iterable[Port]) -> frozenset[Rule]:
+    """The rules by which Mesos masters reach the frameworks of Jenkins masters: one for each port of a Mesos master."""
+    if spec.jenkins is None or not generation(spec.jenkins.plugin).libmesos:
+        return frozenset()
+    masters = {node.name for node in topology(spec).running(Service.MESOS_MASTER)}
+    first, last = port_plan(spec).libprocess
+    return frozenset(
+        Rule(first, last, ipaddress.ip_network(port.address).with_prefixlen) for port in ports if port.name in masters
     )
 
 
@@ -168,7 +188,7 @@ def make_plan(spec: ClusterSpec, observed: Observed, own: Collection[str] = ()) 
     boot = tuple(node for node in top.nodes if node.name not in present)
     have_ports = {port.name for port in observed.ports}
     have_volumes = {volume.name for volume in observed.volumes}
-    wanted = wanted_rules(spec, own)
+    wanted = wanted_rules(spec, own, observed.ports)
     surplus = _surplus_rules(spec, sg, wanted, own)
     return Plan(
         create_security_group=None if sg else security_group_name(spec.cluster),

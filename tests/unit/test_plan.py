@@ -171,3 +171,46 @@ def test_volumes_are_planned_for_nodes_that_have_none() -> None:
     plan = make_plan(spec, there)
     assert [node.name for node in plan.volumes] == ["demo-jenkins-2"]
     assert [node.name for node in plan.boot] == ["demo-jenkins-1", "demo-jenkins-2"]
+
+
+TIER = {"jenkins": {"allow_ephemeral_homes": True, "max_masters": 100}}
+# Of the tasks' ports, the upper hundred are for Mesos masters alone
+LIBPROCESS = [Rule(31901, 32000, f"192.0.2.{number}/32") for number in range(3)]
+
+
+def test_only_mesos_masters_reach_the_frameworks_of_jenkins_masters() -> None:
+    spec = demo_spec(**TIER)
+    rules = wanted_rules(spec, ports=whole().ports)
+    inside = [rule for rule in rules if rule.port_min >= 31000]
+    assert sorted(inside, key=str) == sorted([Rule(31000, 31900), *LIBPROCESS], key=str)
+    without = {rule for rule in wanted_rules(demo_spec()) if rule.port_min >= 31000}
+    assert without == {Rule(31000, 32000)}
+
+
+def test_with_plugin_2_nobody_calls_back() -> None:
+    settings = {"plugin": "2.x", "registration": "always", "checkpoint": False}
+    rules = wanted_rules(demo_spec(jenkins={**TIER["jenkins"], **settings}), ports=whole().ports)
+    assert [rule for rule in rules if rule.port_min >= 31000] == [Rule(31000, 31900)]
+
+
+def test_a_cluster_that_gets_a_tier_closes_what_was_open_to_all_members() -> None:
+    there = whole()
+    stored = tuple(
+        StoredRule(f"rule-{number}", rule, str(rule), True)
+        for number, rule in enumerate(sorted(wanted_rules(demo_spec()), key=str))
+    )
+    there = replace(there, security_groups=(replace(there.security_groups[0], stored=stored),))
+    plan = make_plan(demo_spec(**TIER), there)
+    assert plan.add_rules == (Rule(31000, 31900), *LIBPROCESS)
+    assert [each.rule for each in plan.drop_rules] == [Rule(31000, 32000)]
+
+
+def test_the_rule_of_a_mesos_master_that_left_is_dropped() -> None:
+    spec, there = demo_spec(**TIER), whole()
+    rules = wanted_rules(spec, ports=there.ports) | {Rule(31901, 32000, "192.0.2.77/32")}
+    stored = tuple(StoredRule(str(rule), rule, str(rule), True) for rule in rules)
+    plan = make_plan(
+        spec, replace(there, security_groups=(SecurityGroup("sg", "clusterctl.demo", frozenset(rules), stored),))
+    )
+    assert [each.rule for each in plan.drop_rules] == [Rule(31901, 32000, "192.0.2.77/32")]
+    assert plan.early_rules == plan.drop_rules

@@ -19,7 +19,7 @@ from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.ops.lifecycle.preflight import Lookup, image_for
 from clusterctl.ops.lifecycle.removal import delete_servers
-from clusterctl.plan import Plan, ServerGroupAction, volume_trouble
+from clusterctl.plan import Plan, ServerGroupAction, libprocess_rules, volume_trouble
 from clusterctl.render.userdata import user_data
 from clusterctl.resources import Observed, PortRequest, SecurityGroup, ServerRequest
 from clusterctl.services import Service
@@ -70,6 +70,9 @@ def apply_plan(
             *(partial(_create_group, group, cloud) for group in plan.server_groups),
         ]
         made = [each for some in for_each(lambda job: job(), jobs) for each in some]
+        # Rules that name addresses: those of ports that are made just now are in no plan
+        if late := libprocess_rules(spec, (each for each in made if isinstance(each, r.Port))) - sg.rules:
+            cloud.create_rules(sg.id, sorted(late), r.owner_mark(spec.cluster))
     if not (plan.boot or plan.pools):
         return frozenset()
     world = Observed(

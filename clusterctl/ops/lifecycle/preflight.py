@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from clusterctl import releases
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError, InputError
+from clusterctl.ops.lifecycle.tier import tier_fit
 from clusterctl.plan import Plan, failed_build
 from clusterctl.resources import Flavor, Image, Limits, Network, Observed, Server, server_group_name
 from clusterctl.services import Service
@@ -173,6 +174,7 @@ def preflight(spec: ClusterSpec, plan: Plan, lookup: Lookup | None, observed: Ob
     if lookup is not None:
         images = {group: image_for(spec, lookup, group, observed.servers) for group in plan.groups_of_new_servers}
         shortfalls += _flavor_fit(spec, lookup, images)
+        shortfalls += tier_fit(spec, lookup.flavors, images, any_image=lookup.any_release)
         addresses, free = len(plan.ports) + sum(pool.count for pool in plan.pools), lookup.network.free_addresses
         if free is not None and addresses > free:
             shortfalls.append(f"network {lookup.network.name}: {addresses} addresses needed, {free} free")
@@ -224,6 +226,8 @@ def _quota(
     volume_gib = [v.size for node in plan.volumes if (v := spec.groups[node.group].volume) is not None]
     # the lock of a command on a cluster that has its group needs no quota (cloud.lock_tags)
     groups = 2 if plan.create_security_group else 0
+    # one for each Mesos master whose address isn't known yet (plan.libprocess_rules)
+    later = sum(Service.MESOS_MASTER in node.services for node in plan.ports) if spec.jenkins else 0
     needs: list[tuple[str, float, int | None, str]] = [
         ("instances", sum(count for _, count in demand), free.instances, ""),
         ("cores", sum(flavor.vcpus * count for flavor, count in flavors), free.cores, ""),
@@ -232,7 +236,7 @@ def _quota(
         ("ports", len(plan.ports) + sum(pool.count for pool in plan.pools), free.ports, ""),
         ("security groups (one is the command's lock)", groups, free.security_groups, ""),
         # Neutron puts two egress rules into each new group
-        ("security group rules", len(plan.add_rules) + 2 * groups, free.security_group_rules, ""),
+        ("security group rules", len(plan.add_rules) + later + 2 * groups, free.security_group_rules, ""),
         ("volumes", len(volume_gib), free.volumes, ""),
         ("volume space", sum(volume_gib), free.gigabytes, " GiB"),
     ]

@@ -50,6 +50,19 @@ def test_from_nothing() -> None:
     assert not cloud.lock_records
 
 
+def test_a_tier_opens_libprocess_ports_to_the_mesos_masters_that_were_just_made() -> None:
+    cloud, spec = demo_cloud(), demo_spec(jenkins={"allow_ephemeral_homes": True})
+    create_in(cloud, spec)
+    observed = cloud.observe("demo")
+    (group,) = observed.security_groups
+    opened = {rule.source for rule in group.rules if rule.port_max == 32000}
+    assert opened == {f"{port.address}/32" for port in observed.ports}
+    assert len(opened) == 3
+    cloud.reset_calls()
+    assert create_in(cloud, spec).created == 0
+    assert cloud.calls.write == 0
+
+
 @pytest.mark.parametrize(
     ("setting", "message"), [("ipv4", "has no IPv4 subnet"), ("port_security", "port security is switched off")]
 )
