@@ -14,7 +14,7 @@ from typing import Any
 import api4jenkins
 import jenkins
 
-from tests.contract.mesos.cluster import JAVA, Json, wait_for
+from tests.contract.mesos.cluster import Json, wait_for
 
 BUILD = Path(__file__).parents[3] / "lab/standins/jenkins/build"
 TOKEN = "11" + "0123456789abcdef" * 2
@@ -35,6 +35,8 @@ OPTIONS = (
 )
 CLOUD = "org.jenkinsci.plugins.mesos.MesosCloud"
 VERSIONS = {"0.x": "0.16", "1.x": "1.0.0", "2.x": "2.0"}
+# the newest cores that go with the plugins, and with Java 11 and 17
+CORES = {"0.x": "2.319.3", "1.x": "2.319.3", "2.x": "2.440.3"}
 
 
 def built(target: Path, *arguments: str) -> list[Path]:
@@ -98,8 +100,8 @@ def shell_job(command: str, label: str | None = "mesos") -> str:
 class Master:
     """A home and the process that serves it. Ports: HTTP N, agents N+1, libprocess N+2."""
 
-    def __init__(self, war: Path, work: Path, number: int, cloud: str) -> None:
-        self.war, self.port = war, 18000 + 10 * number
+    def __init__(self, war: Path, java: str, work: Path, number: int, cloud: str) -> None:
+        self.war, self.java, self.port = war, java, 18000 + 10 * number
         self.home, self.log = work / f"home{number}", work / f"jenkins{number}.log"
         self.sandbox = work / f"sandbox{number}"
         self.url = f"http://{HOST}:{self.port}/"
@@ -142,7 +144,7 @@ class Master:
 
     def start(self, *options: str) -> None:
         """Start it; nothing else of this process's environment but PATH is passed on."""
-        argv = [JAVA, *OPTIONS, f"-Djenkins.model.Jenkins.slaveAgentPort={self.port + 1}", *self.options, *options]
+        argv = [self.java, *OPTIONS, f"-Djenkins.model.Jenkins.slaveAgentPort={self.port + 1}", *self.options, *options]
         arguments = ["-jar", str(self.war), f"--httpPort={self.port}", f"--webroot={self.sandbox}/war"]
         env = {
             "PATH": os.environ["PATH"],

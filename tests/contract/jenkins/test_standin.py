@@ -297,9 +297,17 @@ def test_jvm_and_program_end_together(make: Make, victim: str) -> None:
 
 def test_the_jvm_refuses_what_it_does_not_know(make: Make) -> None:
     master = make("0.x", start=False)
-    master.start("-XX:+UseConcMarkSweepGC")
+    master.start("-XX:+UseNonsenseGC")
     assert master.exit_code() == 1
     assert "Unrecognized VM option" in master.log.read_text()
+
+
+def test_the_war_refuses_a_java_that_its_core_does_not_know(make: Make) -> None:
+    master = make("0.x", start=False)
+    master.java = JAVA
+    master.start()
+    assert master.exit_code() == 1
+    assert "Running with Java 17, but Jenkins 2.319.3 supports [8, 11]" in master.log.read_text()
 
 
 def test_says_stand_in_everywhere(make: Make) -> None:
