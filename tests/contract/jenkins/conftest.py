@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.jenkins.master import CORES, Master, built, classic_cloud, second_cloud
+from tests.contract.jenkins.tool import ToolsMaster
 from tests.contract.loopback import unpacked_mesos
 from tests.contract.mesos.cluster import JAVA, Cluster, Json, wait_for
 from tests.contract.mesos.netns import private_network
@@ -63,6 +64,17 @@ def lab(mesos: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         made.agent_ids(2)
         yield made
         made.stop()
+
+
+@pytest.fixture
+def tools_master(
+    make: Make, artifacts: dict[str, list[Path]], java11: str, tmp_path: Path
+) -> Iterator[ToolsMaster]:  # after make, which sees frameworks and tasks gone
+    made = ToolsMaster(artifacts["0.x"], java11, tmp_path / "node")
+    made.start()
+    made.wait_up()
+    yield made
+    made.kill()
 
 
 @pytest.fixture

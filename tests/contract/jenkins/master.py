@@ -21,8 +21,10 @@ TOKEN = "11" + "0123456789abcdef" * 2
 ADMIN = "admin"
 START_S = 40
 HOST = "127.0.0.1"
-# A minute of the plugin's timers in these tests, by the stand-in's own switch
-MINUTE_MS = 3000
+# A minute of the plugin's timers in these tests, by the stand-in's own switch. Nodes go when they were idle for three:
+# an agent's JVM must have come up by then, on a busy machine, too
+MINUTE_MS = 4000
+IDLE_MINUTES = 3
 # what docs/jenkins.md says of a master's command line, but faster still
 OPTIONS = (
     "-Xmx64m",
@@ -54,7 +56,7 @@ def classic_cloud(plugin: str, zk: str, url: str, info: Mapping[str, object] | N
     """The cloud of 0.x and 1.x, every element written."""
     node: Json = {
         "slaveCpus": 0.1, "slaveMem": 64, "executorCpus": 0.2, "minExecutors": 1, "maxExecutors": 1,
-        "executorMem": 64, "diskNeeded": 0.0, "remoteFSRoot": "jenkins", "idleTerminationMinutes": 1,
+        "executorMem": 64, "diskNeeded": 0.0, "remoteFSRoot": "jenkins", "idleTerminationMinutes": IDLE_MINUTES,
         "jvmArgs": "-Xms16m -Djava.net.preferIPv4Stack=true", "jnlpArgs": "-noReconnect", "defaultSlave": "true",
         "slaveAttributesString": '{"pool":"jenkins-builder"}', "mode": "NORMAL", "labelString": "mesos",
     }  # fmt: skip
@@ -72,8 +74,8 @@ def classic_cloud(plugin: str, zk: str, url: str, info: Mapping[str, object] | N
 def second_cloud(zk: str, url: str, **more: object) -> str:
     """The cloud of 2.x, every element written."""
     template: Json = {
-        "label": "mesos", "mode": "NORMAL", "idleTerminationMinutes": 1, "reusable": "false", "cpus": 0.3, "mem": 96,
-        "disk": 0.0, "minExecutors": 1, "maxExecutors": 1, "jnlpArgs": "-noReconnect",
+        "label": "mesos", "mode": "NORMAL", "idleTerminationMinutes": IDLE_MINUTES, "reusable": "false",
+        "cpus": 0.3, "mem": 96, "disk": 0.0, "minExecutors": 1, "maxExecutors": 1, "jnlpArgs": "-noReconnect",
         "agentAttributes": "pool:jenkins-builder", "agentCommandStyle": "Linux",
     }  # fmt: skip
     values: Json = {
