@@ -2,6 +2,7 @@
 
     build war [--version 2.319.3] OUTDIR          OUTDIR/jenkins-VERSION.war
     build plugins {0.x|1.x|2.x} OUTDIR            OUTDIR/mesos-0.16.hpi and all that it needs, the Mesos plugin first
+    build java OUTDIR                             OUTDIR/openjdk-11.0.13.tar.gz, a real one, for masters
 
 Kept under ${CLUSTERCTL_CACHE:-/var/cache/clusterctl}/jenkins-standin/<digest of the inputs>/ and copied to OUTDIR.
 Prints path and sha256 of each file, one a line.
@@ -24,12 +25,14 @@ import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from .jenkins_standin.buildinfo import DEFAULT_VERSION, banner
+from . import java11
+from .jenkins_standin.buildinfo import DEFAULT_VERSION, banner, numbers
 from .manifests import PLUGINS, manifest
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 _RELEASE = "11"  # of Java: what javac's output runs on at least
+_NEWER = (2, 479)  # from this core on build agents need Java 17
 _TIME = (1980, 1, 1, 0, 0, 0)  # the oldest that a zip can have
 _PROGRAM = "WEB-INF/standin/jenkins_standin"
 
@@ -74,12 +77,12 @@ def digest(version: str, files: Mapping[str, bytes]) -> str:
     return total.hexdigest()[:16]
 
 
-def compiled(source: Path) -> dict[str, bytes]:
+def compiled(source: Path, release: str = _RELEASE) -> dict[str, bytes]:
     """Compile one directory of Java sources; path of each class file -> bytes, in order."""
     _need_javac()
     with tempfile.TemporaryDirectory() as directory:
         files = sorted(str(path) for path in source.glob("**/*.java"))
-        command = ["javac", "--release", _RELEASE, "-g:none", "-encoding", "UTF-8", "-d", directory, *files]
+        command = ["javac", "--release", release, "-g:none", "-encoding", "UTF-8", "-d", directory, *files]
         subprocess.run(command, check=True)
         out = Path(directory)
         return {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.glob("**/*.class"))}
@@ -100,13 +103,14 @@ def _need_javac() -> None:
 
 
 def agent_jar(version: str) -> bytes:
+    release = "17" if numbers(version) >= _NEWER else _RELEASE
     entries = {
         "Manifest-Version": "1.0",
         "Main-Class": "standin.Agent",
         "Application-Name": "build agent of the Jenkins stand-in (not Jenkins)",
         "Version": f"{version}-standin",
     }
-    return zipped({"META-INF/MANIFEST.MF": manifest(entries), **compiled(HERE / "java" / "agent")})
+    return zipped({"META-INF/MANIFEST.MF": manifest(entries), **compiled(HERE / "java" / "agent", release)})
 
 
 def war(version: str, files: Mapping[str, bytes]) -> bytes:
@@ -160,6 +164,8 @@ def main() -> int:
     of_war = kinds.add_parser("war", help="jenkins.war")
     of_war.add_argument("--version", type=_version, default=DEFAULT_VERSION, metavar="V", help="Jenkins' version")
     of_war.add_argument("outdir", type=Path, metavar="OUTDIR")
+    of_java = kinds.add_parser("java", help="a real Java 11, which Debian 12 has not")
+    of_java.add_argument("outdir", type=Path, metavar="OUTDIR")
     of_plugins = kinds.add_parser("plugins", help="the Mesos plugin and all that it needs")
     of_plugins.add_argument("generation", choices=sorted(PLUGINS))
     of_plugins.add_argument("outdir", type=Path, metavar="OUTDIR")
@@ -171,6 +177,8 @@ def main() -> int:
         made.append(
             _cached(f"jenkins-{args.version}.war", digest(args.version, files), lambda: war(args.version, files))
         )
+    elif args.kind == "java":
+        made.append(_cached(java11.FILE_NAME, java11.key(), java11.tarball))
     else:
         for plugin in PLUGINS[args.generation]:
             content = zipped({"META-INF/MANIFEST.MF": plugin.manifest()})

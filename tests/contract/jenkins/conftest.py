@@ -1,13 +1,15 @@
 """Mesos and the stand-in built once, one small cluster for all tests, and masters made as the tests want them."""
 
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.contract.jenkins.master import Master, built, classic_cloud, second_cloud
+from tests.contract.jenkins.master import CORES, Master, built, classic_cloud, second_cloud
+from tests.contract.jenkins.tool import ToolsMaster
 from tests.contract.loopback import unpacked_mesos
-from tests.contract.mesos.cluster import Cluster, Json, wait_for
+from tests.contract.mesos.cluster import JAVA, Cluster, Json, wait_for
 from tests.contract.mesos.netns import private_network
 
 Make = Callable[..., Master]
@@ -38,10 +40,20 @@ def mesos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def artifacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
-    """The war, and the plugin files by generation."""
+    """By generation of the plugin: the war, then the plugin files."""
     target = tmp_path_factory.mktemp("jenkins")
-    plugins = {kind: built(target / kind, "plugins", kind) for kind in ("0.x", "1.x", "2.x")}
-    return {"war": built(target, "war"), **plugins}
+    return {
+        kind: built(target / kind, "war", "--version", core) + built(target / kind, "plugins", kind)
+        for kind, core in CORES.items()
+    }
+
+
+@pytest.fixture(scope="session")
+def java11(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A Java that Jenkins 2.319 starts with."""
+    target = tmp_path_factory.mktemp("java")
+    subprocess.run(["tar", "-xzf", built(target, "java")[0], "-C", target], check=True)
+    return str(next(target.glob("*/bin/java")))
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +67,18 @@ def lab(mesos: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 @pytest.fixture
-def make(lab: Lab, artifacts: dict[str, list[Path]], tmp_path: Path) -> Iterator[Make]:
+def tools_master(
+    make: Make, artifacts: dict[str, list[Path]], java11: str, tmp_path: Path
+) -> Iterator[ToolsMaster]:  # after make, which sees frameworks and tasks gone
+    made = ToolsMaster(artifacts["0.x"], java11, tmp_path / "node")
+    made.start()
+    made.wait_up()
+    yield made
+    made.kill()
+
+
+@pytest.fixture
+def make(lab: Lab, artifacts: dict[str, list[Path]], java11: str, tmp_path: Path) -> Iterator[Make]:
     """Makes masters: ``make("0.x", info={...}, onDemandRegistration="false")``; all of them is gone afterwards."""
     masters: list[Master] = []
 
@@ -65,8 +88,9 @@ def make(lab: Lab, artifacts: dict[str, list[Path]], tmp_path: Path) -> Iterator
         text = (
             second_cloud(lab.zk, url, **cloud) if plugin == "2.x" else classic_cloud(plugin, lab.zk, url, info, **cloud)
         )
-        master = Master(artifacts["war"][0], tmp_path, number, text)
-        master.install(artifacts[plugin])
+        war, *plugins = artifacts[plugin]
+        master = Master(war, JAVA if plugin == "2.x" else java11, tmp_path, number, text)
+        master.install(plugins)
         masters.append(master)
         if start:
             master.start()

@@ -14,15 +14,17 @@ from typing import Any
 import api4jenkins
 import jenkins
 
-from tests.contract.mesos.cluster import JAVA, Json, wait_for
+from tests.contract.mesos.cluster import Json, wait_for
 
 BUILD = Path(__file__).parents[3] / "lab/standins/jenkins/build"
 TOKEN = "11" + "0123456789abcdef" * 2
 ADMIN = "admin"
 START_S = 40
 HOST = "127.0.0.1"
-# A minute of the plugin's timers in these tests, by the stand-in's own switch
-MINUTE_MS = 3000
+# A minute of the plugin's timers in these tests, by the stand-in's own switch. Nodes go when they were idle for three:
+# an agent's JVM must have come up by then, on a busy machine, too
+MINUTE_MS = 4000
+IDLE_MINUTES = 3
 # what docs/jenkins.md says of a master's command line, but faster still
 OPTIONS = (
     "-Xmx64m",
@@ -35,6 +37,8 @@ OPTIONS = (
 )
 CLOUD = "org.jenkinsci.plugins.mesos.MesosCloud"
 VERSIONS = {"0.x": "0.16", "1.x": "1.0.0", "2.x": "2.0"}
+# the newest cores that go with the plugins, and with Java 11 and 17
+CORES = {"0.x": "2.319.3", "1.x": "2.319.3", "2.x": "2.440.3"}
 
 
 def built(target: Path, *arguments: str) -> list[Path]:
@@ -52,7 +56,7 @@ def classic_cloud(plugin: str, zk: str, url: str, info: Mapping[str, object] | N
     """The cloud of 0.x and 1.x, every element written."""
     node: Json = {
         "slaveCpus": 0.1, "slaveMem": 64, "executorCpus": 0.2, "minExecutors": 1, "maxExecutors": 1,
-        "executorMem": 64, "diskNeeded": 0.0, "remoteFSRoot": "jenkins", "idleTerminationMinutes": 1,
+        "executorMem": 64, "diskNeeded": 0.0, "remoteFSRoot": "jenkins", "idleTerminationMinutes": IDLE_MINUTES,
         "jvmArgs": "-Xms16m -Djava.net.preferIPv4Stack=true", "jnlpArgs": "-noReconnect", "defaultSlave": "true",
         "slaveAttributesString": '{"pool":"jenkins-builder"}', "mode": "NORMAL", "labelString": "mesos",
     }  # fmt: skip
@@ -70,8 +74,8 @@ def classic_cloud(plugin: str, zk: str, url: str, info: Mapping[str, object] | N
 def second_cloud(zk: str, url: str, **more: object) -> str:
     """The cloud of 2.x, every element written."""
     template: Json = {
-        "label": "mesos", "mode": "NORMAL", "idleTerminationMinutes": 1, "reusable": "false", "cpus": 0.3, "mem": 96,
-        "disk": 0.0, "minExecutors": 1, "maxExecutors": 1, "jnlpArgs": "-noReconnect",
+        "label": "mesos", "mode": "NORMAL", "idleTerminationMinutes": IDLE_MINUTES, "reusable": "false",
+        "cpus": 0.3, "mem": 96, "disk": 0.0, "minExecutors": 1, "maxExecutors": 1, "jnlpArgs": "-noReconnect",
         "agentAttributes": "pool:jenkins-builder", "agentCommandStyle": "Linux",
     }  # fmt: skip
     values: Json = {
@@ -98,8 +102,8 @@ def shell_job(command: str, label: str | None = "mesos") -> str:
 class Master:
     """A home and the process that serves it. Ports: HTTP N, agents N+1, libprocess N+2."""
 
-    def __init__(self, war: Path, work: Path, number: int, cloud: str) -> None:
-        self.war, self.port = war, 18000 + 10 * number
+    def __init__(self, war: Path, java: str, work: Path, number: int, cloud: str) -> None:
+        self.war, self.java, self.port = war, java, 18000 + 10 * number
         self.home, self.log = work / f"home{number}", work / f"jenkins{number}.log"
         self.sandbox = work / f"sandbox{number}"
         self.url = f"http://{HOST}:{self.port}/"
@@ -142,7 +146,7 @@ class Master:
 
     def start(self, *options: str) -> None:
         """Start it; nothing else of this process's environment but PATH is passed on."""
-        argv = [JAVA, *OPTIONS, f"-Djenkins.model.Jenkins.slaveAgentPort={self.port + 1}", *self.options, *options]
+        argv = [self.java, *OPTIONS, f"-Djenkins.model.Jenkins.slaveAgentPort={self.port + 1}", *self.options, *options]
         arguments = ["-jar", str(self.war), f"--httpPort={self.port}", f"--webroot={self.sandbox}/war"]
         env = {
             "PATH": os.environ["PATH"],

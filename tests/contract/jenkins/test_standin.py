@@ -12,12 +12,15 @@ from pathlib import Path
 import pytest
 
 from tests.contract.jenkins.conftest import Lab, Make
-from tests.contract.jenkins.master import HOST, MINUTE_MS, Master, shell_job
+from tests.contract.jenkins.master import HOST, IDLE_MINUTES, MINUTE_MS, Master, shell_job
+from tests.contract.jenkins.tool import ToolsMaster
 from tests.contract.mesos.cluster import JAVA, Json, wait_for
 
 pytestmark = pytest.mark.mesos
 
 ALWAYS = {"onDemandRegistration": "false"}
+# two timers of a minute after the idle time, and a busy machine
+LEAVES_S = (IDLE_MINUTES + 4) * MINUTE_MS / 1000 + 20
 
 
 def only_framework(lab: Lab) -> Json:
@@ -75,6 +78,21 @@ def test_api4jenkins_creates_builds_reads_and_deletes(make: Make) -> None:
     assert client.get_job("hello") is None
 
 
+def test_the_tools_own_start_script_templates_and_groovy(lab: Lab, tools_master: ToolsMaster) -> None:
+    client = tools_master.client()
+    assert client.get_whoami()["id"] == "admin"
+    assert {plugin["shortName"] for plugin in client.get_info("pluginManager")["plugins"]} == {"mesos", "credentials"}
+    assert client.get_info()["slaveAgentPort"] == tools_master.port + 1
+    assert not lab.frameworks()
+    client.create_job("hello", shell_job("echo hello", label=None))
+    build = tools_master.run("hello")
+    assert build["result"] == "SUCCESS"
+    info = only_framework(lab)["framework_info"]
+    assert (info["name"], info["checkpoint"]) == ("jenkins-alice", True)
+    assert can_connect(tools_master.port + 2)
+    assert tools_master.terminate() == 143
+
+
 # --- registration --------------------------------------------------------------------
 
 
@@ -94,7 +112,7 @@ def test_on_demand_registers_for_a_build_and_leaves_after_its_minute(lab: Lab, m
     assert info.get("failover_timeout", 0.0) == 0.0
     assert not info.get("capabilities")
     # idle for a minute, two timers of a minute, and not within a minute of its start
-    wait_for("the framework to leave", lambda: not lab.frameworks(), 5 * MINUTE_MS / 1000 + 10)
+    wait_for("the framework to leave", lambda: not lab.frameworks(), LEAVES_S)
     assert time.monotonic() - begun > MINUTE_MS / 1000
     assert not lab.tasks()
     assert master.client().get_info()["jobs"]
@@ -140,7 +158,7 @@ def test_second_generation_keeps_its_framework(lab: Lab, make: Make) -> None:
     assert info["failover_timeout"] == 7 * 86400
     assert not info.get("checkpoint")
     assert {each["type"] for each in info["capabilities"]} == {"MULTI_ROLE", "REGION_AWARE", "PARTITION_AWARE"}
-    wait_for("the agent to be gone", lambda: not lab.tasks(), 5 * MINUTE_MS / 1000 + 10)
+    wait_for("the agent to be gone", lambda: not lab.tasks(), LEAVES_S)
     assert list(lab.frameworks())
     master.terminate()
     framework = wait_for("it to be inactive", lambda: (f := only_framework(lab)) and not f.get("active") and f)
@@ -297,9 +315,17 @@ def test_jvm_and_program_end_together(make: Make, victim: str) -> None:
 
 def test_the_jvm_refuses_what_it_does_not_know(make: Make) -> None:
     master = make("0.x", start=False)
-    master.start("-XX:+UseConcMarkSweepGC")
+    master.start("-XX:+UseNonsenseGC")
     assert master.exit_code() == 1
     assert "Unrecognized VM option" in master.log.read_text()
+
+
+def test_the_war_refuses_a_java_that_its_core_does_not_know(make: Make) -> None:
+    master = make("0.x", start=False)
+    master.java = JAVA
+    master.start()
+    assert master.exit_code() == 1
+    assert "Running with Java 17, but Jenkins 2.319.3 supports [8, 11]" in master.log.read_text()
 
 
 def test_says_stand_in_everywhere(make: Make) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +17,7 @@ from .http import Request, Response, Router, page
 from .job import Build, Job, check_name, read_definition, with_element
 from .views import Views
 
+_DELETION_S = 15.0  # jenkins.model.queue.ItemDeletion: for how long builds may take to stop
 _XML_TYPES = ("application/xml", "text/xml")
 
 
@@ -130,10 +132,14 @@ class JobApi:
         return Response(200)
 
     def delete(self, request: Request, name: str) -> Response:
+        """Delete a job; what it builds is stopped, for which it waits as Jenkins does (ItemDeletion)."""
         job = self._job(name)
         self._jenkins.queue.cancel_of(job)
-        if any(job.running()):
-            raise Refused(500, "the stand-in does not delete a job that builds: stop it first")
+        nodes = list(self._jenkins.nodes.values())
+        for build in list(job.running()):
+            self._jenkins.runner.stop(build, nodes, _caller(request))
+        if not self._jenkins.wait_until(lambda: not any(job.running()), time.monotonic() + _DELETION_S):
+            raise Refused(500, f"Failed to delete {name}: its builds did not stop within {_DELETION_S:g} s")
         del self._jenkins.jobs[name]
         shutil.rmtree(job.directory)
         return self._found("")
@@ -172,7 +178,7 @@ class JobApi:
             raise Refused(409, f"{job.name} is not buildable")
         quiet = job.definition.quiet_period_s
         default = self._jenkins.config.quiet_period_s if quiet is None else quiet
-        cause = f"Started by user {request.headers.get('x-caller') or 'anonymous'}"
+        cause = f"Started by user {_caller(request)}"
         return self._jenkins.queue.schedule(job, _delay(request.parameter("delay"), default), parameters, cause)
 
     def _created(self, item: Item, status: int = 201) -> Response:
@@ -195,8 +201,7 @@ class JobApi:
         return Response(200, text[begin:], "text/plain;charset=utf-8", headers)
 
     def _stop(self, request: Request, build: Build) -> Response:
-        user = request.headers.get("x-caller") or "anonymous"
-        self._jenkins.runner.stop(build, list(self._jenkins.nodes.values()), user)
+        self._jenkins.runner.stop(build, list(self._jenkins.nodes.values()), _caller(request))
         return self._found(f"job/{quote(build.job.name)}/")
 
     def _delete_build(self, request: Request, build: Build) -> Response:
@@ -221,6 +226,10 @@ class JobApi:
         if item.state != "left":
             self._jenkins.queue.cancel(item)
         return Response(204)
+
+
+def _caller(request: Request) -> str:
+    return request.headers.get("x-caller") or "anonymous"
 
 
 def _delay(text: str, default_s: float) -> float:

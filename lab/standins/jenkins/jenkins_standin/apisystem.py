@@ -186,7 +186,7 @@ class SystemApi:
         if request.parameter("block") == "true":
             timeout = request.parameter("timeout", "0")
             until = time.monotonic() + int(timeout) / 1000 if timeout.isdigit() and int(timeout) else None
-            jenkins.wait_idle(until)
+            jenkins.wait_until(lambda: not (jenkins.quieting_down and jenkins.busy_executors), until)
         return self._home()
 
     def cancel_quiet_down(self, request: Request) -> Response:

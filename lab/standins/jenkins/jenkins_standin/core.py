@@ -183,12 +183,18 @@ class Jenkins:
             self._moved.notify_all()
             return self.ending is None or (not self.ending_at_once and self.busy_executors > 0)
 
-    def wait_idle(self, until: float | None) -> None:
-        """Wait under the lock, which others get meanwhile, until nothing builds (``until`` in monotonic seconds)."""
-        while self.quieting_down and self.busy_executors:
+    def wait_until(self, condition: Callable[[], bool], until: float | None) -> bool:
+        """Wait under the lock, which others get meanwhile; whether the condition came true.
+
+        Args:
+            condition: looked at after each tick
+            until: when to give up, by the monotonic clock; None: never
+        """
+        while not condition():
             if until is not None and time.monotonic() >= until:
-                return
+                return False
             self._moved.wait(1.0)
+        return True
 
     def _care_for_nodes(self, now: float) -> None:
         for node in self.retention.terminated(list(self.nodes.values()), now, self._generation_of):

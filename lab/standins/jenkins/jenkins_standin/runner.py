@@ -91,7 +91,7 @@ class Runner:
             if build in node.executors and node.channel is not None:
                 build.stopping = True
                 build.write_log(f"Aborted by {user}\n".encode())
-                for number, other in node.steps.items():
+                for number, other in list(node.steps.items()):
                     if other is build:
                         node.channel.stop(number)
 

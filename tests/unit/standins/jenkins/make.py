@@ -1,6 +1,6 @@
 """Settings, homes, clouds, offers and a Jenkins without sockets, for the tests of the stand-in."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from lab.standins.jenkins.jenkins_standin import cloud as clouds
@@ -136,6 +136,7 @@ class FakeChannel(AgentChannel):
         self.scripts: dict[int, str] = {}
         self.environments: dict[int, Mapping[str, str]] = {}
         self.stopped: list[int] = []
+        self.on_stop: Callable[[int], object] = lambda number: None
         self.pings = 0
         self.closed = False
 
@@ -148,6 +149,7 @@ class FakeChannel(AgentChannel):
 
     def stop(self, number: int) -> None:
         self.stopped.append(number)
+        self.on_stop(number)
 
     def ping(self) -> None:
         self.pings += 1

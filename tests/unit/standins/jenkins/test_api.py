@@ -323,6 +323,18 @@ def test_a_build_that_a_crash_cut_off_is_aborted(made: Jenkins, client: Client, 
     assert body(other("GET", "/job/a/1/api/json"))["result"] == "ABORTED"
 
 
+def test_deleting_a_job_stops_its_builds(made: Jenkins, client: Client) -> None:
+    client.create("a", job_xml("one"))
+    channel = online(made)
+    client("POST", "/job/a/build?delay=0sec")
+    made.tick()
+    channel.on_stop = lambda number: made.agent_exit("n1", number, 143)
+    assert client("POST", "/job/a/doDelete").status == 302
+    assert channel.stopped == [1]
+    assert client("GET", "/job/a/api/json").status == 404
+    assert made.nodes["n1"].idle
+
+
 def test_deleting_a_node_loses_its_build(made: Jenkins, client: Client) -> None:
     client.create("a", job_xml("one"))
     channel = online(made)

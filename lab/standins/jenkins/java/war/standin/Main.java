@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.nio.file.Paths;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Enumeration;
 import java.util.List;
 import java.util.Map;
@@ -27,6 +28,10 @@ public final class Main {
     private static final String AGENT_JAR = "WEB-INF/agent.jar";
     private static final String PYTHON = "/usr/bin/python3";
     private static final int RESTART = 90;
+    // Jenkins' own rules: from which core on its war starts with which versions of Java, newest first
+    private static final int[][] JAVAS = {
+        {555, 21, 25}, {541, 17, 21, 25}, {479, 17, 21}, {426, 11, 17, 21}, {361, 11, 17}, {0, 8, 11},
+    };
 
     private Main() {}
 
@@ -38,6 +43,9 @@ public final class Main {
                 System.out.println(version + " (stand-in, not Jenkins)");
                 return;
             }
+            if (refuses(version, Runtime.version().feature(), List.of(arguments))) {
+                System.exit(1);
+            }
             System.out.println("Running from: " + war + " (Jenkins " + version + " stand-in; not Jenkins)");
             Path webroot = webroot(arguments);
             unpack(jar, webroot);
@@ -47,6 +55,20 @@ public final class Main {
             } while (code == RESTART);
             System.exit(code);
         }
+    }
+
+    /** As Jenkins' war: says why, and whether it is so bad that it does not start. */
+    private static boolean refuses(String version, int java, List<String> arguments) {
+        int minor = Integer.parseInt(version.split("\\.")[1]);
+        int[] row = Arrays.stream(JAVAS).filter(each -> minor >= each[0]).findFirst().orElseThrow();
+        int[] allowed = Arrays.copyOfRange(row, 1, row.length);
+        if (Arrays.stream(allowed).anyMatch(each -> each == java)) {
+            return false;
+        }
+        String found = "Running with Java " + java + ", but Jenkins " + version + " supports " + Arrays.toString(allowed);
+        boolean future = arguments.contains("--enable-future-java") && java > allowed[0];
+        System.err.println(found + (future ? ": --enable-future-java lets it" : ". See --enable-future-java"));
+        return !future;
     }
 
     private static Path webroot(String[] arguments) {
