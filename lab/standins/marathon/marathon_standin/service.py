@@ -22,6 +22,7 @@ from .detector import MasterDetector
 from .election import LeaderLatch
 from .exits import Crash, Exit
 from .info import info_json
+from .manners import Manners
 from .mesos import MesosDriver
 from .messages import Request, Response, as_json, text
 from .proxy import LEADER_HEADER, forward
@@ -38,8 +39,8 @@ _ABDICATION_DELAY_S = 0.5  # so that the answer to DELETE /v2/leader gets out
 class Service:
     """``run`` returns the exit code. Everything else happens in threads, which call ``crash``."""
 
-    def __init__(self, config: Config, build: BuildInfo) -> None:
-        self._config, self._build = config, build
+    def __init__(self, config: Config, build: BuildInfo, manners: Manners) -> None:
+        self._config, self._build, self._manners = config, build, manners
         self._started_at = time.monotonic()
         # A SimpleQueue, because put() may be called from a signal handler.
         self._ends: queue.SimpleQueue[Crash] = queue.SimpleQueue()
@@ -56,7 +57,6 @@ class Service:
             # Longer than a session lasts is no use: by then we have stopped being anybody.
             command_retry=KazooRetry(max_tries=-1, delay=0.1, max_delay=1.0, deadline=timeout_s),
         )
-        self._zk_timer: threading.Timer | None = None
         self._latch = LeaderLatch(self._zk, config.zk.path, config.host_port, self._leader_is, self.crash)
 
     def crash(self, reason: Crash) -> None:
@@ -65,15 +65,24 @@ class Service:
 
     def run(self) -> Exit:
         """Serve until something ends it."""
-        try:
-            self._start()
-        except Crash as crash:
-            self.crash(crash)
-        reason = self._ends.get()
+        reason = self._load()
+        if reason is None:
+            try:
+                self._start()
+            except Crash as crash:
+                self.crash(crash)
+            reason = self._ends.get()
         expected = reason.code in (Exit.SIGTERM, Exit.LEADERSHIP_ENDED_GRACEFULLY)
         log.log(logging.INFO if expected else logging.ERROR, "Exiting with %d: %s", reason.code, reason)
         self._leave(reason)
         return reason.code
+
+    def _load(self) -> Crash | None:
+        """Take the time that a JVM takes to load Marathon; return what ends the process meanwhile."""
+        try:
+            return self._ends.get(timeout=self._manners.start_s)
+        except queue.Empty:
+            return None
 
     def _uncaught(self, args: threading.ExceptHookArgs) -> None:
         """A thread that died of an error nobody expected leaves no working process behind."""
@@ -110,19 +119,12 @@ class Service:
     # --- ZooKeeper's and the election's word; both in kazoo's threads
 
     def _zookeeper_is(self, state: str) -> None:
-        if self._zk_timer is not None:
-            self._zk_timer.cancel()
-            self._zk_timer = None
-        if state == KazooState.LOST:
-            self.crash(Crash(Exit.ZOOKEEPER_CONNECTION_LOST, "the ZooKeeper session is over"))
-        elif state == KazooState.SUSPENDED:
-            log.warning("Connection to ZooKeeper lost; reconnecting")
-            # A client cut off from ZooKeeper is not told that its session timed out; others may lead by then.
-            message = f"no ZooKeeper for {self._config.zk_session_timeout} ms"
-            lost = Crash(Exit.ZOOKEEPER_CONNECTION_LOST, message)
-            self._zk_timer = threading.Timer(self._config.zk_session_timeout / 1000, self.crash, [lost])
-            self._zk_timer.daemon = True
-            self._zk_timer.start()
+        """End at once when the connection breaks, though the session lives on, as Marathon does.
+
+        Source: RichCuratorFramework.ConnectionLostListener; Curator's SUSPENDED is "not connected", too.
+        """
+        if state in (KazooState.LOST, KazooState.SUSPENDED):
+            self.crash(Crash(Exit.ZOOKEEPER_CONNECTION_LOST, f"the connection to ZooKeeper is {state}"))
         else:
             log.info("Connected to ZooKeeper")
 
@@ -141,7 +143,8 @@ class Service:
     def _lead(self) -> None:
         try:
             log.info("Elected as the leader; loading the state")
-            store = ZooKeeperStore(self._zk, self._config.zk.path, self._build)
+            slow = self._manners.migration_s
+            store = ZooKeeperStore(self._zk, self._config.zk.path, self._build, slow, time.sleep)
             stored, framework_id = store.load()
             if framework_id is None and stored["instances"]:
                 message = f"{self._config.zk.path}/state has instances but no framework-id; a new one would orphan them"
@@ -196,7 +199,7 @@ class Service:
             if leader is not None and leader != self._config.host_port:
                 return forward(request, leader, self._config)
             time.sleep(_LEADERSHIP_RETRY_S)
-        return as_json(503, {"message": "Could not determine the current leader"})
+        return as_json(502, {"message": "Could not determine the current leader"})
 
     def _metrics(self, path: str) -> Response:
         now = time.monotonic()
