@@ -6,6 +6,7 @@ import logging
 import queue
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 from kazoo.client import KazooClient, KazooState
@@ -15,11 +16,13 @@ from kazoo.retry import KazooRetry
 
 from . import metrics, server
 from .actor import Actor
-from .api import LeaderApi
+from .api import EVENTS, LeaderApi
 from .buildinfo import BuildInfo
+from .checker import Checker
 from .config import Config
 from .detector import MasterDetector
 from .election import LeaderLatch
+from .events import EventBus
 from .exits import Crash, Exit
 from .info import info_json
 from .manners import Manners
@@ -50,6 +53,7 @@ class Service:
         self._api: LeaderApi | None = None
         self._scheduler: Scheduler | None = None
         self._driver: MesosDriver | None = None
+        self._bus: EventBus | None = None
         timeout_s = config.zk_session_timeout / 1000
         self._zk = KazooClient(
             hosts=config.zk.hosts,
@@ -161,19 +165,26 @@ class Service:
         driver = MesosDriver(
             self._config,
             detector,
-            framework_id=lambda: scheduler.state.framework_id,
+            identity=lambda: (scheduler.state.framework_id, scheduler.roles),
             on_event=lambda event: actor.tell(lambda: scheduler.event(event)),
             on_disconnected=lambda: actor.tell(scheduler.disconnected),
             on_crash=self.crash,
         )
-        actor = Actor(scheduler, driver.send, self.crash)
+        checker = Checker(
+            self._config.max_concurrent_marathon_health_checks,
+            lambda result: actor.tell(lambda: scheduler.checked(result)),
+        )
+        bus = EventBus(time.time, self._config.event_stream_max_outstanding_messages)
+        actor = Actor(scheduler, driver.send, bus.publish, checker.make, self.crash)
         # Marathon gives --zk_timeout to the operations of its REST API, too.
-        api = LeaderApi(scheduler, lambda f: actor.ask(f, self._config.zk_timeout / 1000), self._info, self._abdicate)
+        api = LeaderApi(
+            scheduler, lambda f: actor.ask(f, self._config.zk_timeout / 1000), bus, self._info, self._abdicate
+        )
         actor.start()
         detector.start()
         driver.start()
         with self._lock:
-            self._scheduler, self._driver, self._api = scheduler, driver, api
+            self._scheduler, self._driver, self._api, self._bus = scheduler, driver, api, bus
             self._led_since = time.monotonic()
         log.info("Leading as %s", self._config.host_port)
 
@@ -187,16 +198,19 @@ class Service:
 
     def answer(self, request: Request) -> Response:
         """Answer as the leader, or pass on the leader's answer; hold the request while there is none."""
-        if request.method == "GET" and request.path in ("/metrics", "/metrics/prometheus"):
-            return self._metrics(request.path)
         for _ in range(_LEADERSHIP_RETRIES):
             with self._lock:
                 api, leader = self._api, self._leader
             if api is not None:
-                response = api.answer(request)
+                if request.method == "GET" and request.path in ("/metrics", "/metrics/prometheus"):
+                    response = self._metrics(request.path)
+                else:
+                    response = api.answer(request)
                 headers = {**response.headers, LEADER_HEADER: f"http://{self._config.host_port}"}
-                return Response(response.status, response.body, response.content_type, headers)
+                return replace(response, headers=headers)
             if leader is not None and leader != self._config.host_port:
+                if request.path.startswith(EVENTS):  # a stream is not proxied (LeaderProxyFilter)
+                    return Response(302, headers={"Location": f"http://{leader}{request.target}"})
                 return forward(request, leader, self._config)
             time.sleep(_LEADERSHIP_RETRY_S)
         return as_json(502, {"message": "Could not determine the current leader"})
@@ -204,9 +218,10 @@ class Service:
     def _metrics(self, path: str) -> Response:
         now = time.monotonic()
         with self._lock:
-            scheduler, since = self._scheduler, self._led_since
+            scheduler, since, bus = self._scheduler, self._led_since, self._bus
         led = now - since if since is not None else 0.0
-        values = metrics.snapshot(self._config.metrics_name_prefix, now - self._started_at, scheduler, led)
+        streams = bus.count if bus else 0
+        values = metrics.snapshot(self._config.metrics_name_prefix, now - self._started_at, scheduler, led, streams)
         if path == "/metrics":
             return as_json(200, values)
         if not self._config.metrics_prometheus:

@@ -31,7 +31,7 @@ Data = dict[str, dict[str, dict[str, Any]]]  # kind -> key -> data
 _OLDEST: StorageVersion = (1, 6, 0)
 _MARK = "migration-in-progress"
 _TELL_S = 10.0  # Marathon says that often that a step still runs
-_CHUNK = 500  # changes in one transaction: well below ZooKeeper's limit of 1 MiB a request
+_CHUNK, _CHUNK_BYTES = 500, 400_000  # of changes in one transaction: ZooKeeper's limit is 1 MiB a request
 
 
 def text_of(version: StorageVersion) -> str:
@@ -149,9 +149,18 @@ class ZooKeeperStore:
         self._upsert(f"{self._path}/framework-id", framework_id.encode())
 
     def commit(self, changes: Sequence[Change]) -> None:
-        """Write ``changes`` in transactions of up to 500."""
-        for start in range(0, len(changes), _CHUNK):
-            self._commit(changes[start : start + _CHUNK])
+        """Write ``changes`` in transactions of up to 500, and well below what ZooKeeper takes in one request."""
+        part: list[Change] = []
+        size = 0
+        for change in changes:
+            length = len(_json(change[2])) if change[2] is not None else 0
+            if part and (len(part) == _CHUNK or size + length > _CHUNK_BYTES):
+                self._commit(part)
+                part, size = [], 0
+            part.append(change)
+            size += length
+        if part:
+            self._commit(part)
 
     def _commit(self, changes: Sequence[Change]) -> None:
         known = set(self._known)

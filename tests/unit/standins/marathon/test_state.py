@@ -39,7 +39,12 @@ def test_changes_of_a_turn_are_written_once_and_together() -> None:
     state.flush()
     state.flush()
     (changes,) = repository.commits
-    assert [(kind, key) for kind, key, _ in changes] == [("apps", "/a"), ("instances", "i1"), ("instances", "i2")]
+    assert [(kind, key) for kind, key, _ in changes] == [
+        ("apps", "/a"),
+        ("versions", f"/a@{the_app.version}"),
+        ("instances", "i1"),
+        ("instances", "i2"),
+    ]
     assert repository.data["instances"] == {"i1": instance(1, the_app, healthy=True).to_json()}
     again = State(repository, repository.data)
     assert (again.apps, again.instances) == (state.apps, state.instances)
@@ -49,6 +54,8 @@ def test_removing_an_app_takes_its_failure_along() -> None:
     repository = Memory()
     state = State(repository)
     state.put_app(app())
+    state.flush()
+    repository.data.clear()
     state.put_failure("/a", {"state": "TASK_FAILED"})
     state.flush()
     state.remove_app("/a")

@@ -8,6 +8,7 @@ from kazoo.exceptions import ConnectionLoss, NodeExistsError, NoNodeError
 
 from lab.standins.marathon.marathon_standin.buildinfo import for_build
 from lab.standins.marathon.marathon_standin.exits import Crash, Exit
+from lab.standins.marathon.marathon_standin.state import KINDS
 from lab.standins.marathon.marathon_standin.store import ZooKeeperStore, migrations
 
 MARK = "/m/state/migration-in-progress"
@@ -101,7 +102,7 @@ def loaded(zk: Zk) -> ZooKeeperStore:
 
 def test_an_empty_zookeeper_gets_the_layout_and_the_version(zk: Zk) -> None:
     data, framework_id = store_of(zk).load()
-    assert data == {"apps": {}, "instances": {}, "deployments": {}, "failures": {}}
+    assert data == {kind: {} for kind in KINDS}
     assert framework_id is None
     assert zk.nodes["/m/state/version"] == b'{"build": 2, "storage": [110, 100, 0], "version": "1.11.25"}'
 
@@ -113,7 +114,7 @@ def test_what_is_committed_is_loaded(zk: Zk) -> None:
     store.commit([("apps", "/a/b", {"x": 2}), ("instances", "i1", None)])
     assert "/m/state/apps/%2Fa%2Fb" in zk.nodes
     data, framework_id = store_of(zk, build=1).load()
-    assert data == {"apps": {"/a/b": {"x": 2}}, "instances": {}, "deployments": {}, "failures": {}}
+    assert data == {kind: {} for kind in KINDS} | {"apps": {"/a/b": {"x": 2}}}
     assert framework_id == "fw-1"
 
 
