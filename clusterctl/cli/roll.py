@@ -30,7 +30,13 @@ Only = Annotated[
 Batch = Annotated[str, typer.Option("--batch", metavar="N|N%", help="How many agents at once.")]
 MaxFailures = Annotated[int, typer.Option("--max-failures", min=0, help="Agents that may fail before the run stops.")]
 Patience = Annotated[
-    int, typer.Option("--timeout", min=10, help="Seconds for the cluster to be whole again after a step.")
+    int | None,
+    typer.Option(
+        "--timeout",
+        min=10,
+        help="Seconds for the cluster to be whole again after a step; unless given 180, and 600 for Marathon.",
+        show_default=False,
+    ),
 ]
 
 
@@ -51,7 +57,7 @@ def restart(
     only: Only = None,
     batch: Batch = "20%",
     max_failures: MaxFailures = 0,
-    timeout: Patience = 180,
+    timeout: Patience = None,
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
@@ -82,7 +88,7 @@ def upgrade(
     only: Only = None,
     batch: Batch = "20%",
     max_failures: MaxFailures = 0,
-    timeout: Patience = 180,
+    timeout: Patience = None,
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
@@ -123,7 +129,7 @@ def reconfigure(
     only: Only = None,
     batch: Batch = "20%",
     max_failures: MaxFailures = 0,
-    timeout: Patience = 180,
+    timeout: Patience = None,
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
@@ -153,7 +159,7 @@ def reconfigure(
 
 @contextmanager
 def _ground(
-    verb: str, file: Path, cloud: str | None, options: str, timeout: int, *, steal: bool, as_json: bool
+    verb: str, file: Path, cloud: str | None, options: str, timeout: int | None, *, steal: bool, as_json: bool
 ) -> Iterator[Rolling]:
     """What a roll stands on, with the cluster's lock held; a roll that stops prints its report as well.
 
@@ -186,7 +192,7 @@ def _names(only: str | None) -> list[str]:
 
 def _options(**values: object) -> str:
     """Options as they were given, those with their default left out."""
-    defaults = {"batch": "20%", "max_failures": 0, "drain_timeout": 600, "timeout": 180}
+    defaults = {"batch": "20%", "max_failures": 0, "drain_timeout": 600}
     text = ""
     for name, value in values.items():
         if value is None or value is False or value == defaults.get(name):

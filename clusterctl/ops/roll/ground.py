@@ -17,7 +17,7 @@ from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.observe.look import Cluster
 from clusterctl.ops.roll.drain import Drainer, open_drains
 from clusterctl.ops.roll.report import Journal
-from clusterctl.ops.roll.steps import Roll, Work
+from clusterctl.ops.roll.steps import Patience, Roll, Work
 from clusterctl.services import Service
 from clusterctl.spec.model import ClusterSpec
 
@@ -30,7 +30,7 @@ class Rolling:
 
     Attributes:
         line: the command as it was given, without ``--only``.
-        timeout_s: for the cluster to be whole again after a step.
+        timeout_s: for the cluster to be whole again after a step; None for what each service needs.
         warn: tells a person something at once.
     """
 
@@ -38,7 +38,7 @@ class Rolling:
     cloud: Cloud
     progress: Progress
     line: str
-    timeout_s: float
+    timeout_s: float | None
     warn: Callable[[str], None] = lambda _: None
 
     @property
@@ -65,7 +65,7 @@ class Rolling:
 
     def roll(self, work: Work, journal: Journal, overlook: tuple[str, ...] = ()) -> Roll:
         """A roll of that work over the cluster."""
-        return Roll(self.cluster, work, journal, self.progress, self.timeout_s, overlook)
+        return Roll(self.cluster, work, journal, self.progress, Patience(self.timeout_s), overlook)
 
     def end(self, roll: Roll, service: Service) -> Journal:
         """The journal of a roll whose steps all went well, once the whole cluster is healthy; raises RollError."""
