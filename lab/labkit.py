@@ -66,29 +66,32 @@ def use_lab() -> dict[str, str]:
     return found
 
 
-def build_artifacts(number: int = 1) -> dict[str, dict[str, str]]:
+def build_artifacts(number: int = 1, marathon_release: str = "1.11") -> dict[str, dict[str, str]]:
     """Builds (or takes from the cache) the Mesos package and the Marathon stand-in; name -> version, path, digest.
 
     Args:
         number: 2 and so on are later versions of the same programs, to upgrade to.
+        marathon_release: 1.9 is the last one whose state has another storage version than 1.10 and 1.11.
     """
     directory = BUILD / "artifacts"
     directory.mkdir(parents=True, exist_ok=True)
     mesos, marathon = ROOT / "lab" / "mesos" / "build", ROOT / "lab" / "standins" / "marathon" / "build"
     return {
         "mesos": _built(mesos, directory, f"1.11.0-{number}", "--revision", str(number)),
-        "marathon": _built(marathon, directory, f"1.11.{23 + number}", "--build", str(number)),
+        "marathon": _built(marathon, directory, None, "--build", str(number), "--release", marathon_release),
     }
 
 
-def _built(script: Path, directory: Path, version: str, *arguments: str) -> dict[str, str]:
+def _built(script: Path, directory: Path, version: str | None, *arguments: str) -> dict[str, str]:
+    """``version`` None: as the built file's name has it, NAME-VERSION.tgz."""
     done = subprocess.run(
         [script, *arguments, directory], check=True, stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL
     )
     words = done.stdout.split()
     digest = next(word for word in words if len(word) == 64 and all(c in "0123456789abcdef" for c in word))
     path = next(word for word in words if word.startswith("/"))
-    return {"version": version, "src": path, "sha256": digest}
+    named = Path(path).name.removesuffix(".tgz").rpartition("-")[2]
+    return {"version": version or named, "src": path, "sha256": digest}
 
 
 def artifacts_file(zone: str, artifacts: Mapping[str, Mapping[str, str]]) -> Path:

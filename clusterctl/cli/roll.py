@@ -23,7 +23,13 @@ Only = Annotated[
 Batch = Annotated[str, typer.Option("--batch", metavar="N|N%", help="How many agents at once.")]
 MaxFailures = Annotated[int, typer.Option("--max-failures", min=0, help="Agents that may fail before the run stops.")]
 Patience = Annotated[
-    int, typer.Option("--timeout", min=10, help="Seconds for the cluster to be whole again after a step.")
+    int | None,
+    typer.Option(
+        "--timeout",
+        min=10,
+        help="Seconds for the cluster to be whole again after a step; unless given 180, and 600 for Marathon.",
+        show_default=False,
+    ),
 ]
 
 
@@ -42,7 +48,7 @@ def restart(
     only: Only = None,
     batch: Batch = "20%",
     max_failures: MaxFailures = 0,
-    timeout: Patience = 180,
+    timeout: Patience = None,
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
@@ -74,7 +80,7 @@ def upgrade(
     only: Only = None,
     batch: Batch = "20%",
     max_failures: MaxFailures = 0,
-    timeout: Patience = 180,
+    timeout: Patience = None,
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
@@ -116,7 +122,7 @@ def reconfigure(
     only: Only = None,
     batch: Batch = "20%",
     max_failures: MaxFailures = 0,
-    timeout: Patience = 180,
+    timeout: Patience = None,
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
@@ -139,7 +145,7 @@ def reconfigure(
 
 
 @contextmanager
-def _rolling(context: typer.Context, timeout: int, *, as_json: bool) -> Iterator[Rolling]:
+def _rolling(context: typer.Context, timeout: int | None, *, as_json: bool) -> Iterator[Rolling]:
     """What a roll stands on, with the cluster's lock held; a roll that stops prints its report as well."""
     from clusterctl.ops.roll.ground import Rolling
     from clusterctl.ops.roll.report import RollError

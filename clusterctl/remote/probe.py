@@ -81,10 +81,7 @@ class Asker:
     def get(self, port: int, path: str) -> Json:
         """The JSON that a GET gives with status 200."""
         status, _, body = self.http(port, path)
-        if status != 200:
-            text = " ".join(body.decode("utf-8", "replace").split())[:120]
-            raise Unexpected(f"{path}: HTTP {status}{': ' + text if text else ''}")
-        return json.loads(body)
+        return _json(path, status, body)
 
 
 def zookeeper(ask: Asker, port: int) -> Json:
@@ -150,13 +147,16 @@ def mesos_agent(ask: Asker, port: int) -> Json:
     }
 
 
-def marathon(ask: Asker, port: int) -> Json:
-    """An instance that does not lead proxies everything to the one that does, in most versions even ``/ping``.
+NO_LEADER = (500, 502, 503, 504)  # of Marathon's proxy: 500 where the connection to the leader broke off
 
-    So an answer of 502 to 504 comes from an instance that runs, but can't reach a leader.
+
+def marathon(ask: Asker, port: int) -> Json:
+    """An instance that does not lead proxies everything to the one that does, even ``/ping``.
+
+    So an answer of ``NO_LEADER`` to any request comes from an instance that runs, but can't reach a leader.
     """
     status, _, body = ask.http(port, "/ping")
-    if status in (502, 503, 504):
+    if status in NO_LEADER:
         return {"no_leader": f"/ping: HTTP {status}"}
     if status != 200:
         raise Unexpected(f"/ping: HTTP {status}")
@@ -165,12 +165,20 @@ def marathon(ask: Asker, port: int) -> Json:
     if status != 200:
         found["no_leader"] = f"/v2/leader: HTTP {status}"
         return found
-    found["leader"] = json.loads(body).get("leader")
-    info = ask.get(port, "/v2/info")
-    found["framework_id"] = info.get("frameworkId")
-    found["version"] = info.get("version", "")
-    found["deployments"] = [_deployment(each) for each in ask.get(port, "/v2/deployments")]
-    if found["leader"] == f"{ask.address}:{port}":
+    leader = json.loads(body).get("leader")
+    for path in ("/v2/info", "/v2/deployments"):
+        status, _, body = ask.http(port, path)
+        if status in NO_LEADER:  # it went meanwhile
+            found["no_leader"] = f"{path}: HTTP {status}"
+            return found
+        answer = _json(path, status, body)
+        if path == "/v2/info":
+            found["framework_id"] = answer.get("frameworkId")
+            found["version"] = answer.get("version", "")
+        else:
+            found["deployments"] = [_deployment(each) for each in answer]
+    found["leader"] = leader
+    if leader == f"{ask.address}:{port}":
         apps = part(lambda: ask.get(port, "/v2/apps?embed=apps.tasks")["apps"])
         known = isinstance(apps, list)
         found["jenkins"] = jenkins(apps) if known else apps
@@ -290,6 +298,13 @@ def probe(request: Json) -> Json:
         answer["homes"] = part(lambda: homes(ask, request["homes"]["directory"], request["homes"]["port"]))
     answer["units"] = part(lambda: unit_states(silent)) if silent else {}
     return answer
+
+
+def _json(path: str, status: int, body: bytes) -> Json:
+    if status != 200:
+        text = " ".join(body.decode("utf-8", "replace").split())[:120]
+        raise Unexpected(f"{path}: HTTP {status}{': ' + text if text else ''}")
+    return json.loads(body)
 
 
 def _agent(agent: Json) -> Json:

@@ -8,11 +8,21 @@ import http.client
 import json
 import os
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.contract.mesos.cluster import AGENT_PORT, JAVA, ZK_PORT, Cluster, Daemon, Json, wait_for
+from tests.contract.mesos.cluster import (
+    AGENT_PORT,
+    JAVA,
+    SUPERVISION_INTERVAL_S,
+    ZK_PORT,
+    Cluster,
+    Daemon,
+    Json,
+    wait_for,
+)
 
 LAB = Path(__file__).parents[2] / "lab"
 MARATHON_PORT = 8080
@@ -27,10 +37,10 @@ def unpacked_mesos(target: Path) -> Path:
     return target / "root"
 
 
-def unpacked_marathon(target: Path, build: int = 1) -> Path:
+def unpacked_marathon(target: Path, build: int = 1, release: str = "1.11") -> Path:
     """Build a stand-in and unpack it; its top directory, which has bin/marathon."""
     done = subprocess.run(
-        [LAB / "standins/marathon/build", "--build", str(build), target],
+        [LAB / "standins/marathon/build", "--build", str(build), "--release", release, target],
         check=True,
         stdout=subprocess.PIPE,
         text=True,
@@ -66,14 +76,26 @@ def ask(host: str, method: str, path: str, body: object = None, headers: Mapping
 
 
 class Marathon:
-    """One Marathon as a child process. Nobody restarts it: the tests want to see how it ends."""
+    """One Marathon as a child process.
+
+    Attributes:
+        supervised: it is started again when it ends by itself, as systemd does it on nodes; without, a test sees how
+            it ends.
+    """
 
     def __init__(self, name: str, program: Path, log: Path, env: Mapping[str, str], flags: Sequence[str] = ()) -> None:
-        self.name, self.program, self.log, self.env, self.flags = name, program, log, env, flags
+        self.name, self.program, self.log, self.env, self.flags = name, program, log, dict(env), flags
+        self.supervised = False
         self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
 
-    def start(self) -> None:
+    def start(self, *, supervised: bool = False) -> None:
         """Start it (again); nothing else of this process's environment but PATH is passed on."""
+        with self._lock:
+            self.supervised = supervised
+            self._start()
+
+    def _start(self) -> None:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [self.program, *self.flags],
@@ -84,20 +106,30 @@ class Marathon:
                 start_new_session=True,
             )
 
+    def supervise(self) -> None:
+        """Start it again if it ended by itself and is supervised."""
+        with self._lock:
+            if self.supervised and not self.running:
+                self._start()
+
     @property
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
     def kill(self) -> None:
-        """kill -9, and see it gone."""
-        if self._process:
-            self._process.kill()
-            self._process.wait()
+        """kill -9, and see it gone; it stays down."""
+        with self._lock:
+            self.supervised = False
+            if self._process:
+                self._process.kill()
+                self._process.wait()
 
     def terminate(self) -> int:
-        """SIGTERM; the exit code."""
-        assert self._process
-        self._process.terminate()
+        """SIGTERM; the exit code. It stays down."""
+        with self._lock:
+            self.supervised = False
+            assert self._process
+            self._process.terminate()
         return self.exit_code()
 
     def exit_code(self, deadline_s: float = 15) -> int:
@@ -123,12 +155,17 @@ class MarathonCluster(Cluster):
         super().start()
         self.agent_ids(len(self.agents))
         for marathon in self.marathons:
-            marathon.start()
+            marathon.start(supervised=True)
 
     def stop(self) -> None:
         for marathon in self.marathons:
             marathon.kill()
         super().stop()
+
+    def _supervise(self) -> None:
+        while not self._stopping.wait(SUPERVISION_INTERVAL_S):
+            for daemon in (*self._daemons, *self.marathons):
+                daemon.supervise()
 
     def _agent(self, n: int, attributes: str, role: str = "*") -> Daemon:
         flags = [
@@ -178,6 +215,7 @@ class MarathonCluster(Cluster):
             "MARATHON_ACCEPTED_RESOURCE_ROLES_DEFAULT_BEHAVIOR": "unreserved",
             "MARATHON_ZK_SESSION_TIMEOUT": "4000",
             "MARATHON_MIN_REVIVE_OFFERS_INTERVAL": "1000",
+            "STANDIN_START_S": "0.5",  # what it does is tested here, not how long a JVM takes to load
             **more,
         }
         return Marathon(f"marathon{n}", unpacked / "bin/marathon", self.work / f"marathon{n}.log", env)
@@ -238,11 +276,13 @@ class MarathonCluster(Cluster):
         return {task["task_id"]["value"]: task for task in tasks}
 
     def start_supervised(self, marathon: Marathon) -> None:
-        """Start it again and again, as systemd would, until it stays."""
+        """Have it started again and again, as by systemd, until it stays."""
+        if marathon.running:
+            marathon.supervised = True
+        else:
+            marathon.start(supervised=True)
 
         def stays() -> bool:
-            if not marathon.running:
-                marathon.start()
             host = self.hosts[self.marathons.index(marathon)]
             return ask(host, "GET", "/ping").status == http.HTTPStatus.OK
 

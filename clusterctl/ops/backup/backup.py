@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,7 @@ def back_up(hosts: Hosts, look: Look, root: Path, now: datetime | None = None) -
     if leader is None:
         raise ClusterctlError("ZooKeeper has no leader to copy from")
     time = (now or datetime.now(UTC)).astimezone(UTC)
-    directory = root / "backups" / f"{time:%Y%m%dT%H%M%SZ}"
-    # Apps may hold secrets in their environment
-    directory.mkdir(mode=0o700, parents=True)
+    directory = _new_directory(root / "backups", f"{time:%Y%m%dT%H%M%SZ}")
     hosts.run("backup", [leader], {"backup_directory": str(directory), "backup_tree": MARATHON_TREE})
     tree = _tree(directory / TREE)
     seen = look.facts[leader].zookeeper
@@ -63,6 +62,39 @@ def back_up(hosts: Hosts, look: Look, root: Path, now: datetime | None = None) -
     }
     (directory / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
     return Backup(directory, manifest)
+
+
+def _new_directory(parent: Path, name: str) -> Path:
+    for number in count(1):
+        directory = parent / (name if number == 1 else f"{name}-{number}")
+        try:
+            # Apps may hold secrets in their environment
+            directory.mkdir(mode=0o700, parents=True)
+        except FileExistsError:  # two in one second
+            continue
+        return directory
+    raise AssertionError("count() does not end")
+
+
+def bring_back(hosts: Hosts, look: Look, directory: Path) -> None:
+    """Makes Marathon's tree in ZooKeeper exactly what the backup in ``directory`` holds; all Marathons must be stopped.
+
+    Raises:
+        PlaybookError: it failed on the node.
+        ClusterctlError: ZooKeeper has no leader, or the backup is damaged; nothing was changed.
+    """
+    leader = look.leader(Service.ZOOKEEPER)
+    if leader is None:
+        raise ClusterctlError(f"ZooKeeper has no leader through which {directory} could be restored")
+    try:
+        manifest = json.loads((directory / MANIFEST).read_text())
+        said = manifest["files"][TREE]["sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ClusterctlError(f"the backup {directory} can't be read: {error}") from error
+    _tree(directory / TREE)
+    if file_digest(directory / TREE) != said:
+        raise ClusterctlError(f"the backup {directory / TREE} is not what its {MANIFEST} says")
+    hosts.run("restore", [leader], {"backup_directory": str(directory), "backup_tree": MARATHON_TREE})
 
 
 def _tree(path: Path) -> dict[str, Any]:

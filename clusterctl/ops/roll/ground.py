@@ -15,7 +15,7 @@ from clusterctl.ops.kit.run import Run
 from clusterctl.ops.observe.look import Cluster
 from clusterctl.ops.roll.drain import Drainer, open_drains
 from clusterctl.ops.roll.report import Journal
-from clusterctl.ops.roll.steps import Roll, Work
+from clusterctl.ops.roll.steps import Patience, Roll, Work
 from clusterctl.services import Service
 
 Targets = Mapping[Service, Sequence[str]]
@@ -26,11 +26,11 @@ class Rolling:
     """What a rolling command stands on; nodes and cloud are asked when they are needed first.
 
     Attributes:
-        timeout_s: for the cluster to be whole again after a step.
+        timeout_s: for the cluster to be whole again after a step; None for what each service needs.
     """
 
     run: Run
-    timeout_s: float
+    timeout_s: float | None
 
     @property
     def directory(self) -> Path:
@@ -56,7 +56,7 @@ class Rolling:
 
     def roll(self, work: Work, journal: Journal, overlook: tuple[str, ...] = ()) -> Roll:
         """A roll of that work over the cluster."""
-        return Roll(self.cluster, work, journal, self.run.progress, self.timeout_s, overlook)
+        return Roll(self.cluster, work, journal, self.run.progress, Patience(self.timeout_s), overlook)
 
     def end(self, roll: Roll, service: Service) -> Journal:
         """The journal of a roll whose steps all went well, once the whole cluster is healthy; raises RollError."""

@@ -116,7 +116,12 @@ class Renewal:
         def problems(look: Look) -> list[str]:
             return [problem for node in look.nodes(ids) for problem in gates.renewed(look, node, ids[node.name])]
 
-        self.roll.cluster.wait(problems, what="agents registered anew", timeout_s=self.roll.timeout_s, also=list(ids))
+        self.roll.cluster.wait(
+            problems,
+            what="agents registered anew",
+            timeout_s=self.roll.patience.gate(_AGENT),
+            also=list(ids),
+        )
 
     def _back(self, name: str, agent: str | None) -> str:
         """Puts an agent back that could not be renewed; returns how it was left."""
@@ -125,7 +130,7 @@ class Renewal:
             look = self.roll.cluster.wait(
                 lambda look: gates.registered(look, name),
                 what=f"{name} registered",
-                timeout_s=self.roll.timeout_s,
+                timeout_s=self.roll.patience.gate(_AGENT),
                 also=[name],
             )
             own = look.facts[name].mesos_agent

@@ -17,9 +17,37 @@ from clusterctl.ops.roll.order import batches, next_member
 from clusterctl.ops.roll.report import Journal
 from clusterctl.services import Service
 
-TIMEOUT_S = 180.0  # for one gate of a control service: an election, a sync, a registration
 SETTLE_S = 60.0  # before the first step; a cluster that is not healthy by then is refused
-BACK_S = 60.0  # for a node that was put back
+_GATE_S = 180.0  # for one gate of a control service: an election, a sync, a registration
+_BACK_S = 60.0  # for a node that was put back
+# Marathon ends when it loses ZooKeeper, then loads a JVM, ends again until its old session is over, waits for an
+# election, and migrates its state, for which it has no limit itself
+_MARATHON_S = 600.0
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a roll waits, in seconds.
+
+    Attributes:
+        given_s: as the operator wants it, for all waits between steps; None for what each service needs.
+    """
+
+    given_s: float | None = None
+
+    def gate(self, service: Service) -> float:
+        """For a service to be whole again after a step."""
+        own = _MARATHON_S if service is Service.MARATHON else _GATE_S
+        return own if self.given_s is None else self.given_s
+
+    @property
+    def whole(self) -> float:
+        """For the whole cluster: a step of ZooKeeper ends Marathons, its leader's all of them."""
+        return self.gate(Service.MARATHON)
+
+    def back(self, service: Service) -> float:
+        """For a node that was put back; an operator in a hurry does not want this one shorter."""
+        return _MARATHON_S if service is Service.MARATHON else _BACK_S
 
 
 class Work(Protocol):
@@ -49,7 +77,7 @@ class Roll:
     """One run over the services of a cluster.
 
     Attributes:
-        timeout_s: for the gates of control services; those of agents follow from the masters' patience with them.
+        patience: for the gates of control services; those of agents follow from the masters' patience with them.
         overlook: names of checks that need not hold before a step (``gates.CHANGED``).
     """
 
@@ -57,7 +85,7 @@ class Roll:
     work: Work
     journal: Journal
     progress: Progress
-    timeout_s: float = TIMEOUT_S
+    patience: Patience = Patience()
     overlook: tuple[str, ...] = ()
 
     def run(self, service: Service, names: Sequence[str], *, batch: int, max_failures: int) -> None:
@@ -80,12 +108,23 @@ class Roll:
             RollError: it isn't, after a step.
         """
         started = bool(self.journal.done or self.journal.failed)
-        try:
+
+        def healthy(timeout_s: float) -> Look:
             return self.cluster.wait(
                 lambda look: gates.healthy(look, service, absent=absent, overlook=self.overlook),
                 what="cluster healthy",
-                timeout_s=self.timeout_s if started else SETTLE_S,
+                timeout_s=timeout_s,
             )
+
+        try:
+            if started:
+                return healthy(self.patience.whole)
+            try:
+                return healthy(SETTLE_S)
+            except GateError as error:
+                if not all(problem.startswith("marathon.") for problem in error.problems):
+                    raise
+                return healthy(self.patience.whole)  # it may only be starting still, after an earlier roll
         except GateError as error:
             problems = "\n".join(f"  {problem}" for problem in error.problems)
             if started:
@@ -117,7 +156,7 @@ class Roll:
         return self.cluster.wait(
             lambda look: gates.gate(service, look, before),
             what=f"{service} whole again after {name}",
-            timeout_s=self.timeout_s,
+            timeout_s=self.patience.gate(service),
         )
 
     @contextmanager
@@ -150,7 +189,9 @@ class Roll:
             return found
 
         try:
-            self.cluster.wait(serves, what=f"{name} back in service", timeout_s=BACK_S, also=[name])
+            self.cluster.wait(
+                serves, what=f"{name} back in service", timeout_s=self.patience.back(service), also=[name]
+            )
         except ClusterctlError as error:
             return f"NOT in service: {found[0] if found else error.message}{f' ({note})' if note else ''}"
         return f"back in service{f' ({note})' if note else ''}"

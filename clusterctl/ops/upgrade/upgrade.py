@@ -8,7 +8,7 @@ from shlex import quote
 
 from clusterctl import paths, releases
 from clusterctl.errors import InputError
-from clusterctl.ops.backup.backup import back_up
+from clusterctl.ops.backup.backup import back_up, bring_back
 from clusterctl.ops.lifecycle.preflight import named_images
 from clusterctl.ops.roll.ground import Rolling, Targets
 from clusterctl.ops.roll.order import batch_size, chosen
@@ -82,9 +82,12 @@ def upgrade_service(
     roll = rolling.roll(work, journal)
     for each, todo in left.items():
         if each is Service.MARATHON:
-            MarathonUpgrade(roll, work, lambda seen: back_up(rolling.hosts, seen, rolling.directory).directory).run(
-                todo
-            )
+            MarathonUpgrade(
+                roll,
+                work,
+                lambda seen: back_up(rolling.hosts, seen, rolling.directory).directory,
+                lambda seen, backup: bring_back(rolling.hosts, seen, backup),
+            ).run(todo)
         elif todo:
             roll.run(each, todo, batch=size, max_failures=max_failures)
     return rolling.end(roll, list(targets)[-1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from itertools import zip_longest
 
+_NUMBERS = re.compile(r"(\d+)\.(\d+)\.(\d+)(?![\d.])")
 _RELEASE = re.compile(r"(\d+)\.(\d+)(?:\.|$)")
 
 
@@ -14,6 +15,20 @@ def compare(left: str, right: str) -> int:
         if order := _compare_part(one, other):
             return order
     return 0
+
+
+def numbers(version: str) -> tuple[int, int, int] | None:
+    """Major, minor and patch at the beginning of a version; None if there are none.
+
+    Marathon's tarballs are named by version and commit (1.11.24-9ee9f3ceb); it calls itself by the version only.
+    """
+    found = _NUMBERS.match(version)
+    return (int(found[1]), int(found[2]), int(found[3])) if found else None
+
+
+def same_release(one: str, other: str) -> bool:
+    """Whether two versions are of one release, whatever follows the numbers."""
+    return one == other or (numbers(one) is not None and numbers(one) == numbers(other))
 
 
 def forbidden(name: str, found: str, wanted: str) -> str | None:

@@ -19,7 +19,7 @@ import sys
 import tarfile
 from pathlib import Path
 
-from .marathon_standin.buildinfo import BuildInfo, for_build
+from .marathon_standin.buildinfo import NEWEST, RELEASES, BuildInfo, for_build
 
 HERE = Path(__file__).parent
 
@@ -31,7 +31,10 @@ def members(build: BuildInfo) -> dict[str, tuple[int, bytes]]:
         f"{top}/README.md": (0o644, (HERE / "README.md").read_bytes()),
         f"{top}/VERSION": (0o644, f"{build.banner}\n".encode()),
         f"{top}/bin/marathon": (0o755, (HERE / "dist" / "marathon").read_bytes()),
-        f"{top}/lib/marathon_standin/BUILD.json": (0o644, json.dumps({"build": build.build}).encode() + b"\n"),
+        f"{top}/lib/marathon_standin/BUILD.json": (
+            0o644,
+            json.dumps({"release": build.release, "build": build.build}).encode() + b"\n",
+        ),
     }
     for source in sorted((HERE / "marathon_standin").glob("*.py")):
         files[f"{top}/lib/marathon_standin/{source.name}"] = (0o644, source.read_bytes())
@@ -65,11 +68,14 @@ def packed(files: dict[str, tuple[int, bytes]]) -> bytes:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="build", description="Build the Marathon stand-in's tarball.")
     parser.add_argument("--build", type=int, default=1, metavar="N", help="build number; 1 is 1.11.24, 2 is 1.11.25")
+    parser.add_argument(
+        "--release", default=NEWEST, choices=RELEASES, help="the release whose state it reads and writes"
+    )
     parser.add_argument("outdir", type=Path, metavar="OUTDIR")
     args = parser.parse_args()
     if args.build < 1:
         parser.error(f"--build counts from 1, got {args.build}")
-    build = for_build(args.build)
+    build = for_build(args.build, args.release)
     files = members(build)
     cache = Path(os.environ.get("CLUSTERCTL_CACHE", "/var/cache/clusterctl")) / "marathon-standin" / digest(files)
     cached = cache / f"marathon-{build.version}.tgz"

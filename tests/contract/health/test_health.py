@@ -63,7 +63,6 @@ def test_no_quorum(world: World) -> None:
         world.kill(zookeeper)
 
     def lost() -> dict[str, str] | None:
-        world.supervise()  # masters and Marathons exit and come back, as under systemd
         found = world.verify()
         return found if {"zookeeper.leader", "mesos.leader"} <= set(found) else None
 

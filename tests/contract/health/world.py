@@ -135,27 +135,18 @@ class World:
         keys = HostKeys(known, self.cloud.console)
         self.access = Access(ssh, keys, SshProber(ssh, keys, boot_file=str(boot)))
 
-    def supervise(self) -> None:
-        """Of Marathons; ``Cluster`` does it for the others."""
-        for marathon in self.cluster.marathons:
-            if not marathon.running and marathon not in self.down:
-                marathon.start()
-
     def restore(self) -> None:
         """Starts what was killed."""
         for daemon in self.down:
-            daemon.start()
+            if isinstance(daemon, Marathon):
+                daemon.start(supervised=True)
+            else:
+                daemon.start()
         self.down.clear()
 
     def wait(self, deadline_s: float = 120) -> VerifyReport:
-        """``wait_healthy`` under supervision."""
-
-        def note(text: str) -> None:
-            self.notes.append(text)
-            self.supervise()
-
-        self.supervise()
-        return wait_healthy(SPEC, self.cloud, self.access, deadline_s=deadline_s, note=note)
+        """``wait_healthy`` on this cluster."""
+        return wait_healthy(SPEC, self.cloud, self.access, deadline_s=deadline_s, note=self.notes.append)
 
     def verify(self, *, deep: bool = False) -> dict[str, str]:
         """The failed checks with their details."""

@@ -232,11 +232,24 @@ def test_homes_that_are_not_there() -> None:
     assert found.error == "no such file or directory"
 
 
-def test_marathon_that_reaches_no_leader_runs_all_the_same() -> None:
-    with serving({"GET /ping": http(b"", "502 Bad Gateway")}) as port:
+@pytest.mark.parametrize("status", ["500 Server Error", "502 Bad Gateway", "503 Service Unavailable"])
+@pytest.mark.parametrize("path", ["/ping", "/v2/leader", "/v2/info", "/v2/deployments"])
+def test_marathon_that_reaches_no_leader_runs_all_the_same(path: str, status: str) -> None:
+    answers: dict[str, bytes] = {}
+    with serving(answers) as port:
+        answers |= marathon(f"{ADDRESS}:{port}") | {f"GET {path}": http(b"", status)}
         found = ask("marathon", port).marathon
     assert found is not None
-    assert (found.error, found.leader, found.no_leader) == ("", None, "/ping: HTTP 502")
+    assert (found.error, found.leader, found.no_leader) == ("", None, f"{path}: HTTP {status[:3]}")
+
+
+def test_marathon_that_answers_nonsense_is_an_error() -> None:
+    answers: dict[str, bytes] = {}
+    with serving(answers) as port:
+        answers |= marathon(f"{ADDRESS}:{port}") | {"GET /v2/deployments": http(b"no", "404 Not Found")}
+        found = ask("marathon", port).marathon
+    assert found is not None
+    assert found.error == "/v2/deployments: HTTP 404: no"
 
 
 def test_apps_that_cannot_be_listed_leave_the_rest_known() -> None:
@@ -266,12 +279,12 @@ def test_marathon_without_a_leader() -> None:
 @pytest.mark.parametrize(
     ("answers", "error"),
     [
-        ({"GET /ping": http(b"", "500 Oops")}, "/ping: HTTP 500"),
+        ({"GET /ping": http(b"", "401 Unauthorized")}, "/ping: HTTP 401"),
         ({"GET /ping": b"SSH-2.0-OpenSSH"}, "/ping: no HTTP answer"),
         ({"GET /ping": http(b""), "GET /v2/leader": http(b"<html>")}, "JSONDecodeError: Expecting value"),
         (
-            marathon("x:1") | {"GET /v2/info": http(b"Could not\n forward", "502 Bad Gateway")},
-            "/v2/info: HTTP 502: Could not forward",
+            marathon("x:1") | {"GET /v2/info": http(b"Not\n yours", "403 Forbidden")},
+            "/v2/info: HTTP 403: Not yours",
         ),
     ],
 )

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from kazoo.exceptions import KazooException
 
 from .exits import Crash, Exit
+from .health import Probe
 from .scheduler import Scheduler
 
 log = logging.getLogger(__name__)
@@ -25,13 +26,18 @@ _TICK_S = 0.25
 
 
 class Actor:
+    """``send`` gets calls to Mesos, ``publish`` events, ``check`` health checks; ``on_crash`` ends the process."""
+
     def __init__(
         self,
         scheduler: Scheduler,
         send: Callable[[list[dict[str, Any]]], None],
+        publish: Callable[..., None],
+        check: Callable[[list[Probe]], None],
         on_crash: Callable[[Crash], None],
     ) -> None:
         self._scheduler, self._send, self._on_crash = scheduler, send, on_crash
+        self._publish, self._check = publish, check
         self._messages: queue.Queue[tuple[Callable[[], Any], Future[Any] | None]] = queue.Queue()
 
     def start(self) -> None:
@@ -77,6 +83,9 @@ class Actor:
         self._scheduler.settle()
         self._scheduler.state.flush()
         self._send(self._scheduler.outbox.drain())
+        for kind, fields in self._scheduler.outbox.drain_events():
+            self._publish(kind, **fields)
+        self._check(self._scheduler.drain_probes())
         if future is not None:
             if error is not None:
                 future.set_exception(error)

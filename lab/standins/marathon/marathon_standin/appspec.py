@@ -13,22 +13,13 @@ from .clock import version_after
 from .config import Config
 from .errors import invalid_json, not_valid
 from .fields import FIELDS
+from .groups import Roles
 
 Spec = dict[str, Any]
 
-# What GET adds to a definition and a client may send back; Marathon ignores it, so does the stand-in.
-STATUS_FIELDS = frozenset(
-    [
-        "versionInfo",
-        "tasksStaged",
-        "tasksRunning",
-        "tasksHealthy",
-        "tasksUnhealthy",
-        "deployments",
-        "tasks",
-        "lastTaskFailure",
-    ]
-)
+# Fields of Marathon's app.raml that the stand-in can't give. Whatever is in neither list, and what GET adds to a
+# definition (tasksRunning, deployments, ...), Marathon ignores, and so does the stand-in.
+LACKING = frozenset(["check", "executorResources", "ipAddress", "resourceLimits"])
 _DEPRECATED = {"uris": list_of(text), "ports": list_of(whole(0, 65535))}
 
 
@@ -77,11 +68,12 @@ def read(body: Any) -> Spec:
     rules: list[tuple[str, str]] = []
     spec: Spec = {}
     for name, value in body.items():
-        if value is None or name in STATUS_FIELDS:
+        if value is None:
             continue
         check = _DEPRECATED.get(name) or FIELDS.get(name, (None,))[0]
         if check is None:
-            rules.append((f"/{name}", _unknown(name)))
+            if name in LACKING:
+                rules.append((f"/{name}", "the stand-in lacks it"))
             continue
         try:
             spec[name] = check(value)
@@ -95,30 +87,28 @@ def read(body: Any) -> Spec:
     return spec
 
 
-def _unknown(name: str) -> str:
-    if name == "version":
-        return "the stand-in keeps no former versions to go back to; leave the field out"
-    return "the stand-in does not support this field"
-
-
 def _translate_deprecated(spec: Spec) -> list[tuple[str, str]]:
     """Replace uris by fetch and ports by portDefinitions, as Marathon has done since 1.5."""
     problems = []
     if "uris" in spec:
-        if "fetch" in spec:
-            problems.append(("/uris", "give either uris or fetch"))
         uris = [{"uri": uri} for uri in spec.pop("uris")]
-        spec["fetch"] = FIELDS["fetch"][0](uris)
+        if uris and spec.get("fetch"):
+            problems.append(("/uris", "may not be set in conjunction with fetch"))
+        if uris or "fetch" not in spec:
+            spec["fetch"] = FIELDS["fetch"][0](uris)
     if "ports" in spec:
-        if "portDefinitions" in spec:
-            problems.append(("/ports", "give either ports or portDefinitions"))
-        ports = [{"port": port} for port in spec.pop("ports")]
-        spec["portDefinitions"] = FIELDS["portDefinitions"][0](ports)
+        ports = spec.pop("ports")
+        fixed = [port for port in ports if port]
+        if len(fixed) != len(set(fixed)):
+            problems.append(("/ports", "ports must be unique"))
+        if [port["port"] for port in spec.get("portDefinitions", [])] not in ([], ports):
+            problems.append(("/ports", "cannot specify both ports and port definitions"))
+        spec.setdefault("portDefinitions", FIELDS["portDefinitions"][0]([{"port": port} for port in ports]))
     return problems
 
 
 def complete(
-    given: Spec, previous: Spec | None, config: Config, used_ports: Collection[int], merge: bool = True
+    given: Spec, previous: Spec | None, config: Config, used_ports: Collection[int], roles: Roles, merge: bool = True
 ) -> Spec:
     """Return the whole spec: ``given`` over ``previous`` (if ``merge``) over the defaults, service ports assigned.
 
@@ -126,8 +116,8 @@ def complete(
     """
     spec = copy.deepcopy({name: default for name, (_, default) in FIELDS.items() if default is not ...})
     spec["portDefinitions"] = [{"port": 0, "protocol": "tcp", "name": "default", "labels": {}}]
-    spec["role"] = config.mesos_role
-    spec["acceptedResourceRoles"] = config.default_accepted_roles
+    spec["role"] = given.get("role", previous["role"] if previous and merge else roles.default)
+    spec["acceptedResourceRoles"] = config.default_accepted_roles(spec["role"])
     spec.update(copy.deepcopy(previous) if previous and merge else {})
     spec.update(given)
     if "cmd" in given:  # an update from args to cmd or back replaces the other
@@ -135,27 +125,25 @@ def complete(
             spec.pop("args", None)
     elif "args" in given:
         spec.pop("cmd", None)
-    problems = _cross_checks(spec, config)
+    problems = _cross_checks(spec, roles)
     if problems:
         raise not_valid(problems)
     _assign_service_ports(spec, previous, config, used_ports)
     return spec
 
 
-def _cross_checks(spec: Spec, config: Config) -> list[tuple[str, str]]:
+def _cross_checks(spec: Spec, roles: Roles) -> list[tuple[str, str]]:
     """Return the broken rules that concern more than one field."""
     problems = []
     if bool(spec.get("cmd")) == bool(spec.get("args")):
         problems.append(("/", "AppDefinition must either contain one of 'cmd' or 'args'"))
-    if spec["role"] != config.mesos_role:
-        problems.append(
-            ("/role", f"got {spec['role']}, expected one of: [{config.mesos_role}] (the stand-in has no group roles)")
-        )
-    allowed = {"*", config.mesos_role}
-    roles = spec["acceptedResourceRoles"]
-    if not roles or not set(roles) <= allowed:
+    if spec["role"] not in roles.valid:
+        problems.append(("/role", f"got {spec['role']}, expected one of: [{', '.join(sorted(roles.valid))}]"))
+    allowed = {"*", spec["role"]}
+    accepted = spec["acceptedResourceRoles"]
+    if not accepted or not set(accepted) <= allowed:
         names = ", ".join(sorted(allowed))
-        problems.append(("/acceptedResourceRoles", f"acceptedResourceRoles can only contain {names}; got {roles}"))
+        problems.append(("/acceptedResourceRoles", f"acceptedResourceRoles can only contain {names}; got {accepted}"))
     for name in ("minimumHealthCapacity", "maximumOverCapacity"):
         if spec["upgradeStrategy"][name] > 1:
             problems.append((f"/upgradeStrategy/{name}", "is greater than 1"))

@@ -1,6 +1,6 @@
 """Checks of JSON values, to be put together: numbers, texts, lists, records.
 
-A check takes a JSON value and returns the canonical one; it raises WrongType (400) or BadValue (422).
+A check takes a JSON value and returns the canonical one; it raises WrongType or BadValue (both 422 in the end).
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def record(fields: dict[str, tuple[Check, Any]]) -> Check:
             raise WrongType("error.expected.jsobject")
         for key in value:
             if key not in fields:
-                raise BadValue(f"the stand-in does not support this field; it knows {', '.join(fields)}", f"/{key}")
+                raise BadValue(f"the stand-in lacks it; it has {', '.join(fields)}", f"/{key}")
         result = {}
         for key, (check_field, default) in fields.items():
             if value.get(key) is not None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 # user:pass@ is part of Marathon's grammar; the stand-in does not authenticate to ZooKeeper and refuses it.
 _ZK_URL = re.compile(
@@ -78,6 +80,12 @@ class Config:
     metrics_name_prefix: str
     metrics_prometheus: bool
     logging_level: str
+    new_group_enforce_role: str
+    kill_retry_timeout: int
+    zk_max_versions: int
+    event_stream_max_outstanding_messages: int
+    max_concurrent_marathon_health_checks: int
+    without_effect: Mapping[str, Any]  # flags that are only shown in /v2/info
 
     @property
     def host_port(self) -> str:
@@ -85,11 +93,11 @@ class Config:
         return f"{self.hostname}:{self.http_port}"
 
     @property
-    def default_accepted_roles(self) -> list[str]:
-        """``acceptedResourceRoles`` of an app that names none (Marathon docs/multirole.md)."""
-        choice = {
-            "any": {self.mesos_role, "*"},
-            "unreserved": {"*"},
-            "reserved": {self.mesos_role},
-        }[self.accepted_resource_roles_default_behavior]
-        return sorted(choice)
+    def enforce_role(self) -> bool:
+        """Whether a new top-level group binds its apps to its name as role (``--new_group_enforce_role top``)."""
+        return self.new_group_enforce_role == "top"
+
+    def default_accepted_roles(self, role: str) -> list[str]:
+        """``acceptedResourceRoles`` of an app of ``role`` that names none (Marathon docs/multirole.md)."""
+        choice = {"any": {role, "*"}, "unreserved": {"*"}, "reserved": {role}}
+        return sorted(choice[self.accepted_resource_roles_default_behavior])

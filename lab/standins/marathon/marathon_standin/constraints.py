@@ -5,11 +5,14 @@ Pure: an offer and the placed instances go in, a verdict comes out.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+log = logging.getLogger(__name__)
 
 HOSTNAME_FIELDS = ("hostname", "@hostname")
 
@@ -54,8 +57,8 @@ def problem(constraint: Sequence[str]) -> str | None:
         return "the field must not be empty"
     if name.startswith("@") and name not in HOSTNAME_FIELDS:
         return f"the stand-in does not support the field {name}; use hostname or an agent attribute"
-    if operator not in _RULES:
-        return f"unknown operator {operator}; allowed: {', '.join(_RULES)}"
+    if operator not in OPERATORS:
+        return f"unknown operator {operator}; allowed: {', '.join(OPERATORS)}"
     return _value_problem(operator, value)
 
 
@@ -76,22 +79,38 @@ def _value_problem(operator: str, value: str) -> str | None:
     return None
 
 
-def meets(place: Place, placed: Sequence[Place], constraint: Sequence[str]) -> bool:
-    """Return whether one more instance at ``place`` keeps ``constraint``, given where the others are."""
+def meets(place: Place, placed: Sequence[Place], constraint: Sequence[str], instances: int) -> bool:
+    """Return whether one more instance at ``place`` keeps ``constraint``, given where the others are.
+
+    ``instances`` is how many the app wants in all.
+    """
     name, operator = constraint[0], constraint[1]
     value = constraint[2] if len(constraint) == 3 else ""
     here = place.value(name)
     if here is None:  # only UNLIKE accepts an agent without the attribute
         return operator == "UNLIKE"
-    return _RULES[operator](here, [other.value(name) for other in placed], value)
+    others = [other.value(name) for other in placed]
+    if operator == "GROUP_BY":
+        return _group_by(here, others, value, instances)
+    return _RULES[operator](here, others, value)
 
 
-def _group_by(here: str, others: Sequence[str | None], groups_wanted: int) -> bool:
-    """A new value is always welcome; a known one only if it is among the least used and enough values are known."""
+def _group_by(here: str, others: Sequence[str | None], value: str, instances: int) -> bool:
+    """Marathon's rule (Constraints.checkGroupBy): each of ``value`` groups gets its share, some one more.
+
+    Without a value Marathon 1.11.24 divides by zero at every offer, so that nothing is ever launched.
+    """
+    groups = int(value or 0)
+    if groups == 0:
+        log.error("Error processing offer: GROUP_BY without a value: java.lang.ArithmeticException: / by zero")
+        return False
+    wanted = instances if others else 1
     counts = Counter(others)
+    share, remainder = divmod(wanted, groups)
+    consumed = sum(max(0, count - share) for count in counts.values())
     if here not in counts:
-        return True
-    return len(counts) >= groups_wanted and counts[here] == min(counts.values())
+        return len(counts) < groups
+    return counts[here] < share or (counts[here] == share and remainder > consumed)
 
 
 # Operator -> (value here, values of the other instances, the constraint's value) -> whether it is kept.
@@ -100,12 +119,14 @@ _RULES: dict[str, Callable[[str, Sequence[str | None], str], bool]] = {
     "CLUSTER": lambda here, others, value: value in ("", here) and all(other == here for other in others),
     "LIKE": lambda here, _, value: re.fullmatch(value, here) is not None,
     "UNLIKE": lambda here, _, value: re.fullmatch(value, here) is None,
-    "GROUP_BY": lambda here, others, value: _group_by(here, others, int(value or 0)),
     "MAX_PER": lambda here, others, value: others.count(here) < int(value),
     "IS": lambda here, _, value: here == value,
 }
+OPERATORS = ("UNIQUE", "CLUSTER", "GROUP_BY", "LIKE", "UNLIKE", "MAX_PER", "IS")
 
 
-def first_unmet(place: Place, placed: Sequence[Place], wanted: Sequence[Sequence[str]]) -> Sequence[str] | None:
+def first_unmet(
+    place: Place, placed: Sequence[Place], wanted: Sequence[Sequence[str]], instances: int
+) -> Sequence[str] | None:
     """Return the first of the constraints ``wanted`` that ``place`` breaks, None when it breaks none."""
-    return next((constraint for constraint in wanted if not meets(place, placed, constraint)), None)
+    return next((constraint for constraint in wanted if not meets(place, placed, constraint, instances)), None)

@@ -38,6 +38,17 @@ class Deployment:
     def current_actions(self) -> tuple[Action, ...]:
         return self.steps[self.step - 1] if self.step <= len(self.steps) else ()
 
+    def step_json(self, step: int) -> dict[str, Any]:
+        """Return a step (counted from 1) as API and events show it."""
+        if step > len(self.steps):
+            return {"actions": []}
+        return {"actions": [{"action": a.kind, "app": a.app_id} for a in self.steps[step - 1]]}
+
+    def plan_json(self) -> dict[str, Any]:
+        """Return the plan as events show it (deploymentPlan.raml)."""
+        steps = [self.step_json(n + 1) for n in range(len(self.steps))]
+        return {"id": self.id, "steps": steps, "version": self.version}
+
     def to_json(self) -> dict[str, Any]:
         return {
             "id": self.id,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
+import sys
 import threading
 from collections.abc import Sequence
+from datetime import datetime
 
-from kazoo.client import KazooClient
+from kazoo.client import KazooClient, KazooState
 from kazoo.exceptions import ConnectionLoss, NoNodeError
 
 from .config import parse_zk_url
@@ -54,6 +57,7 @@ class MasterDetector:
             threading.Thread(target=self._watch, args=[self._client], name="master-detector", daemon=True).start()
 
     def _watch(self, client: KazooClient) -> None:
+        client.add_listener(_tell_as_libmesos_does)
         client.start_async().wait()
         client.retry(client.ensure_path, self._path)
         client.ChildrenWatch(self._path, self._children)
@@ -77,3 +81,13 @@ class MasterDetector:
         with self._changed:
             self._changed.wait_for(lambda: self._leader != not_this, timeout_s)
             return self._leader
+
+
+def _tell_as_libmesos_does(state: str) -> None:
+    """Write what ZooKeeper's C client, which Marathon has through libmesos, writes to stderr; Marathon goes on."""
+    if state == KazooState.SUSPENDED:
+        print(
+            f"{datetime.now():%Y-%m-%d %H:%M:%S,%f}:{os.getpid()}:ZOO_ERROR@handle_socket_error_msg: connection lost",
+            file=sys.stderr,
+            flush=True,
+        )

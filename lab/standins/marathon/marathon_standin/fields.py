@@ -8,6 +8,8 @@ from typing import Any
 from . import constraints
 from .checks import BadValue, Check, WrongType, flag, list_of, number, one_of, record, text, text_map, whole
 
+MARATHON_PROTOCOLS = frozenset({"HTTP", "HTTPS", "TCP"})  # checked by Marathon itself, the others on the agent
+
 
 def _constraint(value: Any) -> list[str]:
     if not isinstance(value, list):
@@ -39,11 +41,13 @@ _port = record(
 
 _health_fields = record(
     {
-        "protocol": (one_of("COMMAND", "MESOS_HTTP", "MESOS_TCP"), "HTTP"),
+        "protocol": (one_of("COMMAND", "MESOS_HTTP", "MESOS_TCP", "HTTP", "HTTPS", "TCP"), "HTTP"),
         "command": (record({"value": (text, "")}), ...),
         "path": (text, ...),
         "port": (whole(1, 65535), ...),
         "portIndex": (whole(0, 65535), ...),
+        "ipProtocol": (one_of("IPv4"), "IPv4"),
+        "ignoreHttp1xx": (flag, ...),
         "gracePeriodSeconds": (whole(0), 300),
         "intervalSeconds": (whole(1), 60),
         "timeoutSeconds": (whole(1), 20),
@@ -55,16 +59,16 @@ _health_fields = record(
 
 def _health_check(value: Any) -> Any:
     check = _health_fields(value)
-    if check["protocol"] == "HTTP":  # Marathon's default protocol, checked by Marathon itself
-        raise BadValue("the stand-in has Mesos health checks only: COMMAND, MESOS_HTTP, MESOS_TCP", "/protocol")
     if (check["protocol"] == "COMMAND") != bool(check.get("command", {}).get("value")):
         raise BadValue("a command with a value belongs to protocol COMMAND, and to no other", "/command")
+    if check["protocol"] in ("HTTP", "HTTPS"):
+        check.setdefault("ignoreHttp1xx", False)
     return check
 
 
 def _health_checks(value: Any) -> Any:
     checks = list_of(_health_check)(value)
-    if len(checks) > 1:
+    if sum(1 for check in checks if check["protocol"] not in MARATHON_PROTOCOLS) > 1:
         raise BadValue("at most one Mesos health check is allowed")
     return checks
 
@@ -78,12 +82,17 @@ def _unreachable(value: Any) -> Any:
     return strategy
 
 
-def _none(value: Any) -> Any:
-    if value:
-        raise BadValue("not supported by the stand-in")
+def _anything(value: Any) -> Any:
     return value
 
 
+def _none(value: Any) -> Any:
+    if value:
+        raise BadValue("the stand-in lacks it")
+    return value
+
+
+RESERVED = ("restart", "tasks", "versions")  # PathId.scala: they are parts of the API's addresses
 _SEGMENT = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
 
 
@@ -97,6 +106,8 @@ def path_id(value: Any) -> str:
             f"{value!r} is not an app id: names of lower-case letters, digits, dashes and dots, separated by /,"
             " each beginning and ending with a letter or digit"
         )
+    if absolute.rpartition("/")[2] in RESERVED:
+        raise BadValue(f"must not end with any of the following reserved keywords: {', '.join(RESERVED)}, ., ..")
     return absolute
 
 
@@ -134,6 +145,8 @@ FIELDS: dict[str, tuple[Check, Any]] = {
     "networks": (list_of(record({"mode": (one_of("host"), "host")})), [{"mode": "host"}]),
     "container": (record({"type": (one_of("MESOS"), "MESOS")}), ...),
     "dependencies": (_none, []),
+    "tty": (_none, ...),
+    "residency": (_anything, ...),  # deprecated, has had no effect since 1.7
     "secrets": (_none, {}),
     "readinessChecks": (_none, []),
 }

@@ -47,8 +47,9 @@ def parse(args: Sequence[str]) -> Config:
         given[name] = value
     for name, only in FIXED.items():
         if given.get(name, only) != only:
-            raise FlagError(f"the stand-in supports --{name} only as {only!r}, got {given[name]!r}")
-    return _config({flag.name: given.get(flag.name, flag.default) for flag in USED})
+            raise FlagError(f"--{name}: the stand-in lacks it but for {only!r}, got {given[name]!r}")
+    without_effect = {flag.name: given.get(flag.name, flag.default) for flag in ACCEPTED}
+    return _config({flag.name: given.get(flag.name, flag.default) for flag in USED}, without_effect)
 
 
 def _take(queue: list[str]) -> tuple[str, Any]:
@@ -76,7 +77,7 @@ def _refuse_unknown(name: str, without_disable: str) -> None:
     if name in REMOVED:
         raise FlagError(f"--{name} is not a flag of Marathon 1.11: {REMOVED[name]}")
     if name in REFUSED or without_disable in REFUSED:
-        raise FlagError(f"--{name} is a flag of Marathon that this stand-in does not support")
+        raise FlagError(f"--{name} is a flag of Marathon 1.11, but the stand-in lacks it")
     raise FlagError(f"unknown flag --{name}")
 
 
@@ -90,7 +91,9 @@ def _value(flag: Flag, text: str) -> Any:
         if flag.kind == "port" and not 1 <= number <= 65535:
             raise FlagError(f"--{flag.name} needs a port between 1 and 65535, got {text}")
         return number
-    if "|" in flag.kind and text not in flag.kind.split("|"):
+    if "|" in flag.kind:
+        if text.lower() in flag.kind.split("|"):
+            return text.lower()
         raise FlagError(f"--{flag.name} allows {flag.kind.replace('|', ', ')}; got {text!r}")
     if flag.kind in ("zk", "url") and (flag.kind == "zk" or text.startswith("zk:")):
         try:
@@ -100,7 +103,7 @@ def _value(flag: Flag, text: str) -> Any:
     return text
 
 
-def _config(values: dict[str, Any]) -> Config:
+def _config(values: dict[str, Any], without_effect: dict[str, Any]) -> Config:
     if values["master"] is None:
         raise FlagError("--master is required, for instance --master zk://host1:2181,host2:2181/mesos")
     if not values["master"].startswith("zk:") and not re.fullmatch(r"(http://)?[A-Za-z0-9.-]+:\d+/?", values["master"]):
@@ -112,14 +115,14 @@ def _config(values: dict[str, Any]) -> Config:
     values["enable_features"] = _features(values["enable_features"] or "")
     if values["local_port_min"] > values["local_port_max"]:
         raise FlagError("--local_port_min must not be above --local_port_max")
-    return Config(**values)
+    return Config(**values, without_effect=without_effect)
 
 
 def _features(text: str) -> tuple[str, ...]:
     features = tuple(part.strip() for part in text.split(",") if part.strip())
     for feature in features:
         if feature in FEATURES_REFUSED:
-            raise FlagError(f"--enable_features: the stand-in does not support {feature}")
+            raise FlagError(f"--enable_features: {feature} is a feature of Marathon 1.11, but the stand-in lacks it")
         if feature not in FEATURES_USED:
             raise FlagError(f"--enable_features: unknown feature {feature}; known: {', '.join(sorted(FEATURES_USED))}")
     return features

@@ -1,7 +1,7 @@
 """Marathon 1.11's command-line flags, and what the stand-in makes of each.
 
-Names and defaults are those of Marathon's docs/command-line-flags.md and of its *Conf classes. USED flags have
-their effect; ACCEPTED ones tune something that the stand-in does not have, so nothing can come of them; REFUSED
+Names and defaults are those of the *Conf and *Config classes of 1.11.24, hidden tuning flags among them. USED flags
+have their effect; ACCEPTED ones tune something that the stand-in does not have, so nothing can come of them; REFUSED
 ones are real flags whose effect a user would miss; REMOVED ones are gone from Marathon itself by 1.11.
 """
 
@@ -59,15 +59,26 @@ USED = (
     Flag("metrics_name_prefix", "str", "marathon"),
     Flag("metrics_prometheus", "toggle", True),
     Flag("logging_level", "off|fatal|error|warn|info|debug|trace|all", "info"),
+    Flag("new_group_enforce_role", "off|top", "off"),
+    Flag("kill_retry_timeout", "count", 30000),
+    Flag("zk_max_versions", "count", 50),
+    Flag("event_stream_max_outstanding_messages", "count", 1024),
+    Flag("max_concurrent_marathon_health_checks", "count", 256),
 )
 
 # Restricted to the one value that the stand-in is: anything else is refused like a REFUSED flag.
-FIXED = {"ha": True, "executor": "//cmd", "new_group_enforce_role": "off"}
+FIXED = {
+    "ha": True,
+    "executor": "//cmd",
+    "internal_store_backend": "zk",
+    "leader_election_backend": "curator",
+}
 
 ACCEPTED = (
     Flag("ha", "toggle", True),
     Flag("executor", "str", "//cmd"),
-    Flag("new_group_enforce_role", "off|top", "off"),
+    Flag("internal_store_backend", "str", "zk"),
+    Flag("leader_election_backend", "str", "curator"),
     Flag("scale_apps_initial_delay", "count", 15000),
     Flag("scale_apps_interval", "count", 300000),
     Flag("launch_tokens", "count", 100),
@@ -83,10 +94,43 @@ ACCEPTED = (
     Flag("http_compression", "toggle", True),
     Flag("leader_proxy_max_open_connections", "count", 64),
     Flag("gpu_scheduling_behavior", "restricted|unrestricted", "restricted"),
-    Flag("metrics_histogram_reservoir_significant_digits", "count", 4),
+    Flag("metrics_histogram_reservoir_highest_trackable_value", "count", 3600000000000),
+    Flag("metrics_histogram_reservoir_significant_digits", "count", 3),
     Flag("metrics_histogram_reservoir_reset_periodically", "toggle", True),
     Flag("metrics_histogram_reservoir_resetting_interval_ms", "count", 5000),
     Flag("metrics_histogram_reservoir_resetting_chunks", "count", 0),
+    Flag("app_info_module_execution_context_size", "count", 2),
+    Flag("default_info_service_execution_context_size", "count", 2),
+    Flag("deployment_manager_request_timeout", "count", 1000),
+    Flag("graceful_shutdown_timeout", "count", 5000),
+    Flag("group_manager_execution_context_size", "count", 2),
+    Flag("group_manager_request_timeout", "count", 10000),
+    Flag("group_versions_cache_size", "count", 1000),
+    Flag("instance_tracker_num_parallel_loads", "count", 16),
+    Flag("instance_tracker_num_parallel_updates", "count", 16),
+    Flag("instance_tracker_update_queue_size", "count", 4096),
+    Flag("internal_version_caching", "toggle", True),
+    Flag("kill_chunk_size", "count", 100),
+    Flag("launch_queue_request_timeout", "count", 3000),
+    Flag("max_actor_startup_time", "count", 10000),
+    Flag("max_parallel_offers", "count", 2),
+    Flag("max_parallel_status_updates", "count", 20),
+    Flag("max_queued_offers", "count", 1024),
+    Flag("max_queued_root_group_updates", "count", 500),
+    Flag("max_queued_status_updates", "count", 10000),
+    Flag("mesos_offer_constraints", "toggle", False),
+    Flag("min_mesos_offer_constraints_update_interval", "count", 1000),
+    Flag("scheduler_actions_execution_context_size", "count", 2),
+    Flag("storage_compaction_interval", "count", 30),
+    Flag("storage_compaction_scan_batch_size", "count", 32),
+    Flag("storage_execution_context_size", "count", 2),
+    Flag("task_operation_notification_timeout", "count", 30000),
+    Flag("task_tracker_request_timeout", "count", 10000),
+    Flag("task_update_request_timeout", "count", 10000),
+    Flag("zk_max_concurrency", "count", 32),
+    Flag("zk_max_node_size", "count", 1024000),
+    Flag("zk_operation_base_retry_sleep_ms", "count", 10),
+    Flag("zk_operation_max_retries", "count", 5),
 )
 
 REFUSED = frozenset(
@@ -103,9 +147,11 @@ REFUSED = frozenset(
         "http_realm",
         "https_address",
         "https_port",
-        "internal_store_backend",
         "leader_proxy_ssl_ignore_hostname",
         "logstash",
+        "metrics",
+        "sentry",
+        "sentry_tags",
         "mesos_authentication",
         "mesos_authentication_secret",
         "mesos_authentication_secret_file",
@@ -124,11 +170,6 @@ REFUSED = frozenset(
         "plugin_dir",
         "ssl_keystore_password",
         "ssl_keystore_path",
-        "storage_compaction_interval",
-        "task_lost_expunge_gc",
-        "tracing",
-        "zk_max_node_size",
-        "zk_max_versions",
     ]
 )
 

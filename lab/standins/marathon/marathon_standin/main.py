@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from . import buildinfo
+from . import buildinfo, manners
 from .exits import Crash, Exit
 from .flags import FLAGS, FlagError, from_environment, parse
 from .service import Service
@@ -27,13 +27,14 @@ def main(args: Sequence[str]) -> int:
             print("\n".join(f"  --{name}" for name in sorted(FLAGS)))
         return 0
     try:
+        slow = manners.from_environment(os.environ)
         config = parse([*from_environment(os.environ), *args])
-    except FlagError as exc:
+    except (FlagError, ValueError) as exc:
         print(f"[marathon stand-in] Error: {exc}", file=sys.stderr)
         return Exit.INVALID_COMMAND_LINE_FLAG
     _set_up_logging(config.logging_level)
     log.info("Starting %s as %s", build.banner, config.host_port)
-    service = Service(config, build)
+    service = Service(config, build, slow)
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         service.crash(Crash(Exit.SIGTERM, "stopped by a signal"))

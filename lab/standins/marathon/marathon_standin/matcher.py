@@ -27,9 +27,11 @@ class OpenOffer:
     """An offer that is being used up: ``purse`` shrinks with every task that is put on it."""
 
     def __init__(self, offer: Mapping[str, Any]) -> None:
+        self.raw = offer
         self.id: str = offer["id"]["value"]
         self.agent_id: str = offer["agent_id"]["value"]
         self.place: Place = place_of(offer)
+        self.role: str = offer.get("allocation_info", {}).get("role", "*")
         self.purse = Purse(offer.get("resources", []))
         self._unavailability = offer.get("unavailability")
 
@@ -60,7 +62,7 @@ def match(app: App, offer: OpenOffer, placed: Sequence[Place], maintenance: bool
     roles = spec["acceptedResourceRoles"]
     if not offer.purse.has_role(roles):
         return "UnfulfilledRole"
-    if first_unmet(offer.place, placed, spec["constraints"]) is not None:
+    if first_unmet(offer.place, placed, spec["constraints"], app.instances) is not None:
         return "UnfulfilledConstraint"
     if maintenance:
         return "AgentMaintenance"

@@ -18,6 +18,7 @@ from typing import Any
 from .config import Config
 from .detector import MasterDetector
 from .exits import Crash, Exit
+from .framework import framework_info
 
 log = logging.getLogger(__name__)
 _PATH = "/api/v1/scheduler"
@@ -26,41 +27,22 @@ _CONNECT_TIMEOUT_S = 5.0
 _RETRY_S = (0.25, 0.5, 1.0, 2.0)  # between attempts to subscribe
 
 
-def framework_info(config: Config, framework_id: str | None) -> dict[str, Any]:
-    """Return the FrameworkInfo to subscribe with."""
-    capabilities = ["MULTI_ROLE", "RESERVATION_REFINEMENT", "PARTITION_AWARE"]
-    if "task_killing" in config.enable_features:
-        capabilities.append("TASK_KILLING_STATE")
-    info: dict[str, Any] = {
-        "user": config.mesos_user,
-        "name": config.framework_name,
-        "roles": [config.mesos_role],
-        "checkpoint": config.checkpoint,
-        "failover_timeout": float(config.failover_timeout),
-        "hostname": config.hostname,
-        "webui_url": config.webui_url or f"http://{config.host_port}",
-        "capabilities": [{"type": name} for name in capabilities],
-    }
-    if config.mesos_authentication_principal:
-        info["principal"] = config.mesos_authentication_principal
-    if framework_id:
-        info["id"] = {"value": framework_id}
-    return info
-
-
 class MesosDriver:
-    """``on_event`` and ``on_disconnected`` are called from the stream's thread, ``on_crash`` from either."""
+    """``identity`` returns the framework's id, if it has one, and its roles.
+
+    ``on_event`` and ``on_disconnected`` are called from the stream's thread, ``on_crash`` from either.
+    """
 
     def __init__(
         self,
         config: Config,
         detector: MasterDetector,
-        framework_id: Callable[[], str | None],
+        identity: Callable[[], tuple[str | None, list[str]]],
         on_event: Callable[[dict[str, Any]], None],
         on_disconnected: Callable[[], None],
         on_crash: Callable[[Crash], None],
     ) -> None:
-        self._config, self._detector, self._framework_id = config, detector, framework_id
+        self._config, self._detector, self._identity = config, detector, identity
         self._on_event, self._on_disconnected, self._on_crash = on_event, on_disconnected, on_crash
         self._silence_s = config.mesos_heartbeat_interval / 1000 * config.mesos_heartbeat_failure_threshold
         self._lock = threading.Lock()
@@ -113,12 +95,12 @@ class MesosDriver:
 
     def _subscribe(self, master: str) -> bool:
         """Subscribe and handle events until the stream ends; return whether it had begun."""
-        framework_id = self._framework_id()
+        framework_id, roles = self._identity()
         host, _, port = master.rpartition(":")
         connection = http.client.HTTPConnection(host, int(port), timeout=_CONNECT_TIMEOUT_S)
         call: dict[str, Any] = {
             "type": "SUBSCRIBE",
-            "subscribe": {"framework_info": framework_info(self._config, framework_id)},
+            "subscribe": {"framework_info": framework_info(self._config, framework_id, roles)},
         }
         if framework_id:
             call["framework_id"] = {"value": framework_id}
@@ -135,6 +117,7 @@ class MesosDriver:
             event = json.loads(response.read(int(size)))
             if event["type"] == "SUBSCRIBED":
                 session.framework_id = event["subscribed"]["framework_id"]["value"]
+                event["subscribed"]["roles"] = roles  # that we have asked for
             self._on_event(event)
         return True
 
@@ -202,7 +185,7 @@ class _Session:
         self._call.request("POST", _PATH, body, _JSON | {"Mesos-Stream-Id": self._stream_id})
         response = self._call.getresponse()
         text = response.read().decode(errors="replace")
-        if response.status != 202:
+        if response.status not in (200, 202):  # UPDATE_FRAMEWORK is answered once it is done
             raise http.client.HTTPException(f"{response.status} {text}")
 
     def close(self) -> None:

@@ -19,8 +19,10 @@ _COUNTERS = (
 )
 
 
-def snapshot(prefix: str, uptime_s: float, scheduler: Scheduler | None, leading_s: float) -> dict[str, Any]:
-    """Return the metrics; without a ``scheduler`` (a standby) only what a standby knows."""
+def snapshot(
+    prefix: str, uptime_s: float, scheduler: Scheduler | None, leading_s: float, streams: int
+) -> dict[str, Any]:
+    """Return the metrics; ``streams`` is the number of clients of /v2/events."""
     gauges: dict[str, float] = {"uptime.gauge.seconds": uptime_s, "leadership.duration.gauge.seconds": leading_s}
     counters: dict[str, int] = {}
     if scheduler is not None:
@@ -28,8 +30,9 @@ def snapshot(prefix: str, uptime_s: float, scheduler: Scheduler | None, leading_
         states = [i.state for i in state.instances.values()]
         parents = {app_id.rpartition("/")[0] for app_id in state.apps}
         groups = {"/".join(p.split("/")[: n + 1]) for p in parents for n in range(p.count("/") + 1)} | {""}
-        stopping = [i for i in state.instances.values() if i.goal == "Stopped"]
+        stopping = [i for i in state.instances.values() if i.dying]
         gauges |= {
+            "http.event-streams.active.gauge": streams,
             "apps.active.gauge": len(state.apps),
             "groups.active.gauge": len(groups),
             "deployments.active.gauge": len(state.deployments),

@@ -30,7 +30,7 @@ def plan(app: App, instances: Sequence[Instance], restarting: bool, now: float) 
 
     ``restarting``: replace the instances of older versions by and by; else they count like the others.
     """
-    known = [i for i in instances if not inactive(i, app.spec["unreachableStrategy"], now)]
+    known = _present(app, instances, now)
     counted = [i for i in known if i.goal == "Running"]
     # Those being killed still hold their resources, and their place in a UNIQUE constraint.
     stopping = len(known) - len(counted)
@@ -40,13 +40,27 @@ def plan(app: App, instances: Sequence[Instance], restarting: bool, now: float) 
     return Plan(max(0, app.instances - len(known)), tuple(kill))
 
 
+def _present(app: App, instances: Sequence[Instance], now: float) -> list[Instance]:
+    """Return the instances that have a task, and one that counts."""
+    strategy = app.spec["unreachableStrategy"]
+    return [i for i in instances if not i.over and not inactive(i, strategy, now)]
+
+
+def spare(app: App, instances: Sequence[Instance], launch: int) -> list[Instance]:
+    """Return the ended instances that nobody waits for: of an older version, or more than are to be launched."""
+    over = sorted((i for i in instances if i.over), key=lambda i: (i.created_at, i.id))
+    old = [i for i in over if is_old(app, i)]
+    rest = [i for i in over if not is_old(app, i)]
+    return old + rest[: max(0, len(rest) - launch)]
+
+
 def is_old(app: App, instance: Instance) -> bool:
     return instance.version < app.config_version
 
 
 def is_settled(app: App, instances: Sequence[Instance], now: float) -> bool:
     """Return whether exactly the wanted instances are there, ready, and no other one is going away."""
-    known = [i for i in instances if not inactive(i, app.spec["unreachableStrategy"], now)]
+    known = _present(app, instances, now)
     checks = bool(app.spec["healthChecks"])
     return len(known) == app.instances and all(ready(i, checks) for i in known)
 

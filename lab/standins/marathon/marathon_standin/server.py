@@ -10,7 +10,7 @@ from typing import Any
 
 from .config import Config
 from .exits import Crash, Exit
-from .messages import Request, Response, as_json
+from .messages import Request, Response, Stream, as_json
 
 log = logging.getLogger(__name__)
 _MAX_BODY_BYTES = 16 * 1024 * 1024
@@ -77,14 +77,32 @@ def _handler(answer: Callable[[Request], Response]) -> type[BaseHTTPRequestHandl
 
         def _send(self, response: Response) -> None:
             self.send_response(response.status)
-            if response.status != 204:
+            if response.stream is not None:
+                self.close_connection = True
+                self.send_header("Content-Type", response.content_type)
+                self.send_header("Connection", "close")
+            elif response.status != 204:
                 self.send_header("Content-Type", response.content_type)
                 self.send_header("Content-Length", str(len(response.body)))
             self.send_header("Cache-Control", "no-cache, no-store, must-revalidate")
             for name, value in response.headers.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(response.body)
+            if response.stream is None:
+                if self.command != "HEAD":
+                    self.wfile.write(response.body)
+            else:
+                self._pour(response.stream)
+
+        def _pour(self, stream: Stream) -> None:
+            try:
+                for part in stream:
+                    self.wfile.write(part)
+                    self.wfile.flush()
+            except OSError as exc:
+                log.info("%s has left its event stream: %s", self.client_address[0], exc)
+            finally:
+                stream.close()
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _respond
 

@@ -6,6 +6,7 @@ import logging
 import queue
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 from kazoo.client import KazooClient, KazooState
@@ -15,13 +16,16 @@ from kazoo.retry import KazooRetry
 
 from . import metrics, server
 from .actor import Actor
-from .api import LeaderApi
+from .api import EVENTS, LeaderApi
 from .buildinfo import BuildInfo
+from .checker import Checker
 from .config import Config
 from .detector import MasterDetector
 from .election import LeaderLatch
+from .events import EventBus
 from .exits import Crash, Exit
 from .info import info_json
+from .manners import Manners
 from .mesos import MesosDriver
 from .messages import Request, Response, as_json, text
 from .proxy import LEADER_HEADER, forward
@@ -38,8 +42,8 @@ _ABDICATION_DELAY_S = 0.5  # so that the answer to DELETE /v2/leader gets out
 class Service:
     """``run`` returns the exit code. Everything else happens in threads, which call ``crash``."""
 
-    def __init__(self, config: Config, build: BuildInfo) -> None:
-        self._config, self._build = config, build
+    def __init__(self, config: Config, build: BuildInfo, manners: Manners) -> None:
+        self._config, self._build, self._manners = config, build, manners
         self._started_at = time.monotonic()
         # A SimpleQueue, because put() may be called from a signal handler.
         self._ends: queue.SimpleQueue[Crash] = queue.SimpleQueue()
@@ -49,6 +53,7 @@ class Service:
         self._api: LeaderApi | None = None
         self._scheduler: Scheduler | None = None
         self._driver: MesosDriver | None = None
+        self._bus: EventBus | None = None
         timeout_s = config.zk_session_timeout / 1000
         self._zk = KazooClient(
             hosts=config.zk.hosts,
@@ -56,7 +61,6 @@ class Service:
             # Longer than a session lasts is no use: by then we have stopped being anybody.
             command_retry=KazooRetry(max_tries=-1, delay=0.1, max_delay=1.0, deadline=timeout_s),
         )
-        self._zk_timer: threading.Timer | None = None
         self._latch = LeaderLatch(self._zk, config.zk.path, config.host_port, self._leader_is, self.crash)
 
     def crash(self, reason: Crash) -> None:
@@ -65,15 +69,24 @@ class Service:
 
     def run(self) -> Exit:
         """Serve until something ends it."""
-        try:
-            self._start()
-        except Crash as crash:
-            self.crash(crash)
-        reason = self._ends.get()
+        reason = self._load()
+        if reason is None:
+            try:
+                self._start()
+            except Crash as crash:
+                self.crash(crash)
+            reason = self._ends.get()
         expected = reason.code in (Exit.SIGTERM, Exit.LEADERSHIP_ENDED_GRACEFULLY)
         log.log(logging.INFO if expected else logging.ERROR, "Exiting with %d: %s", reason.code, reason)
         self._leave(reason)
         return reason.code
+
+    def _load(self) -> Crash | None:
+        """Take the time that a JVM takes to load Marathon; return what ends the process meanwhile."""
+        try:
+            return self._ends.get(timeout=self._manners.start_s)
+        except queue.Empty:
+            return None
 
     def _uncaught(self, args: threading.ExceptHookArgs) -> None:
         """A thread that died of an error nobody expected leaves no working process behind."""
@@ -110,19 +123,12 @@ class Service:
     # --- ZooKeeper's and the election's word; both in kazoo's threads
 
     def _zookeeper_is(self, state: str) -> None:
-        if self._zk_timer is not None:
-            self._zk_timer.cancel()
-            self._zk_timer = None
-        if state == KazooState.LOST:
-            self.crash(Crash(Exit.ZOOKEEPER_CONNECTION_LOST, "the ZooKeeper session is over"))
-        elif state == KazooState.SUSPENDED:
-            log.warning("Connection to ZooKeeper lost; reconnecting")
-            # A client cut off from ZooKeeper is not told that its session timed out; others may lead by then.
-            message = f"no ZooKeeper for {self._config.zk_session_timeout} ms"
-            lost = Crash(Exit.ZOOKEEPER_CONNECTION_LOST, message)
-            self._zk_timer = threading.Timer(self._config.zk_session_timeout / 1000, self.crash, [lost])
-            self._zk_timer.daemon = True
-            self._zk_timer.start()
+        """End at once when the connection breaks, though the session lives on, as Marathon does.
+
+        Source: RichCuratorFramework.ConnectionLostListener; Curator's SUSPENDED is "not connected", too.
+        """
+        if state in (KazooState.LOST, KazooState.SUSPENDED):
+            self.crash(Crash(Exit.ZOOKEEPER_CONNECTION_LOST, f"the connection to ZooKeeper is {state}"))
         else:
             log.info("Connected to ZooKeeper")
 
@@ -141,7 +147,8 @@ class Service:
     def _lead(self) -> None:
         try:
             log.info("Elected as the leader; loading the state")
-            store = ZooKeeperStore(self._zk, self._config.zk.path, self._build)
+            slow = self._manners.migration_s
+            store = ZooKeeperStore(self._zk, self._config.zk.path, self._build, slow, time.sleep)
             stored, framework_id = store.load()
             if framework_id is None and stored["instances"]:
                 message = f"{self._config.zk.path}/state has instances but no framework-id; a new one would orphan them"
@@ -158,19 +165,26 @@ class Service:
         driver = MesosDriver(
             self._config,
             detector,
-            framework_id=lambda: scheduler.state.framework_id,
+            identity=lambda: (scheduler.state.framework_id, scheduler.roles),
             on_event=lambda event: actor.tell(lambda: scheduler.event(event)),
             on_disconnected=lambda: actor.tell(scheduler.disconnected),
             on_crash=self.crash,
         )
-        actor = Actor(scheduler, driver.send, self.crash)
+        checker = Checker(
+            self._config.max_concurrent_marathon_health_checks,
+            lambda result: actor.tell(lambda: scheduler.checked(result)),
+        )
+        bus = EventBus(time.time, self._config.event_stream_max_outstanding_messages)
+        actor = Actor(scheduler, driver.send, bus.publish, checker.make, self.crash)
         # Marathon gives --zk_timeout to the operations of its REST API, too.
-        api = LeaderApi(scheduler, lambda f: actor.ask(f, self._config.zk_timeout / 1000), self._info, self._abdicate)
+        api = LeaderApi(
+            scheduler, lambda f: actor.ask(f, self._config.zk_timeout / 1000), bus, self._info, self._abdicate
+        )
         actor.start()
         detector.start()
         driver.start()
         with self._lock:
-            self._scheduler, self._driver, self._api = scheduler, driver, api
+            self._scheduler, self._driver, self._api, self._bus = scheduler, driver, api, bus
             self._led_since = time.monotonic()
         log.info("Leading as %s", self._config.host_port)
 
@@ -184,26 +198,30 @@ class Service:
 
     def answer(self, request: Request) -> Response:
         """Answer as the leader, or pass on the leader's answer; hold the request while there is none."""
-        if request.method == "GET" and request.path in ("/metrics", "/metrics/prometheus"):
-            return self._metrics(request.path)
         for _ in range(_LEADERSHIP_RETRIES):
             with self._lock:
                 api, leader = self._api, self._leader
             if api is not None:
-                response = api.answer(request)
+                if request.method == "GET" and request.path in ("/metrics", "/metrics/prometheus"):
+                    response = self._metrics(request.path)
+                else:
+                    response = api.answer(request)
                 headers = {**response.headers, LEADER_HEADER: f"http://{self._config.host_port}"}
-                return Response(response.status, response.body, response.content_type, headers)
+                return replace(response, headers=headers)
             if leader is not None and leader != self._config.host_port:
+                if request.path.startswith(EVENTS):  # a stream is not proxied (LeaderProxyFilter)
+                    return Response(302, headers={"Location": f"http://{leader}{request.target}"})
                 return forward(request, leader, self._config)
             time.sleep(_LEADERSHIP_RETRY_S)
-        return as_json(503, {"message": "Could not determine the current leader"})
+        return as_json(502, {"message": "Could not determine the current leader"})
 
     def _metrics(self, path: str) -> Response:
         now = time.monotonic()
         with self._lock:
-            scheduler, since = self._scheduler, self._led_since
+            scheduler, since, bus = self._scheduler, self._led_since, self._bus
         led = now - since if since is not None else 0.0
-        values = metrics.snapshot(self._config.metrics_name_prefix, now - self._started_at, scheduler, led)
+        streams = bus.count if bus else 0
+        values = metrics.snapshot(self._config.metrics_name_prefix, now - self._started_at, scheduler, led, streams)
         if path == "/metrics":
             return as_json(200, values)
         if not self._config.metrics_prometheus:

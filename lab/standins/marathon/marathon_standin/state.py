@@ -12,11 +12,12 @@ from typing import Any, Protocol
 
 from .appspec import App
 from .deployment import Deployment
+from .groups import Group, Root
 from .instance import Instance
 
 Change = tuple[str, str, dict[str, Any] | None]  # kind, key, data; None deletes
 Stored = Mapping[str, Mapping[str, dict[str, Any]]]  # kind -> key -> data
-KINDS = ("apps", "instances", "deployments", "failures")
+KINDS = ("apps", "versions", "groups", "roots", "instances", "deployments", "failures")
 
 
 class Repository(Protocol):
@@ -40,10 +41,42 @@ class State:
         self.instances = {k: Instance.from_json(v) for k, v in stored.get("instances", {}).items()}
         self.deployments = {k: Deployment.from_json(v) for k, v in stored.get("deployments", {}).items()}
         self.failures: dict[str, dict[str, Any]] = dict(stored.get("failures", {}))
+        # Former definitions, by (app id, version), and the trees that they belong to, by version
+        self.versions = {(app.id, app.version): app for app in map(App.from_json, stored.get("versions", {}).values())}
+        self.groups = {k: Group.from_json(v) for k, v in stored.get("groups", {}).items()}
+        self.roots = {k: Root.from_json(v) for k, v in stored.get("roots", {}).items()}
 
     def put_app(self, app: App) -> None:
         self.apps[app.id] = app
         self._pending["apps", app.id] = app.to_json()
+        self.versions[app.id, app.version] = app
+        self._pending["versions", f"{app.id}@{app.version}"] = app.to_json()
+
+    def versions_of(self, app_id: str) -> list[str]:
+        """Return the versions of an app that are kept, the newest first."""
+        return sorted((version for other, version in self.versions if other == app_id), reverse=True)
+
+    def put_group(self, group: Group) -> None:
+        self.groups[group.id] = group
+        self._pending["groups", group.id] = group.to_json()
+
+    def remove_group(self, group_id: str) -> None:
+        self.groups.pop(group_id, None)
+        self._pending["groups", group_id] = None
+
+    def keep_root(self, version: str, limit: int) -> None:
+        """Keep the tree of now as ``version``, and of former trees and definitions the newest ``limit``."""
+        root = Root(version, {app.id: app.version for app in self.apps.values()}, dict(self.groups))
+        self.roots[version] = root
+        self._pending["roots", version] = root.to_json()
+        for old in sorted(self.roots)[:-limit]:
+            del self.roots[old]
+            self._pending["roots", old] = None
+        kept = {pair for each in self.roots.values() for pair in each.apps.items()}
+        newest = {(app_id, version) for app_id in self.apps for version in self.versions_of(app_id)[:limit]}
+        for app_id, app_version in set(self.versions) - kept - newest:
+            del self.versions[app_id, app_version]
+            self._pending["versions", f"{app_id}@{app_version}"] = None
 
     def remove_app(self, app_id: str) -> None:
         self.apps.pop(app_id, None)

@@ -12,7 +12,7 @@ import pytest
 
 from clusterctl.ansible.playbook import PlaybookResult
 from clusterctl.errors import ClusterctlError
-from clusterctl.ops.backup.backup import back_up
+from clusterctl.ops.backup.backup import back_up, bring_back
 from tests.unit.ops.roll.world import THREE, ZK, World
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -62,3 +62,44 @@ def test_without_a_leader_there_is_no_backup(tmp_path: Path) -> None:
         del world.up[key]
     with pytest.raises(ClusterctlError, match="no leader"):
         back_up(Fetching(), world.cluster.look(), tmp_path, NOW)
+
+
+def test_two_backups_in_one_second_have_places_of_their_own(tmp_path: Path) -> None:
+    look = World().cluster.look()
+    places = [back_up(Fetching(), look, tmp_path, NOW).directory.name for _ in range(3)]
+    assert places == ["20260102T030405Z", "20260102T030405Z-2", "20260102T030405Z-3"]
+
+
+def test_a_backup_is_brought_back_through_zookeepers_leader(tmp_path: Path) -> None:
+    world = World()
+    directory = back_up(Fetching(), world.cluster.look(), tmp_path, NOW).directory
+    hosts = Fetching()
+    bring_back(hosts, world.cluster.look(), directory)
+    assert hosts.ran == [("restore", [THREE])]
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "says"),
+    [
+        ("tree.json", '{"path": "/marathon", "nodes": {"": "", "/x": ""}}', "is not what its manifest.json says"),
+        ("tree.json", "{", "can't be read"),
+        ("manifest.json", "{}", "can't be read"),
+        ("manifest.json", "", "can't be read"),
+    ],
+)
+def test_a_damaged_backup_is_not_brought_back(tmp_path: Path, file: str, content: str, says: str) -> None:
+    world, hosts = World(), Fetching()
+    directory = back_up(Fetching(), world.cluster.look(), tmp_path, NOW).directory
+    (directory / file).write_text(content)
+    with pytest.raises(ClusterctlError, match=says):
+        bring_back(hosts, world.cluster.look(), directory)
+    assert hosts.ran == []
+
+
+def test_without_a_leader_nothing_is_brought_back(tmp_path: Path) -> None:
+    world = World()
+    directory = back_up(Fetching(), world.cluster.look(), tmp_path, NOW).directory
+    for key in [key for key in world.up if key[0] is ZK]:
+        del world.up[key]
+    with pytest.raises(ClusterctlError, match="no leader through which"):
+        bring_back(Fetching(), world.cluster.look(), directory)

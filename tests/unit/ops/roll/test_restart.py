@@ -8,7 +8,7 @@ from clusterctl.errors import InputError, UnhealthyError
 from clusterctl.ops.roll.order import batch_size, chosen
 from clusterctl.ops.roll.report import RollError
 from clusterctl.ops.roll.restart import Restart
-from clusterctl.ops.roll.steps import BACK_S, SETTLE_S, Roll
+from clusterctl.ops.roll.steps import SETTLE_S, Patience, Roll
 from clusterctl.services import ROLLS, Service
 from tests.unit.health.clusters import CONTROL
 from tests.unit.ops.roll.world import AGENT, MARATHON, MASTER, ONE, THREE, TWO, ZK, World
@@ -19,9 +19,11 @@ def world() -> World:
     return World()
 
 
-def restart(world: World, service: str, *only: str, batch: str = "20%", max_failures: int = 0) -> Roll:
+def restart(
+    world: World, service: str, *only: str, batch: str = "20%", max_failures: int = 0, **options: Patience
+) -> Roll:
     """The steps of `clusterctl restart`."""
-    roll = world.roll(Restart(world), f"restart {service}")
+    roll = world.roll(Restart(world), f"restart {service}", **options)
     look = world.cluster.look()
     targets = chosen(look.expect, ROLLS[service], only)
     for each, names in targets.items():
@@ -77,6 +79,39 @@ def test_an_unhealthy_cluster_is_not_touched(world: World) -> None:
     assert "nothing was touched" in caught.value.message
     assert "zookeeper.members: demo-control-2" in caught.value.message
     assert caught.value.exit_code == 3
+
+
+def test_zookeepers_steps_wait_for_marathons_that_load_for_minutes() -> None:
+    world = World(marathon_s=400.0)
+    roll = restart(world, "zookeeper")
+    # each step ends the Marathon of its member, the leader's step all of them; the next step waits for them
+    assert world.violations == []
+    assert world.clock.now >= 2 * 400
+    assert [name for name in CONTROL if world.answers(MARATHON, name)] == []
+    roll.ready(ZK)
+    assert all(world.answers(MARATHON, name) for name in CONTROL)
+
+
+def test_an_operators_patience_counts_for_marathon_too() -> None:
+    world = World(marathon_s=400.0)
+    with pytest.raises(RollError, match="cluster is not healthy"):
+        restart(world, "zookeeper", patience=Patience(120))
+    assert world.acted("restarted", "zookeeper") == [ONE]
+
+
+def test_a_cluster_whose_marathons_are_only_starting_is_waited_for(world: World) -> None:
+    for name in CONTROL:
+        world.up[MARATHON, name] = 300.0
+    restart(world, "mesos_master")
+    assert world.violations == []
+    assert world.acted("restarted", "mesos_master") != []
+
+
+def test_patience_is_what_each_service_needs_unless_given() -> None:
+    assert [Patience().gate(each) for each in (ZK, MARATHON)] == [180, 600]
+    assert (Patience().whole, Patience().back(ZK), Patience().back(MARATHON)) == (600, 60, 600)
+    assert [Patience(30).gate(each) for each in (ZK, MARATHON)] == [30, 30]
+    assert (Patience(30).whole, Patience(30).back(MARATHON)) == (30, 600)
 
 
 def test_a_zookeeper_follower_must_be_in_sync_before_the_next_step(world: World) -> None:
@@ -141,7 +176,7 @@ def test_a_node_that_was_started_and_stays_silent_is_named_as_out_of_service(wor
     with pytest.raises(RollError) as caught:
         restart(world, "zookeeper")
     assert caught.value.journal.failed[0].state.startswith("NOT in service: connection refused")
-    assert world.clock.now >= BACK_S
+    assert world.clock.now >= Patience().back(ZK)
 
 
 def test_another_service_that_falls_ill_stops_the_run_before_the_next_node(world: World) -> None:
@@ -219,7 +254,7 @@ def test_agents_are_lost_after_the_masters_patience_not_later(world: World) -> N
     with pytest.raises(RollError):
         restart(world, "mesos_agent")
     # 5 pings of 15 s, then as long as a node that was put back may take
-    assert 75 <= world.clock.now <= 75 + BACK_S + 10
+    assert 75 <= world.clock.now <= 75 + Patience().back(AGENT) + 10
 
 
 def test_agents_go_in_batches_that_spread_over_groups() -> None:

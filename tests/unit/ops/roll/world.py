@@ -70,6 +70,7 @@ class World:
         up: (service, node) -> from when on it answers; absent: stopped.
         fails: (what is done, node) -> why it fails; what is done: the playbook, or a unit's state.
         sick: (service, node) that never answer again once restarted, until they are put back.
+        marathon_s: until a started Marathon answers: a JVM loads.
         events: what playbooks did, in order: ``restarted zookeeper demo-control-1``.
     """
 
@@ -81,6 +82,7 @@ class World:
     events: list[str] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     log_lines: dict[str, str] = field(default_factory=dict)
+    marathon_s: float = START_S
     framework: str = FRAMEWORK
     deployments: int = 0
     on_event: Callable[[str], None] = lambda _: None
@@ -217,7 +219,7 @@ class World:
         if playbook == "upgrade-check":
             return "facts " + json.dumps(self._upgrade_facts(name))
         if playbook == "marathon-log":
-            return self.log_lines.get(name, "")
+            return self.log_lines.get(name, "") if self.running_marathon[name] == NEW_MARATHON else ""
         if playbook == "upgrade":
             self._install(name, given)
         elif playbook == "marathon-back":
@@ -251,9 +253,20 @@ class World:
             self.sick.discard(key)
             if key in self.up:
                 return
-        self.up[key] = self.restarted[key] = self.clock.now + START_S
+        start_s = self.marathon_s if service is MARATHON else START_S
+        if service is ZK:
+            self._disconnect(name)
+        self.up[key] = self.restarted[key] = self.clock.now + start_s
         if service is MARATHON:
             self.running_marathon[name] = self.marathon[name]
+
+    def _disconnect(self, zookeeper: str) -> None:
+        """Marathons end when they lose ZooKeeper, by its leader all of them, and systemd starts them again."""
+        away = CONTROL if zookeeper == self.leaders[ZK] else [zookeeper]
+        for name in away:
+            if self.up.get((MARATHON, name), 1e9) <= self.clock.now:
+                self.up[MARATHON, name] = self.clock.now + self.marathon_s
+                self.running_marathon[name] = self.marathon[name]
 
     def _watch(self, service: Service, name: str, state: str, *, together: bool) -> None:
         if state not in ("restarted", "stopped") or together or service is AGENT:

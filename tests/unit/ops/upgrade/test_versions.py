@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clusterctl.ops.upgrade.versions import compare, forbidden
+from clusterctl.ops.upgrade.versions import compare, forbidden, numbers, same_release
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,25 @@ def test_downgrades_and_skipped_marathon_releases_are_refused(name: str, found: 
 )
 def test_other_steps_are_allowed(name: str, found: str, wanted: str) -> None:
     assert forbidden(name, found, wanted) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("1.11.24", "1.11.24", True),
+        ("1.11.24", "1.11.24-9ee9f3ceb", True),
+        ("1.11.24-aaa", "1.11.24-bbb", True),
+        ("1.11.2", "1.11.24", False),
+        ("1.11", "1.11.24", False),
+        ("1.11.24.1", "1.11.24", False),
+        ("master", "master", True),
+        ("master", "main", False),
+    ],
+)
+def test_releases_are_told_by_their_numbers(one: str, other: str, same: bool) -> None:
+    assert same_release(one, other) is same_release(other, one) is same
+
+
+def test_numbers() -> None:
+    assert numbers("1.11.24-9ee9f3ceb") == (1, 11, 24)
+    assert numbers("1.11") is None

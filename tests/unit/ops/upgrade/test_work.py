@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -62,12 +62,16 @@ def upgrade(
         roll.journal.plan(each, names)
 
     def back_up(_: Look) -> Path:
-        world.events.append("backup")
-        return Path("/backups/1")
+        world._event("backup")
+        return Path(f"/backups/{world.events.count('backup')}")
+
+    def bring_back(_: Look, backup: Path) -> None:
+        world.events.append(f"restored {backup}")
+        assert not any(world.answers(MARATHON, name) for name in (ONE, TWO, THREE)), "a Marathon runs"
 
     for each, names in left.items():
         if each is MARATHON:
-            MarathonUpgrade(roll, work, back_up).run(names)
+            MarathonUpgrade(roll, work, back_up, bring_back).run(names)
         else:
             roll.run(each, names, batch=1, max_failures=0)
     return roll.journal
@@ -229,13 +233,14 @@ def test_marathon_is_upgraded_in_its_own_order(world: World) -> None:
         f"stopped marathon {THREE}",
         f"installed marathon {version} {ONE}",
         f"restarted marathon {ONE}",
+        "backup",  # again, with what was done to apps meanwhile
         f"stopped marathon {TWO}",
         f"installed marathon {version} {TWO}",
         f"restarted marathon {TWO}",
         f"installed marathon {version} {THREE}",
         f"restarted marathon {THREE}",
     ]
-    assert journal.facts["backup"] == "/backups/1"
+    assert journal.facts["backup"] == "/backups/2"
     assert [name for _, name in journal.done] == [ONE, TWO, THREE]
     assert world.leader(MARATHON) == ONE
     assert world.violations == []
@@ -263,17 +268,32 @@ def test_a_failed_backup_stops_the_upgrade_before_anything_is_touched(world: Wor
         raise ClusterctlError("no space for the backup")
 
     with pytest.raises(ClusterctlError, match="no space for the backup"):
-        MarathonUpgrade(roll, work, broken).run(targets[MARATHON])
+        MarathonUpgrade(roll, work, broken, lambda *_: None).run(targets[MARATHON])
     assert world.events == []
 
 
-@pytest.mark.parametrize("line", ["[..] ERROR cannot migrate", "[..] FATAL out of order"])
+@pytest.mark.parametrize("line", ["[..] ERROR cannot migrate", "[..] FATAL out of order (a.B:main)"])
 def test_an_error_in_the_new_marathons_log_brings_the_old_version_back(world: World, line: str) -> None:
     world.log_lines[ONE] = line
     with pytest.raises(RollError, match="its log has errors") as caught:
         upgrade(world, "marathon")
     assert set(world.running_marathon.values()) == {OLD_MARATHON}
-    assert caught.value.journal.failed[0].state == "back in service with the old version, like the others"
+    # the new version has led: all are stopped, the state is restored, and the old leader leads before others start
+    begin = world.events.index(f"stopped marathon {TWO}") + 1
+    assert world.events[begin:] == [
+        f"stopped marathon {ONE}",
+        f"stopped marathon {TWO}",
+        f"stopped marathon {THREE}",
+        "restored /backups/2",
+        f"stopped marathon {ONE}",
+        f"back marathon {ONE}",
+        f"started marathon {TWO}",
+        f"started marathon {ONE}",
+        f"started marathon {THREE}",
+    ]
+    assert caught.value.journal.failed[0].state == (
+        "back in service with the old version, like the others, and the state restored from /backups/2"
+    )
     assert [name for _, name in caught.value.journal.left] == [TWO, THREE]
     assert all(world.answers(MARATHON, name) for name in (ONE, TWO, THREE))
 
@@ -287,7 +307,79 @@ def test_a_new_marathon_that_never_answers_brings_the_old_version_back(world: Wo
     with pytest.raises(RollError):
         upgrade(world, "marathon")
     assert f"stopped marathon {TWO}" not in world.events, "the old leader must go on leading"
+    assert not any(event.startswith("restored") for event in world.events), "nothing new has led"
     assert set(world.running_marathon.values()) == {OLD_MARATHON}
+
+
+def test_a_new_version_that_led_unasked_is_gone_back_from_with_the_state(world: World) -> None:
+    def usurp(event: str) -> None:
+        if event == f"restarted marathon {ONE}":  # the old leader dies on its own while the new one comes up
+            world.up[MARATHON, TWO] = 1e9
+            world.fails["upgrade", ONE] = "no matter"
+            world.log_lines[ONE] = "[..] ERROR broken"
+
+    world.on_event = usurp
+    with pytest.raises(RollError, match="its log has errors"):
+        upgrade(world, "marathon")
+    assert "restored /backups/2" in world.events
+    assert set(world.running_marathon.values()) == {OLD_MARATHON}
+
+
+def test_a_backup_that_can_not_be_restored_is_named(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.log_lines[ONE] = "[..] ERROR cannot migrate"
+
+    def broken(_: Look, backup: Path) -> None:
+        raise ClusterctlError(f"the backup {backup} can't be read")
+
+    original = MarathonUpgrade.run
+
+    def run(self: MarathonUpgrade, old: Sequence[str]) -> None:
+        self.bring_back = broken
+        original(self, old)
+
+    monkeypatch.setattr(MarathonUpgrade, "run", run)
+    with pytest.raises(RollError) as caught:
+        upgrade(world, "marathon")
+    state = caught.value.journal.failed[0].state
+    assert state.startswith("NOT in service: going back failed: the backup /backups/2 can't be read.")
+    assert "The state before is in /backups/2; docs/operations.md tells how" in state
+    assert not any(world.answers(MARATHON, name) for name in (ONE, TWO, THREE)), "none may lead on half a state"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[2026-11-26 12:00:00,001] ERROR Exception while processing request "
+        "(mesosphere.marathon.api.MarathonExceptionMapper:qtp1-42)",
+        "[2026-11-26 12:00:00,001] ERROR Connection to leader refused. "
+        "(mesosphere.marathon.api.forwarder.AsyncUrlConnectionRequestForwarder:marathon-akka.actor.default-dispatcher-7)",
+        "2026-11-26 12:00:00,123:77(0x7f):ZOO_ERROR@handle_socket_error_msg@1764: Socket [10.0.0.1:2181] ...",
+        "[2026-11-26 12:00:00,001] INFO  Received status update for task a.instance-1._app.1: TASK_ERROR (no user) "
+        "(mesosphere.marathon.MarathonScheduler:Thread-9)",
+    ],
+)
+def test_lines_that_mean_nothing_do_not_stop_an_upgrade(world: World, line: str) -> None:
+    world.log_lines[ONE] = line
+    upgrade(world, "marathon")
+    assert set(world.running_marathon.values()) == {NEW_MARATHON}
+
+
+def test_a_tarball_named_by_commit_is_the_version_that_marathon_says(world: World) -> None:
+    wanted = replace(WANTED["marathon"], version="1.11.25-9ee9f3ceb")
+
+    def say(event: str) -> None:  # it calls itself by the version only
+        if event.startswith("restarted marathon"):
+            world.marathon[event.rsplit(maxsplit=1)[-1]] = (NEW_MARATHON[0], "1.11.25")
+
+    world.on_event = say
+    upgrade(world, "marathon", marathon=wanted)
+    assert {version for _, version in world.running_marathon.values()} == {"1.11.25"}
+
+
+def test_a_slow_start_and_migration_are_waited_for() -> None:
+    world = World(marathon_s=500.0)
+    upgrade(world, "marathon")
+    assert set(world.running_marathon.values()) == {NEW_MARATHON}
 
 
 def test_a_lost_framework_id_brings_the_old_version_back(world: World) -> None:
@@ -312,7 +404,7 @@ def test_a_marathon_of_another_version_than_wanted_is_not_taken(world: World) ->
 
 def test_ctrl_c_in_the_middle_brings_the_old_version_back(world: World) -> None:
     def interrupt(event: str) -> None:
-        if event == f"stopped marathon {TWO}":
+        if world.events.count(event) == 1 and event == f"stopped marathon {TWO}":
             raise KeyboardInterrupt
 
     world.on_event = interrupt
@@ -350,9 +442,8 @@ def test_a_run_killed_anywhere_is_finished_by_the_same_command(killed_at: int) -
             raise Killed
 
     world.on_event = kill
-    if killed_at > 1:  # the first event is the backup
-        with pytest.raises(Killed):
-            upgrade(world, "marathon")
+    with pytest.raises(Killed):
+        upgrade(world, "marathon")
     world.on_event = lambda _: None
     upgrade(world, "marathon")
     assert set(world.running_marathon.values()) == {NEW_MARATHON}

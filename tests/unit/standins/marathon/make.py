@@ -6,13 +6,16 @@ from typing import Any
 from lab.standins.marathon.marathon_standin.api import LeaderApi
 from lab.standins.marathon.marathon_standin.appspec import App, complete, new_app, read
 from lab.standins.marathon.marathon_standin.config import Config
+from lab.standins.marathon.marathon_standin.events import EventBus
 from lab.standins.marathon.marathon_standin.flags import parse
+from lab.standins.marathon.marathon_standin.groups import Roles
 from lab.standins.marathon.marathon_standin.instance import RUNNING, Instance
 from lab.standins.marathon.marathon_standin.messages import Request, Response
 from lab.standins.marathon.marathon_standin.scheduler import Scheduler
 from lab.standins.marathon.marathon_standin.state import Change, State, Stored
 
 Json = dict[str, Any]
+ROLES = Roles({"marathon"}, "marathon")
 
 
 def config(*flags: str) -> Config:
@@ -59,7 +62,7 @@ def offer(hostname: str = "a1", role: str = "*", cpus: float = 4, number: int = 
 
 def app(app_id: str = "/a", now: float = 1000.0, **fields: Any) -> App:
     given = read({"id": app_id, "cmd": "sleep 1", "cpus": 1, "mem": 128, **fields})
-    return new_app(complete(given, None, config(), ()), None, now)
+    return new_app(complete(given, None, config(), (), ROLES), None, now)
 
 
 def instance(number: int, of: App, **fields: Any) -> Instance:
@@ -108,7 +111,11 @@ class Leader:
             flags = (*flags, "--reconciliation_initial_delay", str(10**9))
         self.scheduler = Scheduler(self.state, config(*flags), lambda: self.now)
         self.abdicated = False
-        self.api = LeaderApi(self.scheduler, lambda function: function(), lambda: {"name": "marathon"}, self._abdicate)
+        self.bus = EventBus(lambda: self.now)
+        self.told: list[tuple[str, Json]] = []
+        self.api = LeaderApi(
+            self.scheduler, lambda function: function(), self.bus, lambda: {"name": "marathon"}, self._abdicate
+        )
 
     def _abdicate(self) -> None:
         self.abdicated = True
@@ -117,7 +124,9 @@ class Leader:
         """What the actor does after each message; the calls that went to Mesos."""
         self.scheduler.settle()
         self.state.flush()
-        return self.scheduler.outbox.drain()
+        calls = self.scheduler.outbox.drain()
+        self.told += self.scheduler.outbox.drain_events()
+        return calls
 
     def event(self, kind: str, **content: Any) -> list[Json]:
         self.scheduler.event({"type": kind, **content})
@@ -143,6 +152,12 @@ class Leader:
         """One request, and the calls to Mesos that came of it."""
         response = self.api.answer(Request(method, target, body=body))
         return response, self.settle()
+
+    def events(self, *wanted: str) -> list[Json]:
+        """The events told since the last call, of these kinds or of all; the kind is added as "kind"."""
+        found = [{"kind": kind, **fields} for kind, fields in self.told if not wanted or kind in wanted]
+        self.told.clear()
+        return found
 
     def run_everything(self, *offers: Json) -> None:
         """Give offers, and report every launched task as running."""

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from lab.standins.marathon.marathon_standin.messages import Response
+from lab.standins.marathon.marathon_standin.messages import Request, Response
 from tests.unit.standins.marathon.make import Json, Leader, kinds, launched, offer
 
 
@@ -39,7 +39,7 @@ def test_create_and_read() -> None:
     assert response.status == 201
     assert response.headers["Location"] == "/web"
     assert created["deployments"] == [{"id": response.headers["Marathon-Deployment-Id"]}]
-    assert created["tasks"] == []
+    assert (created["tasksRunning"], "tasks" in created) == (0, False)
     assert kinds(calls) == ["REVIVE"]
     (deployment,) = send(leader, "GET", "/v2/deployments")[1]
     assert deployment["affectedApps"] == ["/web"]
@@ -55,6 +55,7 @@ def test_create_and_read() -> None:
     assert send(leader, "GET", "/v2/apps/web/tasks")[1]["tasks"] == [task]
     assert send(leader, "GET", "/v2/tasks?status=running")[1]["tasks"] == [task]
     assert send(leader, "GET", "/v2/tasks?status=staging")[1]["tasks"] == []
+    assert send(leader, "GET", "/v2/tasks?status=dead")[1]["tasks"] == [task]  # no word for it: no filter
 
 
 def test_lists_and_filters() -> None:
@@ -69,9 +70,17 @@ def test_lists_and_filters() -> None:
     assert ids("?cmd=SLEEP") == ["/web"]
     (web,) = send(leader, "GET", "/v2/apps?id=web&embed=apps.tasks&embed=apps.lastTaskFailure")[1]["apps"]
     assert len(web["tasks"]) == 1
-    assert "tasks" not in send(leader, "GET", "/v2/apps")[1]["apps"][0]
-    assert send(leader, "GET", "/v2/apps?embed=apps.taskStats")[0] == 422
-    assert send(leader, "GET", "/v2/apps?label=a")[0] == 422
+    jenkins, web = send(leader, "GET", "/v2/apps")[1]["apps"]
+    assert "tasks" not in web
+    assert (web["tasksRunning"], web["deployments"], len(jenkins["deployments"])) == (1, [], 1)
+    (web,) = send(leader, "GET", "/v2/apps?id=web&embed=apps.taskStats&embed=nonsense&embed=app.readiness")[1]["apps"]
+    assert web["tasksStats"]["totalSummary"]["stats"]["counts"] == {
+        "staged": 0,
+        "running": 1,
+        "healthy": 0,
+        "unhealthy": 0,
+    }
+    assert web["readinessCheckResults"] == []
 
 
 def test_what_is_not_there_is_404() -> None:
@@ -89,13 +98,15 @@ def test_what_is_not_there_is_404() -> None:
         assert answer["message"] in ("App '/none' does not exist", "App '/NONE' does not exist")
     assert send(leader, "DELETE", "/v2/deployments/x")[1] == {"message": "DeploymentPlan x does not exist"}
     assert send(leader, "DELETE", "/v2/queue/none/delay")[0] == 404
-    assert send(leader, "GET", "/v2/groups")[0] == 404
+    assert send(leader, "GET", "/v2/groups/none")[1] == {"message": "Group '/none' does not exist"}
     assert send(leader, "DELETE", "/v2/info")[0] == 405
+    assert send(leader, "GET", "/v2/nonsense") == (500, {"message": "URI not found"})  # sic
+    assert send(leader, "GET", "/v2/pods/::status") == (501, {"message": "the stand-in lacks it: /v2/pods/::status"})
 
 
 @pytest.mark.parametrize(
     ("body", "status"),
-    [(b"{", 400), (b"[]", 400), (b"{}", 400), (b'{"id": "/a"}', 422), (b'{"id": "/a", "cmd": "x", "mem": "1"}', 400)],
+    [(b"{", 400), (b"[]", 422), (b"{}", 422), (b'{"id": "/a"}', 422), (b'{"id": "/a", "cmd": "x", "mem": "1"}', 422)],
 )
 def test_bad_definitions(body: bytes, status: int) -> None:
     leader = subscribed()
@@ -130,7 +141,12 @@ def test_put_creates_scales_and_changes_nothing_if_nothing_changed() -> None:
     status, answer = send(leader, "PUT", "/v2/apps/web", {"instances": 3})
     assert (status, set(answer)) == (200, {"version", "deploymentId"})
     assert leader.scheduler.launcher.demand == {"/web": 2}
-    assert send(leader, "PUT", "/v2/apps/web", {"id": "/other"})[0] == 422
+    assert send(leader, "PUT", "/v2/apps/web?force=true", {"id": "/elsewhere", "mem": 7})[0] == 200
+    assert leader.state.apps["/web"].spec["mem"] == 7  # the address counts
+    assert "/elsewhere" not in leader.state.apps
+    assert send(leader, "PATCH", "/v2/apps/nobody", {"cmd": "x"})[0] == 404
+    assert send(leader, "PATCH", "/v2/apps", [{"id": "/nobody", "cmd": "x"}])[0] == 404
+    assert send(leader, "PUT", "/v2/apps/Bad", {"cmd": "x"})[0] == 422
 
 
 def test_put_and_patch_keep_what_they_do_not_name() -> None:
@@ -151,7 +167,7 @@ def test_put_of_several_apps_is_one_deployment() -> None:
     (deployment,) = send(leader, "GET", "/v2/deployments")[1]
     assert deployment["id"] == answer["deploymentId"]
     assert deployment["affectedApps"] == ["/new", "/web"]
-    assert send(leader, "PUT", "/v2/apps", {"id": "/web"})[0] == 400
+    assert send(leader, "PUT", "/v2/apps", {"id": "/web"})[0] == 422
     assert send(leader, "PUT", "/v2/apps", [{"cmd": "x"}])[0] == 422
 
 
@@ -161,13 +177,13 @@ def test_a_deployment_locks_its_apps_unless_forced() -> None:
     (held,) = leader.state.deployments
     for method, target, body in (
         ("PUT", "/v2/apps/web", {"instances": 2}),
-        ("DELETE", "/v2/apps/web", None),
+        ("DELETE", "/v2/apps/web?force=false", None),
         ("POST", "/v2/apps/web/restart", None),
     ):
         status, answer = send(leader, method, target, body)
         assert status == 409
         assert answer["deployments"] == [{"id": held}]
-    assert send(leader, "PUT", "/v2/apps/web?force=true", {"instances": 2})[0] == 200
+    assert send(leader, "PUT", "/v2/apps/web?force=True", {"instances": 2})[0] == 200
     assert held not in leader.state.deployments
     assert len(leader.state.deployments) == 1
 
@@ -197,7 +213,15 @@ def test_delete_kills_and_forgets() -> None:
     (task,) = leader.state.instances
     leader.update(task, "TASK_KILLED")
     assert send(leader, "GET", "/v2/deployments")[1] == []
-    assert {kind: content for kind, content in leader.repository.data.items() if content} == {}
+    left = {kind for kind, content in leader.repository.data.items() if content}
+    assert left == {"roots", "versions"}  # former trees and definitions, to go back to
+
+
+def test_delete_is_forced_unless_told_otherwise() -> None:
+    leader = subscribed()
+    send(leader, "POST", "/v2/apps", {"id": "/web", "cmd": "x"})
+    assert send(leader, "DELETE", "/v2/apps/web")[0] == 200
+    assert leader.state.apps == {}
 
 
 def test_cancelling_a_deployment() -> None:
@@ -229,20 +253,24 @@ def test_killing_tasks() -> None:
     assert leader.scheduler.launcher.demand == {}  # first it must be gone
     leader.update(one, "TASK_KILLED")
     assert leader.scheduler.launcher.demand == {"/web": 1}
+    ended = send(leader, "GET", "/v2/apps/web")[1]["app"]["tasks"]
+    dead = next(task for task in ended if task["id"] == one)
+    assert (dead["state"], dead["host"], dead["ports"]) == ("TASK_KILLED", "a1", [])  # until it is launched again
     assert send(leader, "DELETE", "/v2/apps/web/tasks/nobody")[0] == 404
     status, answer = send(leader, "DELETE", f"/v2/apps/web/tasks/{two}?scale=true")
     assert (status, set(answer)) == (200, {"version", "deploymentId"})
     assert leader.state.apps["/web"].instances == 1
-    assert send(leader, "DELETE", f"/v2/apps/web/tasks/{two}?wipe=true")[0] == 422
+    assert send(leader, "DELETE", f"/v2/apps/web/tasks/{two}?wipe=true&scale=true")[0] == 400
 
 
 def test_killing_by_host_and_by_list() -> None:
     leader = with_app(instances=2)
     assert send(leader, "DELETE", "/v2/apps/web/tasks?host=elsewhere")[1] == {"tasks": []}
-    assert len(send(leader, "DELETE", "/v2/apps/web/tasks?host=a1")[1]["tasks"]) == 2
+    assert len(send(leader, "DELETE", "/v2/apps/web/tasks?host=a")[1]["tasks"]) == 2  # a part of the name is enough
     ids = sorted(leader.state.instances)
-    assert send(leader, "POST", "/v2/tasks/delete", {"ids": ["x"]}) == (400, {"message": "Invalid task id x"})
-    assert send(leader, "POST", "/v2/tasks/delete", [])[0] == 400
+    assert send(leader, "POST", "/v2/tasks/delete", {"ids": ["x"]}) == (400, {"message": "Invalid task id 'x'. [x]"})
+    assert send(leader, "POST", "/v2/tasks/delete", {"ids": ["web.instance-0._app.1"]}) == (200, {"tasks": []})
+    assert send(leader, "POST", "/v2/tasks/delete", [])[0] == 422
     assert len(send(leader, "POST", "/v2/tasks/delete", {"ids": ids})[1]["tasks"]) == 2
 
 
@@ -281,7 +309,8 @@ def test_leader_ping_and_flags() -> None:
     assert not leader.abdicated
     assert send(leader, "DELETE", "/v2/leader")[1] == {"message": "Leadership abdicated"}
     assert leader.abdicated
-    assert send(leader, "PUT", "/v2/apps/web?force=yes", {"cmd": "x"})[0] == 400
+    response = leader.api.answer(Request("PUT", "/v2/apps/web", {"content-type": "text/plain"}, b"x"))
+    assert response.status == 415
 
 
 def test_state_survives_a_change_of_leader() -> None:
@@ -296,3 +325,68 @@ def test_state_survives_a_change_of_leader() -> None:
     second.run_everything(offer(number=7))
     assert send(second, "GET", "/v2/deployments")[1] == []
     assert len(second.state.instances) == 3
+
+
+def test_label_selectors() -> None:
+    leader = subscribed()
+    for name, labels in (("a", {"tier": "web"}), ("b", {"tier": "db"}), ("c", {})):
+        send(leader, "POST", "/v2/apps", {"id": name, "cmd": "x", "labels": labels})
+    for selector, found in (("tier", ["/a", "/b"]), ("tier%3D%3Dweb", ["/a"]), ("tier+notin+(web)", ["/b"])):
+        answer = send(leader, "GET", f"/v2/apps?label={selector}")[1]
+        assert [app["id"] for app in answer["apps"]] == found
+    status, answer = send(leader, "GET", "/v2/apps?label=%3D")
+    assert (status, "Can not parse label selector" in answer["message"]) == (422, True)
+
+
+def test_versions_and_going_back() -> None:
+    leader = with_app()
+    (first,) = send(leader, "GET", "/v2/apps/web/versions")[1]["versions"]
+    leader.now += 1
+    send(leader, "PUT", "/v2/apps/web", {"cmd": "other"})
+    versions = send(leader, "GET", "/v2/apps/web/versions")[1]["versions"]
+    assert versions[1:] == [first]  # the newest first
+    assert send(leader, "GET", f"/v2/apps/web/versions/{first}")[1]["cmd"] == "sleep 1"
+    assert send(leader, "GET", "/v2/apps/web/versions/2001-01-01T00:00:00.000Z")[0] == 404
+    assert send(leader, "GET", "/v2/apps/web/versions/yesterday")[0] == 422
+    leader.now += 1
+    assert send(leader, "PUT", "/v2/apps/web?force=true", {"version": first, "mem": 1})[0] == 422
+    assert send(leader, "PUT", "/v2/apps/web?force=true", {"version": first})[0] == 200
+    app = leader.state.apps["/web"]
+    assert (app.spec["cmd"], app.version > versions[0]) == ("sleep 1", True)
+    unknown = {"version": "2001-01-01T00:00:00.000Z"}
+    assert send(leader, "PUT", "/v2/apps/web?force=true", unknown)[0] == 404
+
+
+def test_as_many_versions_are_kept_as_the_flag_says() -> None:
+    leader = subscribed("--zk_max_versions", "3", "--max_running_deployments", "100")
+    for number in range(6):
+        leader.now += 1
+        send(leader, "PUT", "/v2/apps/web?force=true", {"cmd": f"x{number}"})
+    assert len(send(leader, "GET", "/v2/apps/web/versions")[1]["versions"]) == 3
+    assert len(leader.repository.data["roots"]) == len(leader.repository.data["versions"]) == 3
+
+
+def test_the_queue_shows_unused_offers_if_asked() -> None:
+    leader = subscribed()
+    send(leader, "POST", "/v2/apps", {"id": "/web", "cmd": "x", "cpus": 8})
+    leader.offers(offer("a", pool="x"))
+    (item,) = send(leader, "GET", "/v2/queue?embed=lastUnusedOffers")[1]["queue"]
+    (unused,) = item["lastUnusedOffers"]
+    assert (unused["reason"], unused["offer"]["hostname"]) == (["InsufficientCpus"], "a")
+    assert unused["offer"]["attributes"] == [{"name": "pool", "text": "x"}]
+    assert {"name": "cpus", "role": "*", "scalar": 4} in unused["offer"]["resources"]
+    assert "lastUnusedOffers" not in send(leader, "GET", "/v2/queue")[1]["queue"][0]
+
+
+def test_what_marathon_throws_is_an_error_in_its_log_and_what_it_answers_is_none(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    leader = with_app()
+    caplog.clear()
+    send(leader, "GET", "/v2/apps/none")
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+    send(leader, "POST", "/v2/apps", {"id": "/web", "cmd": "x"})
+    send(leader, "DELETE", "/v2/apps/none")
+    errors = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert {record.name for record in errors} == {"mesosphere.marathon.api.MarathonExceptionMapper"}
+    assert len(errors) == 2

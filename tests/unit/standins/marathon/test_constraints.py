@@ -22,23 +22,26 @@ BARE = Place("bare")
         (["hostname", "LIKE", "h"], [], []),  # the whole value must match
         (["rack", "UNLIKE", "[ab]"], [], [C, BARE]),  # the only one that accepts a missing attribute
         (["rack", "MAX_PER", "2"], [A, A, B], [B, C]),
-        (["rack", "GROUP_BY"], [], [A, B, C]),
-        (["rack", "GROUP_BY"], [A], [A, B, C]),  # no other value is known yet
-        (["rack", "GROUP_BY"], [A, A, B], [B, C]),
-        (["rack", "GROUP_BY", "3"], [A, B], [C]),  # not before three values are in use
-        (["rack", "GROUP_BY", "3"], [A, B, C], [A, B, C]),
+        (["rack", "GROUP_BY"], [], []),  # Marathon 1.11.24 divides by zero
+        (["rack", "GROUP_BY", "3"], [], [A, B, C]),
+        # of four instances each of three groups gets one, and one of them another
+        (["rack", "GROUP_BY", "3"], [A], [A, B, C]),
+        (["rack", "GROUP_BY", "3"], [A, A], [B, C]),
+        (["rack", "GROUP_BY", "3"], [A, A, B], [C]),
+        (["rack", "GROUP_BY", "2"], [A, B], [A, B]),
+        (["rack", "GROUP_BY", "2"], [A, A, B], [B]),
         (["rack", "IS", "b"], [A], [B]),
     ],
 )
 def test_operators(constraint: list[str], placed: list[Place], accepts: list[Place]) -> None:
-    assert [place for place in (A, B, C, BARE) if meets(place, placed, constraint)] == accepts
+    assert [place for place in (A, B, C, BARE) if meets(place, placed, constraint, 4)] == accepts
 
 
 def test_all_constraints_count_and_the_first_broken_one_is_named() -> None:
     wanted = [["rack", "LIKE", "[ab]"], ["hostname", "UNIQUE"]]
-    assert first_unmet(B, [A], wanted) is None
-    assert first_unmet(A, [A], wanted) == ["hostname", "UNIQUE"]
-    assert first_unmet(C, [A], wanted) == ["rack", "LIKE", "[ab]"]
+    assert first_unmet(B, [A], wanted, 2) is None
+    assert first_unmet(A, [A], wanted, 2) == ["hostname", "UNIQUE"]
+    assert first_unmet(C, [A], wanted, 2) == ["rack", "LIKE", "[ab]"]
 
 
 @pytest.mark.parametrize(

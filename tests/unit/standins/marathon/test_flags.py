@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from lab.standins.marathon.marathon_standin.flags import FlagError, from_environment, parse
@@ -32,7 +34,7 @@ def test_toggles() -> None:
 )
 def test_default_accepted_roles(behaviour: str, roles: list[str]) -> None:
     flags = ["--mesos_role", "marathon", "--accepted_resource_roles_default_behavior", behaviour]
-    assert parse([*MASTER, *flags]).default_accepted_roles == roles
+    assert parse([*MASTER, *flags]).default_accepted_roles("marathon") == roles
 
 
 def test_environment_becomes_flags() -> None:
@@ -67,13 +69,16 @@ def test_environment_becomes_flags() -> None:
         ([*MASTER, "--checkpoint", "--disable_checkpoint"], "more than once"),
         ([*MASTER, *MASTER], "MARATHON_MASTER"),
         ([*MASTER, "--logging_level", "loud"], "allows off, fatal, error"),
-        ([*MASTER, "--disable_ha"], "--ha only as True"),
-        ([*MASTER, "--executor", "/x"], "--executor only as '//cmd'"),
-        ([*MASTER, "--new_group_enforce_role", "top"], "only as 'off'"),
-        ([*MASTER, "--enable_features", "external_volumes"], "does not support external_volumes"),
+        ([*MASTER, "--disable_ha"], "--ha: the stand-in lacks it but for True"),
+        ([*MASTER, "--executor", "/x"], "--executor: the stand-in lacks it but for '//cmd'"),
+        ([*MASTER, "--new_group_enforce_role", "bottom"], "allows off, top"),
+        (
+            [*MASTER, "--enable_features", "external_volumes"],
+            "external_volumes is a feature of Marathon 1.11, but the stand-in lacks it",
+        ),
         ([*MASTER, "--enable_features", "vips,x"], "unknown feature x"),
         ([*MASTER, "--local_port_min", "2", "--local_port_max", "1"], "must not be above"),
-        ([*MASTER, "--disable_http"], "does not support"),
+        ([*MASTER, "--disable_http"], "the stand-in lacks it"),
         ([*MASTER, "--default_accepted_resource_roles", "*"], "removed in Marathon 1.10"),
         ([*MASTER, "--nonsense"], "unknown flag --nonsense"),
         ([*MASTER, "word"], "unexpected argument 'word'"),
@@ -88,8 +93,24 @@ def test_what_is_wrong_is_said(args: list[str], says: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(REFUSED))
 def test_flags_whose_effect_would_be_missed_are_refused(name: str) -> None:
-    with pytest.raises(FlagError, match="does not support"):
+    with pytest.raises(FlagError, match="the stand-in lacks it"):
         parse([*MASTER, f"--{name}", "x"])
+
+
+def test_words_may_be_in_any_case() -> None:
+    config = parse([*MASTER, "--accepted_resource_roles_default_behavior", "Unreserved"])
+    assert config.accepted_resource_roles_default_behavior == "unreserved"
+
+
+# All options that the *Conf and *Config classes of Marathon 1.11.24 define, hidden ones among them
+OF_MARATHON = (Path(__file__).parent / "flags-1.11.24.txt").read_text().split()
+
+
+def test_every_flag_of_marathon_is_known() -> None:
+    known = {flag.name for flag in USED + ACCEPTED} | REFUSED | set(REMOVED)
+    assert sorted(set(OF_MARATHON) - known) == []
+    of_old = {"disable_revive_offers_for_new_apps", "revive_offers_for_new_apps", "revive_offers_repetitions"}
+    assert known - set(OF_MARATHON) == of_old
 
 
 def test_every_flag_is_in_one_table_only() -> None:

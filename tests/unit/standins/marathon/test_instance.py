@@ -8,6 +8,7 @@ from lab.standins.marathon.marathon_standin.instance import (
     Instance,
     expunged,
     inactive,
+    is_task_id,
     overdue,
     ready,
     updated,
@@ -49,7 +50,11 @@ def test_coming_up() -> None:
     ],
 )
 def test_ends(state: str, status: dict[str, Any], effect: Effect) -> None:
-    assert after(state, **status) == (None, effect)
+    ended, found = after(state, **status)
+    assert ended is not None
+    assert (ended.state, ended.over, ended.hostname, found) == (state, True, NEW.hostname, effect)
+    assert after(state, replace(NEW, goal="Stopped"), **status) == (None, effect)  # nobody waits for another
+    assert after("TASK_RUNNING", ended) == (ended, Effect.NONE)
 
 
 def test_unreachable_and_back() -> None:
@@ -68,6 +73,20 @@ def test_unreachable_and_back() -> None:
     assert not inactive(back, strategy, 10**9)
 
 
+def test_the_next_task_of_an_instance_counts_on() -> None:
+    first = replace(NEW, id="shop_db.instance-0c1d._app.1")
+    assert (first.instance_id, first.next_id) == ("shop_db.instance-0c1d", "shop_db.instance-0c1d._app.2")
+    assert replace(first, id=first.next_id).next_id.endswith("._app.3")
+
+
+@pytest.mark.parametrize(
+    ("text", "accepted"),
+    [("a.instance-1-2._app.1", True), ("a.1f-2", True), ("a_b.1", True), ("x", False), ("", False)],
+)
+def test_what_can_be_a_task_id(text: str, accepted: bool) -> None:
+    assert is_task_id(text) is accepted
+
+
 def test_overdue_launches() -> None:
     assert [overdue(NEW, 60, 5, 100.0 + s) for s in (60, 61)] == [False, True]
     staged = replace(NEW, state="TASK_STAGING", staged_at=110.0)
@@ -82,6 +101,7 @@ def test_ready() -> None:
     assert ready(replace(running, healthy=True), has_health_checks=True)
     assert not ready(replace(running, goal="Stopped"), has_health_checks=False)
     assert not ready(NEW, has_health_checks=False)
+    assert not ready(replace(running, kills_sent=1), has_health_checks=False)
 
 
 def test_json_round_trip() -> None:

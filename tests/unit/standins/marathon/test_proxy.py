@@ -62,5 +62,20 @@ def test_a_leader_that_is_not_there(listener: socket.socket) -> None:
     assert (response.status, b"refused" in response.body) == (502, True)
 
 
+def test_a_leader_that_hangs_up(listener: socket.socket, caplog: pytest.LogCaptureFixture) -> None:
+    def leader() -> None:
+        connection, _ = listener.accept()
+        connection.recv(65536)
+        connection.close()
+
+    thread = threading.Thread(target=leader)
+    thread.start()
+    assert forward(Request("GET", "/ping"), address(listener), STANDBY).status == 500
+    thread.join()
+    (line,) = caplog.records
+    assert line.levelname == "ERROR"
+    assert line.name == "mesosphere.marathon.api.forwarder.AsyncUrlConnectionRequestForwarder"
+
+
 def test_a_leader_that_does_not_answer(listener: socket.socket) -> None:
-    assert forward(Request("GET", "/ping"), address(listener), STANDBY).status == 504
+    assert forward(Request("GET", "/ping"), address(listener), STANDBY).status == 500

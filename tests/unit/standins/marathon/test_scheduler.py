@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -146,7 +147,11 @@ def test_tasks_that_mesos_gave_up_are_acknowledged_and_replaced(state: str) -> N
     leader, task_id = running(backoffSeconds=0)
     leader.now += 60
     assert kinds(leader.update(task_id, state)) == ["ACKNOWLEDGE", "REVIVE"]
-    assert leader.state.instances == {}
+    (ended,) = leader.state.instances.values()
+    assert (ended.id, ended.state, ended.hostname) == (task_id, state, "a1")
+    (task,) = launched(leader.offers(offer("elsewhere", number=2)))
+    assert task["task_id"]["value"] == task_id.removesuffix(".1") + ".2"  # the same instance, the next attempt
+    assert list(leader.state.instances) == [task["task_id"]["value"]]
 
 
 def test_unknown_tasks_are_killed() -> None:
@@ -185,10 +190,28 @@ def test_kills_are_repeated_until_they_are_confirmed() -> None:
     leader.state.remove_app("/a")
     assert kinds(leader.settle()) == ["KILL"]
     assert leader.state.instances[task_id].goal == "Stopped"
-    assert kinds(leader.wait(9)) == []
+    assert kinds(leader.wait(29)) == []
     assert kinds(leader.wait(1)) == ["KILL"]
     assert kinds(leader.update(task_id, "TASK_KILLED")) == ["ACKNOWLEDGE"]
-    assert kinds(leader.wait(20)) == []
+    assert leader.state.instances == {}
+    assert kinds(leader.wait(60)) == []
+
+
+def test_ended_instances_that_nobody_waits_for_are_forgotten() -> None:
+    leader, task_id = running(backoffSeconds=600)
+    leader.update(task_id, "TASK_FAILED")
+    assert list(leader.state.instances) == [task_id]
+    leader.state.put_app(replace(leader.state.apps["/a"], spec={**leader.state.apps["/a"].spec, "instances": 0}))
+    leader.settle()
+    assert leader.state.instances == {}
+
+
+def test_ended_instances_are_not_reconciled() -> None:
+    leader, task_id = running(backoffSeconds=600)
+    leader.update(task_id, "TASK_FAILED")
+    leader.scheduler.disconnected()
+    (reconcile, *_) = leader.subscribe()
+    assert reconcile["reconcile"]["tasks"] == []
 
 
 def test_a_launch_that_hangs_is_killed() -> None:

@@ -6,9 +6,7 @@ import pytest
 
 from lab.standins.marathon.marathon_standin.detector import MasterDetector, address_of, leader_node
 from lab.standins.marathon.marathon_standin.election import in_order
-from lab.standins.marathon.marathon_standin.exits import Crash
 from lab.standins.marathon.marathon_standin.state import State
-from lab.standins.marathon.marathon_standin.store import FORMAT, MIGRATIONS, Data, migrated
 from tests.unit.standins.marathon.make import Memory, app, instance
 
 
@@ -29,28 +27,6 @@ def test_a_fixed_master_needs_no_detection(master: str) -> None:
     assert MasterDetector(master, 1).wait(not_this=None, timeout_s=0) == "10.0.0.1:5050"
 
 
-def test_every_format_can_be_read_up_to_this_builds() -> None:
-    assert sorted(MIGRATIONS) == list(range(1, FORMAT))
-
-
-def test_migration_goes_step_by_step() -> None:
-    def two(data: Data) -> Data:
-        return {"apps": {key: {**item, "two": True} for key, item in data["apps"].items()}}
-
-    def three(data: Data) -> Data:
-        return {"apps": {key + "!": item for key, item in data["apps"].items()}}
-
-    steps = {1: two, 2: three}
-    assert migrated({"apps": {"/a": {}}}, 1, 3, steps) == {"apps": {"/a!": {"two": True}}}
-    assert migrated({"apps": {"/a": {}}}, 2, 3, steps) == {"apps": {"/a!": {}}}
-
-
-@pytest.mark.parametrize(("found", "wanted", "says"), [(3, 2, "newer build"), (1, 2, "no migration")])
-def test_what_cannot_be_read_ends_the_process(found: int, wanted: int, says: str) -> None:
-    with pytest.raises(Crash, match=says):
-        migrated({}, found, wanted, {})
-
-
 def test_changes_of_a_turn_are_written_once_and_together() -> None:
     repository = Memory()
     state, the_app = State(repository), app()
@@ -63,7 +39,12 @@ def test_changes_of_a_turn_are_written_once_and_together() -> None:
     state.flush()
     state.flush()
     (changes,) = repository.commits
-    assert [(kind, key) for kind, key, _ in changes] == [("apps", "/a"), ("instances", "i1"), ("instances", "i2")]
+    assert [(kind, key) for kind, key, _ in changes] == [
+        ("apps", "/a"),
+        ("versions", f"/a@{the_app.version}"),
+        ("instances", "i1"),
+        ("instances", "i2"),
+    ]
     assert repository.data["instances"] == {"i1": instance(1, the_app, healthy=True).to_json()}
     again = State(repository, repository.data)
     assert (again.apps, again.instances) == (state.apps, state.instances)
@@ -73,6 +54,8 @@ def test_removing_an_app_takes_its_failure_along() -> None:
     repository = Memory()
     state = State(repository)
     state.put_app(app())
+    state.flush()
+    repository.data.clear()
     state.put_failure("/a", {"state": "TASK_FAILED"})
     state.flush()
     state.remove_app("/a")

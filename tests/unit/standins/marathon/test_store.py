@@ -7,7 +7,11 @@ import pytest
 from kazoo.exceptions import ConnectionLoss, NodeExistsError, NoNodeError
 
 from lab.standins.marathon.marathon_standin.buildinfo import for_build
-from lab.standins.marathon.marathon_standin.store import FORMAT, ZooKeeperStore
+from lab.standins.marathon.marathon_standin.exits import Crash, Exit
+from lab.standins.marathon.marathon_standin.state import KINDS
+from lab.standins.marathon.marathon_standin.store import ZooKeeperStore, migrations
+
+MARK = "/m/state/migration-in-progress"
 
 
 class Zk:
@@ -17,6 +21,7 @@ class Zk:
         self.nodes: dict[str, bytes] = {}
         self.lose: str | None = None
         self.transactions = 0
+        self.paused: list[tuple[float, bool]] = []
 
     def retry(self, function: Callable[..., Any], *args: Any) -> Any:
         return function(*args)
@@ -82,17 +87,24 @@ def zk() -> Zk:
     return Zk()
 
 
+def store_of(zk: Zk, build: int = 2, release: str = "1.11", step_s: float = 0) -> ZooKeeperStore:
+    def pause(seconds: float) -> None:
+        zk.paused.append((seconds, MARK in zk.nodes))
+
+    return ZooKeeperStore(zk, "/m", for_build(build, release), step_s, pause)
+
+
 def loaded(zk: Zk) -> ZooKeeperStore:
-    store = ZooKeeperStore(zk, "/m", for_build(2))
+    store = store_of(zk)
     store.load()
     return store
 
 
 def test_an_empty_zookeeper_gets_the_layout_and_the_version(zk: Zk) -> None:
-    data, framework_id = ZooKeeperStore(zk, "/m", for_build(2)).load()
-    assert data == {"apps": {}, "instances": {}, "deployments": {}, "failures": {}}
+    data, framework_id = store_of(zk).load()
+    assert data == {kind: {} for kind in KINDS}
     assert framework_id is None
-    assert zk.nodes["/m/state/version"] == b'{"build": 2, "format": %d, "version": "1.11.25"}' % FORMAT
+    assert zk.nodes["/m/state/version"] == b'{"build": 2, "storage": [110, 100, 0], "version": "1.11.25"}'
 
 
 def test_what_is_committed_is_loaded(zk: Zk) -> None:
@@ -101,8 +113,8 @@ def test_what_is_committed_is_loaded(zk: Zk) -> None:
     store.commit([("apps", "/a/b", {"x": 1}), ("instances", "i1", {}), ("instances", "gone", None)])
     store.commit([("apps", "/a/b", {"x": 2}), ("instances", "i1", None)])
     assert "/m/state/apps/%2Fa%2Fb" in zk.nodes
-    data, framework_id = ZooKeeperStore(zk, "/m", for_build(1)).load()
-    assert data == {"apps": {"/a/b": {"x": 2}}, "instances": {}, "deployments": {}, "failures": {}}
+    data, framework_id = store_of(zk, build=1).load()
+    assert data == {kind: {} for kind in KINDS} | {"apps": {"/a/b": {"x": 2}}}
     assert framework_id == "fw-1"
 
 
@@ -114,7 +126,7 @@ def test_a_lost_connection_leaves_the_same_state(zk: Zk, lose: str) -> None:
     store.commit([("apps", "/a", {"x": 2}), ("apps", "/b", None), ("apps", "/c", {})])
     store.commit([("apps", "/a", {"x": 3}), ("apps", "/c", None)])
     assert loaded(zk) is not store
-    data, _ = ZooKeeperStore(zk, "/m", for_build(1)).load()
+    data, _ = store_of(zk, build=1).load()
     assert (data["apps"], data["instances"]) == ({"/a": {"x": 3}}, {"i1": {}})
 
 
@@ -123,3 +135,42 @@ def test_large_changes_are_written_in_parts(zk: Zk) -> None:
     store.commit([("instances", f"i{n}", {}) for n in range(1001)])
     assert zk.transactions == 3
     assert len(zk.get_children("/m/state/instances")) == 1001
+
+
+def test_migrations_take_their_time_and_leave_a_mark_meanwhile(zk: Zk) -> None:
+    store_of(zk, build=1, release="1.8").load()
+    store_of(zk, release="1.9", step_s=25).load()  # three steps, told of every 10 s
+    assert [seconds for seconds, _ in zk.paused] == [10, 10, 5] * 3
+    assert all(marked for _, marked in zk.paused)
+    assert MARK not in zk.nodes
+    assert b'"storage": [19, 300, 0]' in zk.nodes["/m/state/version"]
+
+
+def test_a_migration_that_was_killed_begins_again(zk: Zk) -> None:
+    store_of(zk, release="1.9").load()
+
+    def killed(_: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ZooKeeperStore(zk, "/m", for_build(1, "1.10"), 1, killed).load()
+    assert MARK in zk.nodes
+    assert b'"storage": [19, 300, 0]' in zk.nodes["/m/state/version"]
+    store_of(zk, release="1.10", step_s=1).load()
+    assert zk.paused == [(1, True)]
+    assert MARK not in zk.nodes
+
+
+def test_releases_of_one_storage_version_read_each_others_state(zk: Zk) -> None:
+    store_of(zk, release="1.11").load()
+    store_of(zk, release="1.10").load()
+    assert b'"version": "1.10.37"' not in zk.nodes["/m/state/version"]  # nothing was migrated
+    with pytest.raises(Crash, match=r"Version\(110, 100, 0, .*is not supported as it is newer") as refused:
+        store_of(zk, release="1.9").load()
+    assert refused.value.code == Exit.LEADERSHIP_ENDED_FAULTY
+
+
+def test_state_older_than_any_migration_is_refused() -> None:
+    with pytest.raises(Crash, match="Migration from versions <"):
+        migrations((1, 5, 0), (110, 100, 0))
+    assert migrations((19, 200, 0), (110, 100, 0)) == [(19, 300, 0), (110, 100, 0)]

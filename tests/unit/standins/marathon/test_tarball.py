@@ -1,6 +1,8 @@
 import io
 import tarfile
 
+import pytest
+
 from lab.standins.marathon import tarball
 from lab.standins.marathon.marathon_standin.buildinfo import for_build, load
 
@@ -27,3 +29,10 @@ def test_builds() -> None:
     assert (for_build(1).version, for_build(2).version) == ("1.11.24", "1.11.25")
     assert for_build(3).buildref == "standin-3"
     assert load() == for_build(1)  # a source tree is build 1
+
+
+def test_releases_have_their_storage_versions() -> None:
+    assert for_build(1, "1.9").version == "1.9.146"
+    assert for_build(1, "1.9").storage < for_build(1, "1.10").storage == for_build(7, "1.11").storage
+    with pytest.raises(ValueError, match=r"known releases are 1\.8, 1\.9"):
+        for_build(1, "1.12")
