@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from clusterctl.errors import ClusterctlError
-from clusterctl.ops.loadtest.masters import PASSING, MasterMap, Registered
+import aiohttp
 
-_ROUNDS = 10
+from clusterctl.errors import ClusterctlError
+from clusterctl.ops.loadtest.masters import MasterMap, Registered
+
+_DEADLINE_S = 60.0
 _PAUSE_S = 1.0
 _AT_ONCE = 8
 _SHOWN = 5
@@ -33,27 +35,32 @@ async def clean(masters: MasterMap, run: str | None = None) -> list[Registered]:
         LeftError: some are left, or the masters can't be asked.
     """
     removed: dict[str, Registered] = {}
-    said = ""
+    said = f"the masters did not answer within {_DEADLINE_S:g} s"
     limit = asyncio.Semaphore(_AT_ONCE)
 
     async def one(framework: Registered) -> None:
         async with limit:
             await masters.teardown(framework.id)
 
-    for _ in range(_ROUNDS):
-        try:
-            found = await left(masters, run)
-            if not found:
-                return list(removed.values())
-            removed |= {each.id: each for each in found}
-            await asyncio.gather(*(one(each) for each in found))
-        except (*PASSING, ClusterctlError) as error:
-            said = str(error) or type(error).__name__
-            await asyncio.sleep(_PAUSE_S)
+    try:
+        async with asyncio.timeout(_DEADLINE_S):
+            while True:
+                try:
+                    found = await left(masters, run)
+                    if not found:
+                        return list(removed.values())
+                    removed |= {each.id: each for each in found}
+                    await asyncio.gather(*(one(each) for each in found))
+                    said = "they come back"
+                except (aiohttp.ClientError, OSError, ClusterctlError) as error:
+                    said = str(error) or type(error).__name__
+                    await asyncio.sleep(_PAUSE_S)
+    except TimeoutError:
+        pass  # told below
     names = [each.name for each in list(removed.values())[:_SHOWN]]
     raise LeftError(
         f"frameworks of the load test may be left on the masters, among them {', '.join(names) or 'unknown ones'}: "
-        f"{said or 'they come back'}",
+        f"{said}",
         hint="`clusterctl loadtest clean FILE` removes them.",
     )
 

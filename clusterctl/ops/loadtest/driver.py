@@ -22,7 +22,7 @@ from clusterctl.errors import ClusterctlError
 from clusterctl.load.framework import Build, Framework
 from clusterctl.load.plan import CANARY, NAME_PREFIX, Arrival, Group, Plan, agenda, framework_groups
 from clusterctl.load.result import BuildResult, Driver, FrameworkResult, Result, Sample, Turn
-from clusterctl.ops.loadtest.clean import clean
+from clusterctl.ops.loadtest.clean import LeftError, clean
 from clusterctl.ops.loadtest.link import Link
 from clusterctl.ops.loadtest.masters import PASSING, MasterMap, allow_connections
 
@@ -78,7 +78,7 @@ class _Driver:
         self._failed = asyncio.get_running_loop().create_future()
         self._zero = asyncio.get_running_loop().time()
         began, cpu = datetime.now(UTC), time.process_time()
-        end = 0.0
+        end, failed = 0.0, None
         task = asyncio.current_task()
         if task is not None and threading.current_thread() is threading.main_thread():
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
@@ -93,11 +93,14 @@ class _Driver:
                 self._ended = "interrupted"
                 if task is not None:
                     task.uncancel()
+            except ClusterctlError as error:
+                failed = error
+                raise
             finally:
                 end, cpu = self._now(), time.process_time() - cpu
                 for link in self._links:
                     link.framework.end(end)
-                await self._close()
+                await self._close(failed)
         return self._result(began, end, cpu)
 
     # --- the test -------------------------------------------------------------------
@@ -208,11 +211,14 @@ class _Driver:
 
     # --- the end --------------------------------------------------------------------
 
-    async def _close(self) -> None:
+    async def _close(self, failed: ClusterctlError | None) -> None:
         """Tears everything down and makes sure with the masters.
 
+        Args:
+            failed: what ended the test; told with what may be left.
+
         Raises:
-            ClusterctlError: something is left, or nobody could be asked.
+            LeftError: something is left, or nobody could be asked.
         """
         self._note("removing the frameworks")
         subscribing = any(link.subscribing for link in self._links)
@@ -222,7 +228,12 @@ class _Driver:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if subscribing:
             await asyncio.sleep(_SETTLE_S)
-        await clean(self._masters, run=self._run)
+        try:
+            await clean(self._masters, run=self._run)
+        except LeftError as error:
+            if failed is None:
+                raise
+            raise LeftError(f"{failed.message}\n{error.message}", hint=error.hint) from failed
 
     def _result(self, began: datetime, end: float, cpu: float) -> Result:
         usage = resource.getrusage(resource.RUSAGE_SELF)
