@@ -1,4 +1,4 @@
-"""Verbs that make, ask, enter and remove a cluster."""
+"""Verbs that make, ask and remove a cluster."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typer
 
 from clusterctl.cli.output import ask, print_json, print_line, print_rich
 from clusterctl.cli.session import AnyImage, CloudName, File, Json, StealLock, Timeout, session
-from clusterctl.errors import CancelledError, InputError
+from clusterctl.errors import CancelledError
 
 if TYPE_CHECKING:
     from clusterctl.ops.observe.verify import VerifyReport
@@ -20,7 +20,6 @@ def register(app: typer.Typer) -> None:
     app.command()(create)
     app.command()(status)
     app.command()(verify)
-    app.command()(ssh)
     app.command()(destroy)
 
 
@@ -125,31 +124,6 @@ def verify(
         print_rich(render_verify(report))
     if not report.healthy:
         raise typer.Exit(3)
-
-
-def ssh(
-    file: File,
-    node: Annotated[str, typer.Argument(metavar="NODE", help="Name of a node.", show_default=False)],
-    command: Annotated[
-        list[str] | None, typer.Argument(metavar="[CMD]...", help="A command instead of a shell.", show_default=False)
-    ] = None,
-    cloud: CloudName = None,
-) -> None:
-    """Enter a node, or run a command on it, with its host key pinned from the console."""
-    from clusterctl.ops.kit.access import open_access  # noqa: PLC0415
-    from clusterctl.ssh.config import Target  # noqa: PLC0415
-
-    with session(file, cloud, go_on=f"clusterctl ssh {file} {node}") as at:
-        servers = {server.name: server for server in at.cloud.servers(at.spec.cluster)}
-        if node not in servers:
-            known = ", ".join(sorted(servers)) or "none; the cluster doesn't exist"
-            raise InputError(f"NODE: found {node!r}; allowed: {known}")
-        server = servers[node]
-        if not server.address:
-            raise InputError(f"node {node} is {server.status} and has no address yet")
-        access = open_access(at.spec, at.cloud)
-        access.host_keys.require(server.id, node)
-    access.ssh.interactive(Target(node, server.id, server.address), command or [])
 
 
 def destroy(
