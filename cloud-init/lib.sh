@@ -1,17 +1,26 @@
 # Functions of the scripts that run at a node's first boot, as root. Sourced, with sh.
-# What they print is read by 'clusterctl create' from the console:
-#   clusterctl: hostkey TYPE BASE64
-#   clusterctl: step NAME ok
-#   clusterctl: step NAME failed: REASON
-#   clusterctl: done            or   clusterctl: failed NAME
+# What they say goes to the console, where 'clusterctl create' reads it:
+#   clusterctl NONCE: hostkey TYPE BASE64
+#   clusterctl NONCE: step NAME ok
+#   clusterctl NONCE: step NAME failed: REASON
+#   clusterctl NONCE: done            or   clusterctl NONCE: failed NAME
+# The nonce is from user-data and known to root alone: by it the operator knows the lines for this node's own. It must
+# reach nothing but the console: no argument of a program (printf and read are the shell's own), no log.
+# What is printed goes to cloud-init's log and is the same without the nonce;
 # and /var/lib/clusterctl/boot.json holds {"state": running|done|failed, "step": ..., "detail": ...}.
 state_dir=/var/lib/clusterctl
 shown=/run/clusterctl/host-keys-shown
+mark=clusterctl
+if [ -r $state_dir/console ] && read -r nonce < $state_dir/console; then mark="clusterctl $nonce"; fi
 
 say() {
-  printf "clusterctl: %s\n" "$*"
-  # cloud-init's output reaches the console too, but not on every image
-  [ ! -w /dev/console ] || printf "clusterctl: %s\n" "$*" > /dev/console || :
+  printf 'clusterctl: %s\n' "$*"
+  tell "$*"
+}
+
+# On a line of its own, whatever somebody else left unfinished: only what begins a line counts
+tell() {
+  [ ! -w /dev/console ] || printf '\n%s: %s\n' "$mark" "$*" > /dev/console || :
 }
 
 # write_state STATE STEP DETAIL; replaced at once, so that a reader never sees half of it
@@ -29,6 +38,7 @@ begin() {
     [ -e "$key" ] || continue
     read -r type text _ < "$key"
     say "hostkey $type $text"
+    tell "hostkey $type $text"  # once more: the kernel may write into the middle of a line
   done
   : > $shown
   write_state running start ''
@@ -39,7 +49,7 @@ ok() { say "step $1 ok"; }
 # fail STEP REASON...
 fail() {
   step=$1; shift
-  reason=$(printf '%s' "$*" | tr '\n' ' ')
+  reason=$(printf '%s' "$*" | tr '\n' ' ' | tr -d '\000-\037')
   say "step $step failed: $reason"
   write_state failed "$step" "$reason"
   say "failed $step"

@@ -27,6 +27,7 @@ KEY_IMAGE = "clusterctl.image"
 KEY_FAMILY = "clusterctl.image_family"
 KEY_MOUNT = "clusterctl.mount"  # of the data volume
 KEY_BATCH = "clusterctl.batch"  # agents made by one multi-create
+KEY_CONSOLE = "clusterctl.console"  # proof of the nonce that lines of its console carry (``ssh.console``)
 
 
 def owner_mark(cluster: str) -> str:

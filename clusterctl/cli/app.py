@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from clusterctl import __version__
-from clusterctl.cli import cluster, grow, image, inspect, jenkins, jenkins_stop, loadtest, operate, roll
+from clusterctl.cli import cluster, enter, grow, image, inspect, jenkins, jenkins_stop, loadtest, operate, roll
 from clusterctl.cli.output import LogHandler, print_bug, print_error, print_line
 from clusterctl.errors import ClusterctlError
 
@@ -25,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: half the time of the program's start is rich otherwise
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
-for module in (inspect, cluster, grow, operate, roll):
+for module in (inspect, cluster, enter, grow, operate, roll):
     module.register(app)
 app.command("open")(jenkins.open_page)
 app.add_typer(image.app, name="image")

@@ -1,4 +1,4 @@
-"""Verbs that make, ask, enter and remove a cluster."""
+"""Verbs that make, ask and remove a cluster."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clusterctl.cli.output import ask, print_json, print_line, print_rich
-from clusterctl.cli.session import AnyImage, CloudName, File, Json, Node, StealLock, Timeout, session
-from clusterctl.errors import CancelledError, InputError
+from clusterctl.cli.session import AnyImage, CloudName, File, Json, StealLock, Timeout, session
+from clusterctl.errors import CancelledError
 
 if TYPE_CHECKING:
     from clusterctl.ops.kit.run import Run
@@ -19,8 +19,6 @@ def register(app: typer.Typer) -> None:
     app.command()(create)
     app.command()(status)
     app.command()(verify)
-    # what follows NODE is the command's, options as well: `ssh FILE NODE ls -la`
-    app.command(context_settings={"allow_interspersed_args": False})(ssh)
     app.command()(destroy)
 
 
@@ -113,39 +111,6 @@ def verify(
         print_rich(render_verify(report))
     if not report.healthy:
         raise typer.Exit(3)
-
-
-def ssh(
-    context: typer.Context,
-    file: File,
-    node: Node,
-    command: Annotated[
-        list[str] | None, typer.Argument(metavar="[CMD]...", help="A command instead of a shell.", show_default=False)
-    ] = None,
-    cloud: CloudName = None,
-    forward: Annotated[
-        list[str] | None,
-        typer.Option("--forward", "-L", metavar="SPEC", help="As ssh's -L: 8080:ADDRESS:8080.", show_default=False),
-    ] = None,
-) -> None:
-    """Enter a node, or run a command on it.
-
-    Its host key is pinned from the server's console.
-    """
-    from clusterctl.ssh.config import Target
-
-    words = command[1:] if command and command[0] == "--" else command or []
-    with session(context) as at:
-        servers = {server.name: server for server in at.cloud.servers(at.spec.cluster)}
-        if node not in servers:
-            known = ", ".join(sorted(servers)) or "none; the cluster doesn't exist"
-            raise InputError(f"NODE: found {node!r}; allowed: {known}")
-        server = servers[node]
-        if not server.address:
-            raise InputError(f"node {node} is {server.status} and has no address yet")
-        access = at.access
-        access.host_keys.require(server.id, node)
-    access.ssh.interactive(Target(node, server.id, server.address), words, forwards=forward or [])
 
 
 def destroy(

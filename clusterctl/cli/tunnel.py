@@ -29,7 +29,7 @@ def hold_open(access: Access, node: Node, port: int, *, local: int | None = None
     from clusterctl.remote.prober import target
     from clusterctl.ssh.tunnel import LOCALHOST, free_port, tunnel
 
-    access.host_keys.require(node.server_id, node.name)
+    access.host_keys.require(target(node))
     here = local or free_port(port)
     try:
         with tunnel(access.ssh, target(node), local=here, host=node.address, port=port, waiter=Waiter()) as ended:

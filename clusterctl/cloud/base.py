@@ -7,6 +7,7 @@ Reads list, filtered by the cluster's mark and paged: never a call per server. E
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from clusterctl.resources import (
@@ -86,6 +87,9 @@ class Cloud(Protocol):
 
     def fault(self, server_id: str) -> str | None:
         """Why the server is in ERROR, where its list doesn't tell: Nova's doesn't of those that found no host."""
+
+    def rebuilt(self, server_id: str) -> datetime | None:
+        """When Nova last began to give the server a new disk; None for never, or if it doesn't tell."""
 
     # --- writes -------------------------------------------------------------------------------------------------
     def create_security_group(self, name: str, description: str) -> SecurityGroup:

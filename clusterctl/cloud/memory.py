@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from ipaddress import ip_network
 
 from clusterctl.cloud.memory_compute import MemoryCompute
@@ -142,6 +143,10 @@ class MemoryCloud(MemoryCompute):
     def fault(self, server_id: str) -> str | None:
         with self.call("GET", "/servers/{id}"):
             return self.server_records[server_id].failure if server_id in self.server_records else None
+
+    def rebuilt(self, server_id: str) -> datetime | None:
+        with self.call("GET", "/servers/{id}/os-instance-actions"):
+            return self.rebuilds.get(server_id)
 
     # --- writes -------------------------------------------------------------------------------------------------
     def create_security_group(self, name: str, description: str) -> SecurityGroup:

@@ -65,6 +65,7 @@ class MemoryState:
         fail_build: name of a server -> the fault with which it ends in ERROR, or None.
         faults: asked before and after every call, in order (see ``faults.Fault``).
         consoles: console logs by the name of the server.
+        rebuilds: when servers were last rebuilt, by id.
     """
 
     image_list: list[Image] = field(default_factory=list)
@@ -85,6 +86,7 @@ class MemoryState:
     fail_build: Callable[[str], str | None] = lambda _name: None
     faults: list[FaultSource] = field(default_factory=list)
     consoles: dict[str, str] = field(default_factory=dict)
+    rebuilds: dict[str, datetime] = field(default_factory=dict)
     calls: ApiCalls = field(default_factory=ApiCalls)
 
     server_records: dict[str, MemoryServer] = field(default_factory=dict, init=False)

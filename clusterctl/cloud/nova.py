@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from novaclient import exceptions as nova_errors
 from novaclient.api_versions import APIVersion
 
-from clusterctl.cloud.nova_json import is_leaving, server_group_of, server_of
+from clusterctl.cloud.nova_json import NEW_DISK, action_time, is_leaving, server_group_of, server_of
 from clusterctl.cloud.sdk_errors import calling
 from clusterctl.cloud.service import Service, pages
 from clusterctl.errors import CloudError
@@ -100,6 +101,16 @@ class Compute(Service):
                 return server_of(self._clients.nova.servers.get(server_id).to_dict()).fault
             except nova_errors.NotFound:
                 return None
+
+    def rebuilt(self, server_id: str) -> datetime | None:
+        """See ``base.Cloud``. Nova's policy lets owners list the actions of their servers; a cloud's may differ."""
+        with calling(f"list the actions of server {server_id}"):
+            try:
+                actions = self._clients.nova.instance_action.list(server_id)
+            except (nova_errors.NotFound, nova_errors.Forbidden):
+                return None
+        times = [action_time(action.start_time) for action in actions if action.action in NEW_DISK]
+        return max(times, default=None)
 
     # --- writes -------------------------------------------------------------------------------------------------
     def create_server_group(self, name: str, policy: str) -> ServerGroup:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from clusterctl.cloud.marks import services_of
 from clusterctl.resources import KEY_GROUP, KEY_NODE, Server, ServerGroup
 
+# Names of instance actions (nova/compute/instance_actions.py); an evacuated server is built anew on another host
+NEW_DISK = frozenset({"rebuild", "evacuate"})
 GOING = frozenset({"DELETED", "SOFT_DELETED"})
 
 
@@ -52,6 +55,11 @@ def server_group_of(raw: Mapping[str, Any]) -> ServerGroup:
     """A server group; before microversion 2.64 its policy was a list."""
     policy = raw.get("policy") or next(iter(raw.get("policies") or ()), "")
     return ServerGroup(raw["id"], raw["name"], policy, tuple(raw.get("members") or ()))
+
+
+def action_time(text: str) -> datetime:
+    """The time of an instance action, which Nova writes without a zone and means as UTC."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def is_leaving(server: Server) -> bool:

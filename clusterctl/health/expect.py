@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from clusterctl.resources import Flavor, Server
+from clusterctl.resources import KEY_CONSOLE, Flavor, Server
 from clusterctl.services import PORTS, Service
 from clusterctl.spec.jenkins import JenkinsSettings
 from clusterctl.spec.model import ClusterSpec
@@ -33,6 +33,7 @@ class Node:
     services: tuple[Service, ...]
     status: str = "ACTIVE"  # of the server, as Nova calls it
     homes: Homes | None = None
+    proof: str = ""  # of its console's lines (``resources.KEY_CONSOLE``)
 
     def __str__(self) -> str:
         return f"{self.name} ({self.address})"
@@ -86,6 +87,7 @@ def expected(spec: ClusterSpec, servers: Iterable[Server], flavors: Iterable[Fla
             services=spec.groups[server.group].services,
             status=server.status,
             homes=homes if server.group == spec.masters_group else None,
+            proof=server.metadata.get(KEY_CONSOLE, ""),
         )
         for server in servers
         if server.address and server.task_state != "deleting" and server.group in spec.groups

@@ -12,7 +12,7 @@ from clusterctl.health.expect import Node
 from clusterctl.remote.prober import target
 from clusterctl.remote.standardinput import Sent, sent
 from clusterctl.ssh.client import Result, Ssh, SshError
-from clusterctl.ssh.hostkeys import HostKeys
+from clusterctl.ssh.hostkeys import HostKeys, lack
 
 CALL_TIMEOUT_S = 20.0
 # A large home takes minutes to be measured or deleted
@@ -126,10 +126,10 @@ class SshJenkinsNodes:
         for node in nodes:
             if node.status != "ACTIVE":
                 found[node.name] = NodeError(f"node {node}: its server is {node.status}")
-            elif self._host_keys.pinned(node.server_id) or self._host_keys.refresh(node.server_id):
+            elif self._host_keys.find(target(node)):
                 reachable.append(node)
             else:
-                found[node.name] = NodeError(f"node {node}: its console shows no ssh host key")
+                found[node.name] = NodeError(f"node {node}: {lack(target(node))}")
         answers = self._ssh.run_many(
             [target(node) for node in reachable],
             lambda to: scripts[to.name].command,

@@ -13,7 +13,7 @@ from clusterctl.remote.prober import target
 from clusterctl.remote.standardinput import sent
 from clusterctl.services import PORTS, Service
 from clusterctl.ssh.client import Ssh, SshError
-from clusterctl.ssh.hostkeys import HostKeys
+from clusterctl.ssh.hostkeys import HostKeys, lack
 
 _CALL_TIMEOUT_S = 30.0
 # Hundreds of apps go in one call; Marathon writes each to ZooKeeper before it answers
@@ -84,8 +84,8 @@ class SshMarathon:
     def call(self, calls: Sequence[Call]) -> list[Answer]:
         failures: list[str] = []
         for node in self._nodes:
-            if not (self._host_keys.pinned(node.server_id) or self._host_keys.refresh(node.server_id)):
-                failures.append(f"{node}: its console shows no ssh host key")
+            if not self._host_keys.find(target(node)):
+                failures.append(f"{node}: {lack(target(node))}")
                 continue
             try:
                 found = self._ask(node, calls)

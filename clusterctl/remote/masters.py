@@ -13,7 +13,7 @@ from clusterctl.health.expect import Node
 from clusterctl.remote.prober import target
 from clusterctl.services import PORTS, Service
 from clusterctl.ssh.client import Ssh, SshError
-from clusterctl.ssh.hostkeys import HostKeys
+from clusterctl.ssh.hostkeys import HostKeys, lack
 
 DRAINING, DRAINED = "DRAINING", "DRAINED"
 
@@ -88,8 +88,8 @@ class SshMasters:
         failures: list[str] = []
         for node in self._nodes:
             try:
-                if not (self._host_keys.pinned(node.server_id) or self._host_keys.refresh(node.server_id)):
-                    failures.append(f"{node}: its console shows no ssh host key")
+                if not self._host_keys.find(target(node)):
+                    failures.append(f"{node}: {lack(target(node))}")
                     continue
                 answer = self._ask(node, calls, agents)
             except SshError as error:

@@ -15,12 +15,11 @@ from clusterctl.health.facts import BOOT_FILE, NodeFacts
 from clusterctl.services import PORTS, UNITS, Service
 from clusterctl.ssh.client import Failure, Result, Ssh, SshError
 from clusterctl.ssh.config import Target
-from clusterctl.ssh.hostkeys import HostKeys
+from clusterctl.ssh.hostkeys import HostKeys, lack
 
 # The script's own budget (probe.BUDGET_S), the start of Python on a slow VM and the connection
 TIMEOUT_S = 60.0
 _SERVICE_TIMEOUT_S = 10.0
-NO_KEY = "its console shows no ssh host key yet"
 
 
 class Prober(Protocol):
@@ -34,7 +33,7 @@ class SshProber:
     """The real prober.
 
     Args:
-        host_keys: pins the key of a node that has none yet, and again where the pinned one is wrong (a rebuilt server).
+        host_keys: pins the key of a node that has none yet, and anew where the pinned one is wrong and Nova says why.
         boot_file: path on the nodes.
     """
 
@@ -60,14 +59,14 @@ class SshProber:
                 found[node.name] = NodeFacts(error=f"its server is {node.status}")
                 continue
             try:
-                trusted = self._host_keys.pinned(node.server_id) or self._host_keys.refresh(node.server_id)
+                trusted = self._host_keys.find(target(node))
             except CloudError as error:  # a console that can't be read is one node's trouble
                 found[node.name] = NodeFacts(error=error.message)
                 continue
             if trusted:
                 reachable.append(node)
             else:
-                found[node.name] = NodeFacts(error=NO_KEY)
+                found[node.name] = NodeFacts(error=lack(target(node)))
         answers = self._run(reachable)
         changed = [node for node in reachable if _is_key_failure(answers[node.name]) and self._renewed(node)]
         answers |= self._run(changed)
@@ -75,7 +74,7 @@ class SshProber:
 
     def _renewed(self, node: Node) -> bool:
         try:
-            return self._host_keys.refresh(node.server_id)
+            return self._host_keys.renew(target(node))
         except CloudError:  # the first answer tells what is wrong
             return False
 
@@ -110,7 +109,7 @@ def probe_request(node: Node, *, ports: Mapping[Service, int] = PORTS, boot_file
 
 def target(node: Node) -> Target:
     """Where ssh finds a node."""
-    return Target(name=node.name, server_id=node.server_id, address=node.address)
+    return Target(node.name, node.server_id, node.address, node.proof, Service.MESOS_AGENT in node.services)
 
 
 def _is_key_failure(answer: Result | SshError) -> bool:

@@ -1,6 +1,8 @@
 """Pure: services and variables of a node -> its user-data, a ``#cloud-config`` document.
 
-Nothing in it is individual to an agent (D4): host name and keys come from Nova's metadata.
+Nothing in it is individual to an agent (D4): host name and keys come from Nova's metadata. The nonce, by which the
+operator knows the lines on the console for the node's own, is no secret between the agents of a request: each writes to
+a console of its own.
 """
 
 from __future__ import annotations
@@ -29,15 +31,19 @@ MAX_BASE64 = 65535
 BOOT_DIR = "/usr/lib/clusterctl/boot"
 MANIFEST = "/var/lib/clusterctl/files.sha256"
 NODE = "/var/lib/clusterctl/node.json"
+NONCE = "/var/lib/clusterctl/console"  # read by cloud-init/lib.sh
 
 
-def user_data(services: Sequence[Service], variables: Mapping[str, Any], mode: Literal["embedded"] | Fetch) -> bytes:
+def user_data(
+    services: Sequence[Service], variables: Mapping[str, Any], mode: Literal["embedded"] | Fetch, nonce: str
+) -> bytes:
     """The user-data of a node, gzip-compressed only if it would not fit otherwise; the same input gives the same bytes.
 
     Args:
         services: what the node runs.
         variables: of ``clusterctl.variables``; with ``common_volume_serial`` the node waits for that disk.
         mode: all files embedded, or a bundle that the node fetches from a git host.
+        nonce: what the node's lines on its console carry, 32 hex digits; only root may read it there.
 
     Raises:
         RenderError: a template and the variables do not fit.
@@ -47,6 +53,7 @@ def user_data(services: Sequence[Service], variables: Mapping[str, Any], mode: L
         files, command = _embedded(services, variables)
     else:
         files, command = _fetch(services, variables, mode)
+    files.append(RenderedFile(path=NONCE, content=f"{nonce}\n", mode="0600"))
     document = {
         "write_files": [_write_files_entry(file) for file in files],
         "runcmd": [command],

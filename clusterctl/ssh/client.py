@@ -153,7 +153,8 @@ def failure(target: Target, config: SshConfig, finished: Finished) -> SshError:
             target,
             f"its host key is not the one pinned in {config.known_hosts}",
             Failure.HOST_KEY,
-            hint="If the server was not rebuilt, somebody may be in the middle: don't connect.",
+            hint="Somebody may be in the middle: don't connect, unless you know why its key changed (keys made anew, a "
+            f"disk put back). Then `clusterctl trust FILE {target.name}` shows both keys and pins the new one.",
         )
     if "Permission denied" in text or "Too many authentication failures" in text:
         return SshError(

@@ -21,11 +21,19 @@ PORT = 22
 
 @dataclass(frozen=True)
 class Target:
-    """A node to connect to. ``server_id`` is the name under which its host key is pinned."""
+    """A node to connect to.
+
+    Attributes:
+        server_id: the name under which its host key is pinned.
+        proof: of the nonce that lines of its console carry (``ssh.console``); empty if they carry none.
+        strangers: whether it runs code of others, which may write to its console.
+    """
 
     name: str
     server_id: str
     address: str
+    proof: str = ""
+    strangers: bool = False
 
     def __str__(self) -> str:
         return f"node {self.name} ({self.address})"

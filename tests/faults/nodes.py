@@ -14,6 +14,8 @@ from pathlib import Path
 
 import yaml
 
+from clusterctl.resources import KEY_CONSOLE
+from clusterctl.ssh.console import new_nonce, proof_of
 from lab.faultproxy.faults import Fault
 from tests.faults.computes import a_broken_host
 from tests.faults.kills import Killer, Stage, stages
@@ -22,8 +24,8 @@ from tests.faults.project import admin
 
 CONSOLE = """\
 [   12.3] cloud-init[412]: Cloud-init v. 22.4.2 running 'modules:final'
-[   14.1] cloud-init[412]: clusterctl: step zookeeper failed: zookeeper.service did not start
-[   14.2] cloud-init[412]: clusterctl: failed zookeeper
+clusterctl {nonce}: step zookeeper failed: zookeeper.service did not start
+clusterctl {nonce}: failed zookeeper
 """
 
 
@@ -105,9 +107,12 @@ def one_boot_fails(at: Place) -> Seen:
     a fake server's says nothing.
     """
     victim = next(server.id for server in at.cloud.servers(at.cluster) if server.node == f"{at.cluster}-control-2")
+    # the nonce of its user-data can't be read back: another one, as a member of the project could set it
+    nonce = new_nonce()
+    at.cloud.set_metadata(victim, {KEY_CONSOLE: proof_of(nonce)})
 
     def tell() -> None:
-        console = {"output": CONSOLE}
+        console = {"output": CONSOLE.format(nonce=nonce)}
         at.proxy.add(Fault("status", match=f"POST */servers/{victim}/action", status=200, body=console, times=None))
 
     # a client resets the proxy when it starts; the console is read a minute later

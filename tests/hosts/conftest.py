@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from clusterctl.render.userdata import user_data
-from clusterctl.ssh.console import BootReport, BootState, parse_console
+from clusterctl.ssh.console import BootReport, BootState, new_nonce, parse_console, proof_of
 from lab.hosts import nodes as test_nodes
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+NONCE = new_nonce()
 LABHOST = ROOT / "lab" / "hosts" / "labhost"
 
 
@@ -48,7 +49,11 @@ class Lab:
 
     def console(self, name: str) -> BootReport:
         """What the host's first boot said."""
-        return parse_console((self.state / name / "console.log").read_text(errors="replace"))
+        return parse_console(self.console_text(name), proof_of(NONCE))
+
+    def console_text(self, name: str) -> str:
+        """The host's console log."""
+        return (self.state / name / "console.log").read_text(errors="replace")
 
     def reports(self, names: Iterable[str], deadline_s: float = 420) -> dict[str, BootReport]:
         """The reports of the hosts, once each has said its last word."""
@@ -107,6 +112,8 @@ def _write_seed(directory: Path, name: str, address: str, data: bytes, public_ke
     """A ConfigDrive as a directory, as cloud-init finds it on an image: what Nova would have attached."""
     latest = directory / "var/lib/cloud/seed/config_drive/openstack/latest"
     latest.mkdir(parents=True)
+    # as the drive itself, a block device of root's
+    (directory / "var/lib/cloud/seed").chmod(0o700)
     metadata: dict[str, Any] = {
         "uuid": f"00000000-0000-4000-8000-{int(address.split('.')[3]):012}",
         "hostname": name,
@@ -142,7 +149,7 @@ def booted(new_lab: Callable[[str], Lab]) -> Booted:
     cluster = test_nodes.cluster(ROOT / "molecule" / "shared" / "three.yml")
     lab = new_lab("cloudinit")
     for node in cluster.nodes:
-        lab.boot(node.name, node.address, user_data(node.services, cluster.all_variables(node), "embedded"))
+        lab.boot(node.name, node.address, user_data(node.services, cluster.all_variables(node), "embedded", NONCE))
     reports = lab.reports([node.name for node in cluster.nodes])
     assert {name: report for name, report in reports.items() if report.state is not BootState.DONE} == {}
     return Booted(cluster, lab)

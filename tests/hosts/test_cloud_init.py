@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import ROOT, Booted
+from .conftest import NONCE, ROOT, Booted
 
 pytestmark = pytest.mark.hosts
 PROGRAMS = Path(sys.executable).parent
@@ -46,6 +46,38 @@ def test_every_step_is_told_on_the_console(booted: Booted) -> None:
     agent = ["files", "mesos-agent"]
     assert steps == {name: control if "control" in name else agent for name in booted.names}
     assert all(booted.lab.console(name).host_keys for name in booted.names)
+
+
+def test_only_root_can_read_the_nonce_of_the_console(booted: Booted) -> None:
+    """Who knows it could write a host key on the console that operators would take for the node's."""
+    node = "th-builders-1"
+    places = ["/etc", "/home", "/opt", "/root", "/run", "/srv", "/tmp", "/usr", "/var"]
+    search = ["grep", "--recursive", "--files-with-matches", "--devices=skip", "--no-messages", "-F", NONCE, *places]
+    found = set(booted.lab.run(node, *search).stdout.splitlines())
+    assert "/var/lib/clusterctl/console" in found
+    assert not [path for path in found if path.startswith("/var/log")]
+    as_build = booted.lab.run(node, "setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *search)
+    assert (as_build.stdout, as_build.returncode) == ("", 2), as_build.stdout  # 2: much may not be read
+    in_journal = booted.lab.run(node, "sh", "-c", f"journalctl --no-pager | grep -c {NONCE}")
+    assert in_journal.stdout.strip() == "0"
+    arguments = booted.lab.run(node, "sh", "-c", "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ | tr '\\0' '\\n'")
+    assert "mesos-agent" in arguments.stdout
+    assert NONCE not in arguments.stdout.replace(f"grep -c {NONCE}", "")
+
+
+def test_others_write_to_the_console_in_vain(booted: Booted) -> None:
+    node = "th-builders-1"
+    before = booted.lab.console(node)
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1cLxzsPvgWZ7Cg8wgdNgqwFyEC2/p8LqbEqEdgLmqf"
+    as_build = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+    refused = booted.lab.run(node, *as_build, "sh", "-c", f"echo 'clusterctl: hostkey {key}' > /dev/console")
+    assert refused.returncode != 0
+    # whatever way a build finds: root here stands for it
+    forged = f"clusterctl: hostkey {key}\\nclusterctl {'0' * 32}: hostkey {key}\\nclusterctl: failed files\\n"
+    assert booted.lab.run(node, "sh", "-c", f"printf '\\n{forged}' > /dev/console").returncode == 0
+    text = booted.lab.console_text(node)
+    assert f"\nclusterctl: hostkey {key}" in text.replace("\r", "")
+    assert booted.lab.console(node) == before
 
 
 def test_the_state_is_on_the_node(booted: Booted) -> None:

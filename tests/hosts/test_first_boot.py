@@ -14,7 +14,7 @@ from clusterctl.spec.model import Fetch
 from clusterctl.ssh.console import BootReport, BootState
 from lab.hosts import nodes as test_nodes
 
-from .conftest import ROOT, Lab
+from .conftest import NONCE, ROOT, Lab
 
 pytestmark = pytest.mark.hosts
 
@@ -36,7 +36,9 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Fetch]:
     subprocess.run([*git, "commit", "--quiet", "--message", "bundle"], check=True)
     subprocess.run(["git", "clone", "--quiet", "--bare", tree, bare], check=True)
     commit = full_commit(tree, "HEAD")
-    return top / "files", Fetch(url=f"file://{REPOSITORY}", commit=commit, sha256=bundle_digest(tree, commit))
+    digest = bundle_digest(tree, commit)
+    # not checked: cluster files may name http(s) only, and these hosts see no server
+    return top / "files", Fetch.model_construct(url=f"file://{REPOSITORY}", commit=commit, sha256=digest)
 
 
 @pytest.fixture(scope="module")
@@ -47,19 +49,19 @@ def lab(new_lab: Callable[[str], Lab], bundle: tuple[Path, Fetch]) -> Lab:
     control, _, agent = cluster.nodes
     files, right = bundle
     values = cluster.all_variables(agent)
-    embedded = user_data(agent.services, values, "embedded")
+    embedded = user_data(agent.services, values, "embedded", NONCE)
     broken = {**cluster.all_variables(control), "zookeeper_java": "/nonexistent/java"}
     torn = embedded.replace(b"MESOS_RECOVER=reconnect", b"MESOS_RECOVER=recon")
     assert torn != embedded
 
     def fetch(**changes: str) -> bytes:
-        return user_data(agent.services, values, right.model_copy(update=changes))
+        return user_data(agent.services, values, right.model_copy(update=changes), NONCE)
 
     made.boot("fetched", "10.99.0.21", fetch(), files=files)
     made.boot("wrong-digest", "10.99.0.22", fetch(sha256="0" * 64), files=files)
     made.boot("wrong-commit", "10.99.0.23", fetch(commit="0" * 40), files=files)
     made.boot("torn-file", "10.99.0.24", torn)
-    made.boot("no-java", control.address, user_data(control.services, broken, "embedded"))
+    made.boot("no-java", control.address, user_data(control.services, broken, "embedded", NONCE))
     made.boot("stock-image", "10.99.0.26", embedded, layer="base")
     return made
 

@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from clusterctl.ansible.inventory import Host, Inventory, inventory
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError, NodeError
-from clusterctl.ops.kit.access import Access
+from clusterctl.ops.kit.access import Access, target_of
 from clusterctl.ops.kit.parallel import for_each
 from clusterctl.resources import Flavor, Observed, Server
 from clusterctl.services import Service
 from clusterctl.spec.model import ClusterSpec
-from clusterctl.ssh.config import Target, ansible_ssh_args
+from clusterctl.ssh.config import ansible_ssh_args
 from clusterctl.topology import Topology, topology
 from clusterctl.variables import Variables, agent_variables, cluster_variables, control_addresses, node_variables
 
@@ -90,11 +90,10 @@ def build_inventory(spec: ClusterSpec, observed: Observed, flavors: Iterable[Fla
 
 def host_variables(spec: ClusterSpec, top: Topology, observed: Observed, server: Server, access: Access) -> Variables:
     """Variables of one host: how to reach it, and what is its own."""
-    target = Target(server.name, server.id, server.address or "")
     values: Variables = {
         # a name that is never found (RFC 2606), where Ansible would take the node's name for an address
         "ansible_host": server.address or f"{server.name}.invalid",
-        "ansible_ssh_common_args": ansible_ssh_args(access.ssh.config, target),
+        "ansible_ssh_common_args": ansible_ssh_args(access.ssh.config, target_of(server)),
     }
     node = next((node for node in top.nodes if node.name == server.node), None)
     if node is None:
@@ -114,7 +113,7 @@ def _unreachable(servers: Sequence[Server], access: Access) -> Iterator[tuple[Se
 
     def pin(server: Server) -> ClusterctlError | None:
         try:
-            access.host_keys.require(server.id, server.name)
+            access.host_keys.require(target_of(server))
         except ClusterctlError as error:
             return error
         return None

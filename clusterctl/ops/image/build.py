@@ -19,6 +19,7 @@ from clusterctl.ansible.playbook import run_playbook
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import CloudError, ClusterctlError, InputError, NodeError
 from clusterctl.ops.image.software import install_variables, software_facts, software_files, software_properties
+from clusterctl.ops.kit.access import target_of
 from clusterctl.ops.kit.artifacts import file_digest
 from clusterctl.ops.kit.lock import Guard
 from clusterctl.ops.kit.progress import Progress
@@ -30,7 +31,7 @@ from clusterctl.resources import Flavor, Image, Network, Rule, Server, ServerReq
 from clusterctl.spec.artifacts import BUILDER_SUFFIX, ImageSpec
 from clusterctl.ssh.client import Failure, Ssh, SshError
 from clusterctl.ssh.config import SshConfig, Target, ansible_ssh_args, control_directory, identity_from
-from clusterctl.ssh.console import console_tail
+from clusterctl.ssh.console import console_tail, new_nonce, proof_of
 from clusterctl.ssh.hostkeys import HostKeys, KnownHosts, known_hosts_path
 
 FAMILY = "clusterctl_family"
@@ -39,11 +40,11 @@ BUILT = "clusterctl_built"
 SOURCE = "clusterctl_source"
 
 # Prints the host keys in our own form: trimmed images leave out cloud-init's module that does it.
-_BUILDER_DATA = b"""#cloud-config
+_BUILDER_DATA = """#cloud-config
 runcmd:
 - |
   for key in /etc/ssh/ssh_host_*_key.pub; do
-    echo "clusterctl: hostkey $(cut -d' ' -f1,2 "$key")"
+    printf '\\nclusterctl NONCE: hostkey %s\\n' "$(cut -d' ' -f1,2 "$key")"
   done > /dev/console
 """
 
@@ -182,6 +183,7 @@ def _inputs(spec: ImageSpec, base: Path, cloud: Cloud, data: Path, cache: Path) 
 def _boot(spec: ImageSpec, cluster: str, inputs: _Inputs, cloud: Cloud, waiter: Waiter) -> Server:
     mark = r.owner_mark(cluster)
     sg = cloud.create_security_group(r.security_group_name(cluster), mark)
+    nonce = new_nonce()
     sources = ssh_sources(spec.build.access, inputs.network.cidrs)
     cloud.create_rules(sg.id, [Rule(SSH_PORT, SSH_PORT, source) for source in sources], mark)
     cloud.create_servers(
@@ -189,8 +191,14 @@ def _boot(spec: ImageSpec, cluster: str, inputs: _Inputs, cloud: Cloud, waiter: 
             name=f"{spec.family}-build",
             image_id=inputs.source.id,
             flavor_id=inputs.flavor.id,
-            user_data=_BUILDER_DATA,
-            metadata={r.KEY_CLUSTER: cluster, r.KEY_GROUP: "builder", r.KEY_NODE: cluster, r.KEY_SERVICES: ""},
+            user_data=_BUILDER_DATA.replace("NONCE", nonce).encode(),
+            metadata={
+                r.KEY_CLUSTER: cluster,
+                r.KEY_GROUP: "builder",
+                r.KEY_NODE: cluster,
+                r.KEY_SERVICES: "",
+                r.KEY_CONSOLE: proof_of(nonce),
+            },
             tags=(mark,),
             keypair=spec.build.keypair,
             zone=spec.build.availability_zone,
@@ -222,13 +230,13 @@ def _reach(
     """A connection to the builder, its host key pinned from the console."""
     access = spec.build.access
     known = KnownHosts(known_hosts_path(spec.build.cloud, cluster))
-    keys = HostKeys(known, cloud.console)
+    keys = HostKeys(known, cloud.console, cloud.rebuilt)
     ssh = Ssh(SshConfig(access.user, known.path, control_directory(), bastion=access.bastion, identity=identity_from()))
-    target = Target(name=server.name, server_id=server.id, address=server.address or "")
+    target = target_of(server)
     progress.note("waiting for its host key on the console")
 
     def pinned() -> bool:
-        return keys.pinned(server.id) or keys.refresh(server.id)
+        return keys.find(target)
 
     def ready() -> bool:
         try:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 from clusterctl.cloud.base import Cloud
 from clusterctl.remote.prober import Prober, SshProber
+from clusterctl.resources import KEY_CONSOLE, Server
+from clusterctl.services import Service
 from clusterctl.spec.model import ClusterSpec
 from clusterctl.ssh.client import Ssh
-from clusterctl.ssh.config import SshConfig, control_directory, identity_from
+from clusterctl.ssh.config import SshConfig, Target, control_directory, identity_from
 from clusterctl.ssh.hostkeys import HostKeys, KnownHosts, known_hosts_path
 
 
@@ -23,6 +25,17 @@ class Access:
     prober: Prober
 
 
+def target_of(server: Server) -> Target:
+    """Where ssh finds a server, and what its console is worth."""
+    return Target(
+        server.node or server.name,
+        server.id,
+        server.address or "",
+        proof=server.metadata.get(KEY_CONSOLE, ""),
+        strangers=Service.MESOS_AGENT in server.services,
+    )
+
+
 def open_access(spec: ClusterSpec, cloud: Cloud, environ: Mapping[str, str] = os.environ) -> Access:
     """Connects to nothing yet.
 
@@ -31,7 +44,7 @@ def open_access(spec: ClusterSpec, cloud: Cloud, environ: Mapping[str, str] = os
         ClusterctlError: the directory for shared connections is somebody else's.
     """
     known_hosts = KnownHosts(known_hosts_path(spec.cloud, spec.cluster, environ))
-    host_keys = HostKeys(known_hosts, cloud.console)
+    host_keys = HostKeys(known_hosts, cloud.console, cloud.rebuilt)
     ssh = Ssh(
         SshConfig(
             user=spec.access.user,

@@ -24,6 +24,7 @@ from clusterctl.render.userdata import user_data
 from clusterctl.resources import Observed, PortRequest, SecurityGroup, ServerRequest
 from clusterctl.services import Service
 from clusterctl.spec.model import ClusterSpec, Volume
+from clusterctl.ssh.console import new_nonce, proof_of
 from clusterctl.topology import NamedNode, Topology, topology
 from clusterctl.variables import Variables, control_addresses, pool_variables, variables_of
 
@@ -106,7 +107,7 @@ def server_requests(
     for node in plan.boot:
         volume = volume_of.get(node.name)
         port = port_of[node.name]
-        data = boot_data(spec, node.services, variables_of(spec, node, lookup.flavors, at, port.address, volume))
+        variables = variables_of(spec, node, lookup.flavors, at, port.address, volume)
         requests.append(
             _request(
                 spec,
@@ -115,7 +116,8 @@ def server_requests(
                 lookup,
                 world,
                 name=node.name,
-                user_data=data,
+                services=node.services,
+                variables=variables,
                 metadata=_named_metadata(node, spec.groups[node.group].volume),
                 port_id=port.id,
                 volume_id=volume.id if volume else None,
@@ -124,7 +126,6 @@ def server_requests(
     for pool in plan.pools:
         batch = new_batch()
         name = f"{spec.cluster}-{pool.group}-{batch}"
-        data = boot_data(spec, spec.groups[pool.group].services, pool_variables(spec, pool, lookup.flavors, at))
         requests.append(
             _request(
                 spec,
@@ -134,7 +135,8 @@ def server_requests(
                 world,
                 # Nova numbers the servers of a multi-create, but not a single one
                 name=name if pool.count > 1 else f"{name}-1",
-                user_data=data,
+                services=spec.groups[pool.group].services,
+                variables=pool_variables(spec, pool, lookup.flavors, at),
                 metadata={r.KEY_BATCH: batch},
                 network_id=lookup.network.id,
                 security_groups=(sg.id,),
@@ -142,11 +144,6 @@ def server_requests(
             )
         )
     return requests
-
-
-def boot_data(spec: ClusterSpec, services: Sequence[Service], variables: Variables) -> bytes:
-    """User-data that turns the base image into a node with ``services``."""
-    return user_data(services, variables, spec.user_data)
 
 
 def _request(
@@ -157,7 +154,8 @@ def _request(
     world: Observed,
     *,
     name: str,
-    user_data: bytes,
+    services: Sequence[Service],
+    variables: Variables,
     metadata: dict[str, str],
     port_id: str | None = None,
     network_id: str | None = None,
@@ -168,17 +166,20 @@ def _request(
     server_groups = {g.name: g.id for g in world.server_groups}
     affinity = spec.groups[group].anti_affinity != "off"
     image = image_for(spec, lookup, group, world.servers)
+    # one for all servers of a request: each has a console of its own, which only root there can write its lines to
+    nonce = new_nonce()
     return ServerRequest(
         name=name,
         image_id=image.id,
         flavor_id=lookup.flavors[spec.groups[group].flavor].id,
-        user_data=user_data,
+        user_data=user_data(services, variables, spec.user_data, nonce),
         metadata={
             r.KEY_CLUSTER: spec.cluster,
             r.KEY_GROUP: group,
             r.KEY_SERVICES: ",".join(spec.groups[group].services),
             r.KEY_IMAGE: image.name,
             **({r.KEY_FAMILY: family} if (family := image.properties.get("clusterctl_family")) else {}),
+            r.KEY_CONSOLE: proof_of(nonce),
             **releases.marks(releases.of_image(image)),
             **metadata,
         },

@@ -26,6 +26,7 @@ from clusterctl.ops.kit.access import Access
 from clusterctl.ops.loadtest.masters import Endpoint, allow_connections
 from clusterctl.remote.prober import target
 from clusterctl.ssh.config import PORT, SshConfig, Target, ssh_options
+from clusterctl.ssh.hostkeys import lack
 
 _READY = b"ready"
 _OPEN_S = 60.0
@@ -59,8 +60,8 @@ def tunnels(access: Access, nodes: Sequence[Node], port: int) -> Iterator[list[E
     try:
         failures = []
         for node in nodes:
-            if not (access.host_keys.pinned(node.server_id) or access.host_keys.refresh(node.server_id)):
-                failures.append(f"{node}: its console shows no ssh host key")
+            if not access.host_keys.find(target(node)):
+                failures.append(f"{node}: {lack(target(node))}")
                 continue
             socket = directory / str(len(children))
             children.append((node, socket, _start(tunnel_command(config, target(node), socket, port), directory)))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from clusterctl.errors import NodeError
+from clusterctl.ops.kit.access import target_of
 from clusterctl.resources import Server
 from clusterctl.ssh.config import PORT
 from clusterctl.ssh.console import BootReport, BootState, console_tail, parse_console
@@ -95,8 +96,9 @@ class BootWatch:
     def _read(self, server: Server, longest_s: float) -> None:
         watched = self._watched[server.id]
         text = self._read_console(server.id)
-        report = parse_console(text)
-        self._host_keys.learn(server.id, report.host_keys)
+        target = target_of(server)
+        report = parse_console(text, target.proof)
+        self._host_keys.learn(target, text)
         if report.state is BootState.FAILED:
             raise boot_failure(server.node or server.name, report, text)
         watched.next_read = self._clock() + watched.interval

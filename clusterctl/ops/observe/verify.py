@@ -17,12 +17,13 @@ from clusterctl.ops.kit.access import Access
 from clusterctl.ops.kit.run import Run
 from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.ops.observe.bootwatch import BootWatch, indented
-from clusterctl.remote.prober import NO_KEY, Prober
+from clusterctl.remote.prober import Prober, target
 from clusterctl.resources import Flavor, Server
 from clusterctl.services import UNITS
 from clusterctl.spec.model import ClusterSpec
 from clusterctl.ssh.config import KEY_VARIABLE
 from clusterctl.ssh.console import console_tail
+from clusterctl.ssh.hostkeys import lack
 from clusterctl.ssh.reach import open_ports
 from clusterctl.topology import topology
 
@@ -226,7 +227,7 @@ class _Wait:
             leader = leading_master(expect, self.facts) if self.only_agents else None
             first = [leader[0]] if leader else expect.control
         pinned = self.access.host_keys.known_hosts.aliases()
-        self.facts |= {node.name: NodeFacts(error=NO_KEY) for node in first if node.server_id not in pinned}
+        self.facts |= {node.name: NodeFacts(error=lack(target(node))) for node in first if node.server_id not in pinned}
         self.facts |= self.access.prober.probe([node for node in first if node.server_id in pinned])
         if self._unready(expect):
             return

@@ -132,7 +132,7 @@ class World:
         for name in NODES:
             known.pin(name, [KEY])
         ssh = Ssh(SshConfig("root", known.path, Path("/nowhere")), Here())
-        keys = HostKeys(known, self.cloud.console)
+        keys = HostKeys(known, self.cloud.console, self.cloud.rebuilt)
         self.access = Access(ssh, keys, SshProber(ssh, keys, boot_file=str(boot)))
 
     def restore(self) -> None:

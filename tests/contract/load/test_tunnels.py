@@ -63,7 +63,7 @@ def access(field: Field, tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
     kind, text, *_ = key.with_suffix(".pub").read_text().split()
     for server_id in (*(node.server_id for node in nodes()), *NODES):
         known.pin(server_id, [HostKey(kind, text)])
-    keys = HostKeys(known, lambda server_id: "")
+    keys = HostKeys(known, lambda server_id: "", lambda server_id: None)
     with tempfile.TemporaryDirectory() as sockets:  # its name is short enough for sockets
         ssh = Ssh(SshConfig("root", known.path, Path(sockets), identity=key))
         wait_for("sshd", lambda: ssh_works(ssh), 60)

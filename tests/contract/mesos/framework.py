@@ -5,16 +5,34 @@ import json
 import threading
 import uuid
 from collections import defaultdict
+from collections.abc import Mapping
+from typing import Protocol
 
-from tests.contract.mesos.cluster import MASTER_PORT, TERMINAL, Cluster, Json, wait_for
+from tests.contract.mesos.cluster import MASTER_PORT, TERMINAL, Json, wait_for
 
 SUBSCRIBE_TIMEOUT_S = 60
+
+
+class Leading(Protocol):
+    """Masters, of which one leads."""
+
+    def leader(self) -> str:
+        """Its address."""
 
 
 class Framework:
     """Subscribes to the leading master; a thread of its own reads events and follows a new leader."""
 
-    def __init__(self, cluster: Cluster, roles: tuple[str, ...] = ("*",), capabilities: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        cluster: Leading,
+        roles: tuple[str, ...] = ("*",),
+        capabilities: tuple[str, ...] = (),
+        *,
+        user: str = "root",
+        principal: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self.cluster = cluster
         self.acknowledging = True
         self.id: Json | None = None
@@ -22,13 +40,16 @@ class Framework:
         self.updates: dict[str, list[Json]] = defaultdict(list)
         self.errors: list[str] = []
         self._info: Json = {
-            "user": "root",
+            "user": user,
             "name": "test",
             "roles": list(roles),
             "checkpoint": True,
             "failover_timeout": 300,
             "capabilities": [{"type": kind} for kind in ("MULTI_ROLE", "RESERVATION_REFINEMENT", *capabilities)],
         }
+        if principal:
+            self._info["principal"] = principal
+        self._proof = dict(headers or {})  # of who it is, sent with every call
         self._closing = False
         self._unacknowledged: list[Json] = []
         self._stream: http.client.HTTPConnection | None = None
@@ -44,7 +65,7 @@ class Framework:
         """Make a scheduler call; OSError if the master does not accept it."""
         body = {"type": kind, "framework_id": self.id, **content}
         connection = http.client.HTTPConnection(self._leader, MASTER_PORT, timeout=20)
-        headers = {"Content-Type": "application/json", **self._headers}
+        headers = {"Content-Type": "application/json", **self._headers, **self._proof}
         connection.request("POST", "/api/v1/scheduler", json.dumps(body), headers)
         answer = connection.getresponse()
         text = answer.read().decode()
@@ -125,7 +146,7 @@ class Framework:
         if self.id:
             body["framework_id"] = self.id
         self._stream = http.client.HTTPConnection(self._leader, MASTER_PORT, timeout=30)
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        headers = {"Content-Type": "application/json", "Accept": "application/json", **self._proof}
         self._stream.request("POST", "/api/v1/scheduler", json.dumps(body), headers)
         answer = self._stream.getresponse()
         if answer.status != http.HTTPStatus.OK:

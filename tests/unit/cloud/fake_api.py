@@ -63,6 +63,7 @@ class FakeApi:
     subnets: list[Body] = field(default_factory=list)
     availability: Body | None = None
     quotas: Body | None = None
+    actions: list[Body] = field(default_factory=list)  # of server built-anew
     expired: set[str] = field(default_factory=set)
     timeouts: list[Any] = field(default_factory=list)
 
@@ -195,6 +196,7 @@ class FakeApi:
                     {"zoneName": "down", "zoneState": {"available": False}},
                 ]
             },
+            "/servers/built-anew/os-instance-actions": {"instanceActions": self.actions},
             "/limits": {
                 "limits": {
                     "rate": [],

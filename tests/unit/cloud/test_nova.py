@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 import requests
@@ -183,6 +184,23 @@ def test_console(cloud: OpenStackCloud, api: FakeApi) -> None:
     with pytest.raises(CloudError) as caught:
         cloud.console("none")
     assert caught.value.status == 404
+
+
+def test_when_a_server_was_rebuilt(cloud: OpenStackCloud, api: FakeApi) -> None:
+    def action(name: str, start: str) -> dict[str, object]:
+        return {"action": name, "start_time": start, "request_id": "req-1", "message": None}
+
+    assert cloud.rebuilt("built-anew") is None
+    api.actions = [action("reboot", "2026-03-01T00:00:00.000000"), action("create", "2026-01-01T00:00:00.000000")]
+    assert cloud.rebuilt("built-anew") is None
+    api.actions += [action("rebuild", "2026-02-01T10:20:30.000000"), action("evacuate", "2026-01-15T00:00:00.000000")]
+    assert cloud.rebuilt("built-anew") == datetime(2026, 2, 1, 10, 20, 30, tzinfo=UTC)
+    assert cloud.rebuilt("gone") is None
+
+
+def test_a_cloud_that_does_not_tell_of_actions(cloud: OpenStackCloud, api: FakeApi) -> None:
+    api.faults.append(Fault("GET .*/os-instance-actions", status=403))
+    assert cloud.rebuilt("built-anew") is None
 
 
 def test_the_fault_of_a_server_whose_list_does_not_tell_it(cloud: OpenStackCloud, api: FakeApi) -> None:

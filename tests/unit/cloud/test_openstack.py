@@ -94,6 +94,7 @@ READS: dict[str, tuple[str, Callable[[OpenStackCloud], object]]] = {
     "images": ("GET .*/images", lambda c: c.images(family="f")),
     "image": ("GET .*/images/", lambda c: c.image("i1")),
     "console": ("POST .*/action", lambda c: c.console("s1")),
+    "rebuilt": ("GET .*/os-instance-actions", lambda c: c.rebuilt("built-anew")),
     "discovery": (r"GET /compute/v2\.1/?$", lambda c: c.flavors()),
     "token": ("POST .*/auth/tokens", lambda c: c.flavors()),
 }

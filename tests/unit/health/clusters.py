@@ -6,9 +6,10 @@ from typing import Any
 
 from clusterctl.health.expect import Expected, expected
 from clusterctl.health.facts import NodeFacts
-from clusterctl.resources import KEY_IMAGE, Flavor, Server
+from clusterctl.resources import KEY_CONSOLE, KEY_IMAGE, Flavor, Server
 from clusterctl.spec.model import ClusterSpec
 from tests.unit.specs import demo_spec
+from tests.unit.ssh.keys import PROOF
 
 SPEC = demo_spec()
 FLAVORS = (Flavor("f1", "m1.small", 2, 2048, 10),)
@@ -32,7 +33,7 @@ def server(
             "flavor": "m1.small",
             "services": services,
             "created": "2026-01-01T00:00:00Z",
-            "metadata": {KEY_IMAGE: "base-1"},
+            "metadata": {KEY_IMAGE: "base-1", KEY_CONSOLE: PROOF},
         }
         | changes
     )

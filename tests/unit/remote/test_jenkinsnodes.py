@@ -47,7 +47,7 @@ def nodes(remote: Remote, tmp_path: Path, *, unpinned: str = "") -> SshJenkinsNo
         if node.name != unpinned:
             known.pin(node.server_id, [ED25519])
     ssh = Ssh(SshConfig("debian", known.path, Path("/r")), remote)
-    return SshJenkinsNodes(ssh, HostKeys(known, lambda _: ""), "/srv/jenkins")
+    return SshJenkinsNodes(ssh, HostKeys(known, lambda _: "", lambda _: None), "/srv/jenkins")
 
 
 def said(answer: Any) -> Finished:

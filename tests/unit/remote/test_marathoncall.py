@@ -92,7 +92,7 @@ def ask(nodes: Nodes, tmp_path: Path) -> list[Answer]:
     for node in expect().control:
         known.pin(node.server_id, [ED25519])
     ssh = Ssh(SshConfig("debian", known.path, Path("/r")), nodes)
-    marathon = SshMarathon(ssh, HostKeys(known, lambda _: ""), expect().control)
+    marathon = SshMarathon(ssh, HostKeys(known, lambda _: "", lambda _: None), expect().control)
     return marathon.call([Call("PUT", "/v2/apps/a", {"env": "s3cret"})])
 
 

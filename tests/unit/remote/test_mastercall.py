@@ -122,7 +122,7 @@ def masters(nodes: Nodes, known: KnownHosts) -> SshMasters:
     for node in expect().control:
         known.pin(node.server_id, [ED25519])
     ssh = Ssh(SshConfig("debian", known.path, Path("/r")), nodes)
-    return SshMasters(ssh, HostKeys(known, lambda _: ""), expect().control)
+    return SshMasters(ssh, HostKeys(known, lambda _: "", lambda _: None), expect().control)
 
 
 @pytest.fixture

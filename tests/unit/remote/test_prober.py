@@ -6,6 +6,7 @@ import json
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ class Nodes:
     consoles: dict[str, str] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, object]]] = field(default_factory=list)
     console_reads: list[str] = field(default_factory=list)
+    rebuilt: dict[str, datetime] = field(default_factory=dict)
 
     def __call__(self, argv: Sequence[str], *, stdin: bytes, timeout_s: float) -> Finished:
         assert stdin == probe_script()
@@ -57,7 +59,7 @@ def known(tmp_path: Path) -> KnownHosts:
 
 def prober(nodes: Nodes, known: KnownHosts) -> SshProber:
     ssh = Ssh(SshConfig("debian", known.path, Path("/r")), nodes)
-    return SshProber(ssh, HostKeys(known, nodes.console))
+    return SshProber(ssh, HostKeys(known, nodes.console, nodes.rebuilt.get))
 
 
 def test_answers_become_facts(known: KnownHosts) -> None:
@@ -95,9 +97,17 @@ def test_a_rebuilt_server_is_pinned_anew(known: KnownHosts) -> None:
     nodes = Nodes(
         {"10.0.0.1": lambda: ANSWER if known.keys(N1.server_id) == (ECDSA,) else changed},
         {N1.server_id: key_line(ECDSA)},
+        rebuilt={N1.server_id: datetime.now(UTC) + timedelta(hours=1)},
     )
     assert prober(nodes, known).probe([N1])[N1.name] == facts(1)
     assert len(nodes.asked) == 2
+
+
+def test_another_key_on_the_console_is_not_enough(known: KnownHosts) -> None:
+    changed = Finished(255, "", "Host key verification failed.")
+    nodes = Nodes({"10.0.0.1": lambda: changed}, {N1.server_id: key_line(ECDSA)})
+    assert "its host key is not the one pinned" in prober(nodes, known).probe([N1])[N1.name].error
+    assert known.keys(N1.server_id) == (ED25519,)
 
 
 def test_a_wrong_key_that_the_console_does_not_explain_is_an_error(known: KnownHosts) -> None:
@@ -133,6 +143,6 @@ def test_a_console_that_can_not_be_read_is_one_nodes_trouble(known: KnownHosts) 
         raise CloudError("cannot read the console of server s1: Guest does not have a console available. (HTTP 404)")
 
     ssh = Ssh(SshConfig("debian", known.path, Path("/r")), nodes)
-    found = SshProber(ssh, HostKeys(known, console)).probe([N1, N2])
+    found = SshProber(ssh, HostKeys(known, console, lambda _: None)).probe([N1, N2])
     assert "Guest does not have a console available" in found[N1.name].error
     assert not found[N2.name].error

@@ -23,8 +23,10 @@ from clusterctl.render.bundle import BUNDLE_PATHS, bundle_digest, tree_digest
 from clusterctl.render.roles import roles_of
 from clusterctl.render.templates import render_files
 from clusterctl.render.userdata import MANIFEST, MAX_BASE64, NODE, user_data
+from clusterctl.render.userdata import NONCE as NONCE_FILE
 from clusterctl.services import Service
 from clusterctl.spec.model import Fetch
+from tests.unit.ssh.keys import NONCE
 
 from .conftest import Node
 
@@ -43,17 +45,20 @@ def parsed(document: bytes) -> dict[str, Any]:
 @pytest.mark.parametrize("name", NODES)
 def test_embedded_holds_every_file_as_rendered(name: str, nodes: dict[str, Node]) -> None:
     services, variables = nodes[name]
-    written = {entry["path"]: entry for entry in parsed(user_data(services, variables, "embedded"))["write_files"]}
+    written = {
+        entry["path"]: entry for entry in parsed(user_data(services, variables, "embedded", NONCE))["write_files"]
+    }
     for file in render_files(roles_dir(), roles_of(services), variables):
         entry = written.pop(file.path)
         assert entry["content"] == file.content
         assert entry["permissions"] == file.mode
         assert entry["owner"] == f"{file.owner}:{file.group}"
-    assert set(written) == {MANIFEST, "/usr/lib/clusterctl/boot/lib.sh", "/usr/lib/clusterctl/boot/post-install"}
+    boot = {"/usr/lib/clusterctl/boot/lib.sh", "/usr/lib/clusterctl/boot/post-install"}
+    assert set(written) == {MANIFEST, NONCE_FILE, *boot}
 
 
 def test_one_command_starts_the_units_in_order(nodes: dict[str, Node]) -> None:
-    assert parsed(user_data(*nodes["control"], "embedded"))["runcmd"] == [
+    assert parsed(user_data(*nodes["control"], "embedded", NONCE))["runcmd"] == [
         ["/usr/lib/clusterctl/boot/post-install", "zookeeper.service", "mesos-master.service", "marathon.service"]
     ]
 
@@ -62,11 +67,11 @@ def test_one_command_starts_the_units_in_order(nodes: dict[str, Node]) -> None:
 def test_same_input_same_bytes_whatever_the_order(mode: Any, nodes: dict[str, Node]) -> None:
     services, variables = nodes["control"]
     again = dict(reversed(variables.items()))
-    assert user_data(services, variables, mode) == user_data(services, again, mode)
+    assert user_data(services, variables, mode, NONCE) == user_data(services, again, mode, NONCE)
 
 
 def test_agents_of_a_group_share_their_user_data(nodes: dict[str, Node]) -> None:
-    document = user_data(*nodes["builders"], "embedded")
+    document = user_data(*nodes["builders"], "embedded", NONCE)
     assert b"clusterctl_node" not in document
     assert b"ci-builders" not in document
 
@@ -77,8 +82,8 @@ def noise(length: int) -> str:
 
 def test_compressed_only_when_too_large(nodes: dict[str, Node]) -> None:
     services, variables = nodes["builders"]
-    plain = user_data(services, variables, "embedded")
-    packed = user_data(services, {**variables, "mesos_agent_attributes": "a:" + "b" * 60000}, "embedded")
+    plain = user_data(services, variables, "embedded", NONCE)
+    packed = user_data(services, {**variables, "mesos_agent_attributes": "a:" + "b" * 60000}, "embedded", NONCE)
     assert plain.startswith(b"#cloud-config\n")
     assert packed.startswith(b"\x1f\x8b")
     assert len(base64.b64encode(packed)) <= MAX_BASE64
@@ -88,16 +93,24 @@ def test_compressed_only_when_too_large(nodes: dict[str, Node]) -> None:
 def test_over_the_limit_names_the_largest_file(nodes: dict[str, Node]) -> None:
     services, variables = nodes["builders"]
     with pytest.raises(ClusterctlError, match=r"65535; its largest files: /etc/default/mesos-agent \(\d+ char"):
-        user_data(services, {**variables, "mesos_agent_attributes": noise(70000)}, "embedded")
+        user_data(services, {**variables, "mesos_agent_attributes": noise(70000)}, "embedded", NONCE)
 
 
 def test_fetch_holds_variables_and_no_rendered_file(nodes: dict[str, Node]) -> None:
     services, variables = nodes["control"]
-    document = parsed(user_data(services, variables, FETCH))
+    document = parsed(user_data(services, variables, FETCH, NONCE))
     written = {entry["path"]: entry["content"] for entry in document["write_files"]}
-    assert set(written) == {NODE, "/usr/lib/clusterctl/boot/lib.sh", "/usr/lib/clusterctl/boot/fetch"}
+    assert set(written) == {NODE, NONCE_FILE, "/usr/lib/clusterctl/boot/lib.sh", "/usr/lib/clusterctl/boot/fetch"}
     assert json.loads(written[NODE]) == {"services": list(services), "variables": variables}
     assert document["runcmd"] == [["/usr/lib/clusterctl/boot/fetch", FETCH.url, FETCH.commit, FETCH.sha256]]
+
+
+@pytest.mark.parametrize("mode", ["embedded", FETCH])
+def test_the_nonce_is_in_one_file_for_root_and_in_no_command(mode: Any, nodes: dict[str, Node]) -> None:
+    document = parsed(user_data(*nodes["builders"], mode, NONCE))
+    [entry] = [entry for entry in document["write_files"] if NONCE in json.dumps(entry)]
+    assert entry == {"path": NONCE_FILE, "owner": "root:root", "permissions": "0600", "content": f"{NONCE}\n"}
+    assert NONCE not in json.dumps(document["runcmd"])
 
 
 @pytest.mark.parametrize("name", NODES)
@@ -110,14 +123,15 @@ def test_a_node_renders_what_would_be_embedded(
 ) -> None:
     monkeypatch.setattr(shutil, "chown", lambda *_: None)  # its users exist only on a node
     services, variables = nodes[name]
-    embedded = parsed(user_data(services, variables, "embedded"))
+    embedded = parsed(user_data(services, variables, "embedded", NONCE))
     fetched = {
-        entry["path"]: entry["content"] for entry in parsed(user_data(services, variables, FETCH))["write_files"]
+        entry["path"]: entry["content"] for entry in parsed(user_data(services, variables, FETCH, NONCE))["write_files"]
     }
     (tmp_path / "node.json").write_text(fetched[NODE])
     arguments = ["--node", f"{tmp_path}/node.json", "--manifest", f"{tmp_path}/manifest", "--root", f"{tmp_path}/root"]
     assert node_renderer.main([*arguments, "--roles", str(roles_dir())]) == 0
     expected = {entry["path"]: entry for entry in embedded["write_files"] if "/boot/" not in entry["path"]}
+    del expected[NONCE_FILE]  # written by cloud-init either way
     assert (tmp_path / "manifest").read_text() == expected.pop(MANIFEST)["content"]
     root = tmp_path / "root"
     assert {f"/{path.relative_to(root)}" for path in root.rglob("*") if path.is_file()} == set(expected)

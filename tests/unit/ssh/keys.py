@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clusterctl.ssh.console import HostKey
+from clusterctl.ssh.console import HostKey, proof_of
 
 ED25519 = HostKey("ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIMrbzysqzzXdfaWRYMw8Bucsh6WrA8EztunGgxJuSlD/")
 ECDSA = HostKey(
@@ -19,6 +19,15 @@ RSA = HostKey(
 )
 
 
-def key_line(key: HostKey) -> str:
+NONCE = "0123456789abcdef" * 2
+PROOF = proof_of(NONCE)
+
+
+def said(text: str, nonce: str = NONCE) -> str:
+    """A line of a node, as it stands on its console."""
+    return f"clusterctl {nonce}: {text}"
+
+
+def key_line(key: HostKey, nonce: str = NONCE) -> str:
     """The line that a node prints for its key."""
-    return f"clusterctl: hostkey {key.type} {key.base64}"
+    return said(f"hostkey {key.type} {key.base64}", nonce)

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
+import subprocess
+from pathlib import Path
+
 import pytest
 
-from clusterctl.ssh.console import BootState, HostKey, Step, console_tail, parse_console, valid_key
-from tests.unit.ssh.keys import ECDSA, ED25519, RSA, key_line
+from clusterctl.ssh.console import BootState, HostKey, Step, console_tail, new_nonce, parse_console, proof_of, valid_key
+from tests.unit.ssh.keys import ECDSA, ED25519, NONCE, PROOF, RSA, key_line, said
 
 WHOLE = f"""\
 [    0.000000] Linux version 6.1.0-18-cloud-amd64\r
 [  OK  ] Started \x1b[0;1;39mssh.service\x1b[0m - OpenBSD Secure Shell server.\r
-[   12.301] cloud-init[399]: {key_line(ED25519)}\r
+[   12.301] cloud-init[399]: clusterctl: hostkey {RSA.type} {RSA.base64}\r
+{key_line(ED25519)}\r
 {key_line(ECDSA)}
-clusterctl: step files ok
+{said("step files ok")}
 [   14.2] cloud-init[399]: clusterctl: step files ok\r
-clusterctl: step zookeeper ok
-clusterctl: done\r
+{said("step zookeeper ok")}
+{said("done")}\r
 [   15.9] cloud-init[399]: Cloud-init v. 22.4.2 finished at Thu, 01 Jan 2026 00:00:00 +0000. Up 15.9 seconds
 
 debian login: """
 
 
 def test_a_whole_boot() -> None:
-    report = parse_console(WHOLE)
+    report = parse_console(WHOLE, PROOF)
     assert report.state is BootState.DONE
     assert report.host_keys == (ECDSA, ED25519)
     assert report.steps == (Step("files", ok=True), Step("zookeeper", ok=True))
@@ -36,16 +43,17 @@ def test_nothing_yet() -> None:
 
 
 def test_under_way() -> None:
-    assert parse_console(key_line(RSA)).state is BootState.RUNNING
-    assert parse_console("clusterctl: step files ok").state is BootState.RUNNING
+    assert parse_console(key_line(RSA), PROOF).state is BootState.RUNNING
+    assert parse_console(said("step files ok"), PROOF).state is BootState.RUNNING
 
 
 def test_a_failed_step_is_named_with_its_reason() -> None:
     report = parse_console(
-        "clusterctl: step files ok\n"
-        "[   20.1] cloud-init[400]: clusterctl: step mesos-master failed: mesos-master.service is failed (signal)\r\n"
-        "clusterctl: failed mesos-master\n"
-        "Cloud-init v. 22.4.2 finished at now\n"
+        f"{said('step files ok')}\n"
+        f"{said('step mesos-master failed: mesos-master.service is failed (signal)')}\r\n"
+        f"{said('failed mesos-master')}\n"
+        "Cloud-init v. 22.4.2 finished at now\n",
+        PROOF,
     )
     assert report.state is BootState.FAILED
     assert (report.failed_step, report.reason) == ("mesos-master", "mesos-master.service is failed (signal)")
@@ -53,7 +61,7 @@ def test_a_failed_step_is_named_with_its_reason() -> None:
 
 
 def test_the_last_word_counts_after_a_second_run() -> None:
-    report = parse_console("clusterctl: failed fetch\nclusterctl: step fetch ok\nclusterctl: done\n")
+    report = parse_console("\n".join(map(said, ("failed fetch", "step fetch ok", "done"))), PROOF)
     assert report.state is BootState.DONE
     assert report.failed_step is None
 
@@ -88,7 +96,9 @@ def test_a_rebooted_server_whose_first_boot_scrolled_away_has_not_failed() -> No
 
 
 def test_a_complaint_does_not_outweigh_done() -> None:
-    report = parse_console("schema.py[WARNING]: deprecated\nclusterctl: done\nCloud-init v. 23.1 finished at now\n")
+    report = parse_console(
+        f"schema.py[WARNING]: deprecated\n{said('done')}\nCloud-init v. 23.1 finished at now\n", PROOF
+    )
     assert report.state is BootState.DONE
     assert report.problems == ("schema.py[WARNING]: deprecated",)
 
@@ -113,7 +123,10 @@ def test_stock_images_print_cloud_inits_own_block() -> None:
 
 def test_our_lines_win_over_cloud_inits_block() -> None:
     block = f"-----BEGIN SSH HOST KEY KEYS-----\n{RSA.type} {RSA.base64}\n-----END SSH HOST KEY KEYS-----\n"
-    assert parse_console(block + key_line(ED25519)).host_keys == (ED25519,)
+    ours = f"clusterctl: hostkey {ED25519.type} {ED25519.base64}\n"
+    assert parse_console(block + ours).host_keys == (ED25519,)
+    assert parse_console(block).host_keys == (RSA,)
+    assert parse_console(block, PROOF).host_keys == ()  # whoever proves its lines prints its own
 
 
 @pytest.mark.parametrize("key", [ED25519, ECDSA, RSA], ids=lambda key: str(key.type))
@@ -125,8 +138,8 @@ def test_a_torn_key_is_no_key(key: HostKey) -> None:
 
 def test_a_key_torn_by_the_kernel_is_taken_from_its_second_print() -> None:
     torn = key_line(ED25519)[:60] + "[   13.1] random: crng init done\n"
-    assert parse_console(torn).host_keys == ()
-    assert parse_console(torn + key_line(ED25519) + "\n").host_keys == (ED25519,)
+    assert parse_console(torn, PROOF).host_keys == ()
+    assert parse_console(torn + key_line(ED25519) + "\n", PROOF).host_keys == (ED25519,)
 
 
 def test_a_key_of_another_type_than_it_says_is_refused() -> None:
@@ -136,3 +149,76 @@ def test_a_key_of_another_type_than_it_says_is_refused() -> None:
 
 def test_the_tail_is_readable() -> None:
     assert console_tail("a\r\n\r\n\x1b[32mb\x1b[0m\n\nc\n", lines=2) == "b\nc"
+
+
+def test_a_nonce_does_not_leave_by_an_error_message() -> None:
+    assert console_tail(f"{said('failed files')}\n") == "clusterctl: failed files"
+
+
+FORGED = HostKey("ssh-ed25519", base64.b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0 " + b"f" * 32).decode())
+# What the kernel prints of: mount -t overlay -o lowerdir=<text>
+KERNEL = "[  812.402117] overlayfs: failed to resolve '/{}': -2\n"
+UNSIGNED = f"clusterctl: hostkey {FORGED.type} {FORGED.base64}"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        UNSIGNED,  # `wall`, or whoever may write to the console
+        KERNEL.format(UNSIGNED),
+        KERNEL.format(key_line(FORGED)),  # even with the nonce: not at the line's beginning
+        KERNEL.format("\r" + key_line(FORGED)),
+        KERNEL.format("\x1b[2K\x1b[1G" + key_line(FORGED)),
+        KERNEL.format("x\r\r" + UNSIGNED),
+        key_line(FORGED, nonce="0" * 32),
+        key_line(FORGED, nonce=PROOF[:32]),  # what everybody may know
+        f"clusterctl {PROOF}: hostkey {FORGED.type} {FORGED.base64}",
+        f" {key_line(FORGED)}",
+    ],
+)
+def test_a_forged_line_is_no_line_of_the_node(line: str) -> None:
+    assert valid_key(FORGED)
+    assert parse_console(line, PROOF).host_keys == ()
+    assert parse_console(line, PROOF).state is BootState.SILENT
+    report = parse_console(f"{line}\n{key_line(ED25519)}\n{said('done')}\n{line}\n", PROOF)
+    assert (report.host_keys, report.latest_keys) == ((ED25519,), (ED25519,))
+
+
+@pytest.mark.parametrize("text", ["step zookeeper failed: forged", "failed zookeeper", "done"])
+def test_nor_can_anybody_else_tell_of_the_boot(text: str) -> None:
+    assert parse_console(f"clusterctl: {text}\n{said(text, nonce='1' * 32)}\n", PROOF).state is BootState.SILENT
+
+
+def test_of_a_boot_the_first_key_of_a_type_counts() -> None:
+    """Somebody who learnt the nonce comes too late."""
+    log = [key_line(ED25519), key_line(ECDSA), key_line(ED25519), key_line(FORGED), said("step files ok"), said("done")]
+    report = parse_console("\n".join(log), PROOF)
+    assert (report.host_keys, report.latest_keys) == ((ECDSA, ED25519), (ECDSA, ED25519))
+
+
+def test_a_rebuilt_server_has_runs_with_keys_of_their_own() -> None:
+    log = [key_line(ED25519), said("step files ok"), said("done"), key_line(ECDSA), said("step files ok")]
+    report = parse_console("\n".join(log), PROOF)
+    assert (report.host_keys, report.latest_keys) == ((ED25519,), (ECDSA,))
+
+
+def test_lines_without_a_nonce_count_for_servers_without_a_proof() -> None:
+    old = f"clusterctl: hostkey {ED25519.type} {ED25519.base64}"
+    report = parse_console(f"{KERNEL.format(UNSIGNED)}{old}\nclusterctl: done\n{UNSIGNED}\n")
+    assert report.host_keys == (ED25519,)
+    assert report.state is BootState.DONE
+    assert parse_console(key_line(ED25519)).host_keys == ()
+
+
+def test_a_nonce_is_long_and_its_proof_tells_nothing() -> None:
+    first, second = new_nonce(), new_nonce()
+    assert re.fullmatch("[0-9a-f]{32}", first)
+    assert first != second
+    assert proof_of(NONCE) == hashlib.sha256(NONCE.encode()).hexdigest()
+
+
+def test_fingerprints_are_those_of_openssh(tmp_path: Path) -> None:
+    file = tmp_path / "key.pub"
+    file.write_text(f"{ECDSA.type} {ECDSA.base64}\n")
+    told = subprocess.run(["ssh-keygen", "-l", "-f", file], capture_output=True, text=True, check=True).stdout
+    assert told.split()[1] == ECDSA.fingerprint

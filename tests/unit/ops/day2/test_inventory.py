@@ -10,9 +10,11 @@ import pytest
 from clusterctl.errors import ClusterctlError
 from clusterctl.ops.day2.inventory import build_inventory, cluster_inventory
 from clusterctl.ops.kit.access import Access, open_access
+from clusterctl.resources import KEY_CONSOLE
 from clusterctl.ssh.console import HostKey
 from tests.unit.ops.clouds import create_in, demo_cloud
 from tests.unit.specs import demo, demo_spec
+from tests.unit.ssh.keys import PROOF, key_line
 
 KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIJ1cLxzsPvgWZ7Cg8wgdNgqwFyEC2/p8LqbEqEdgLmqf"
 
@@ -25,7 +27,9 @@ def environment(tmp_path: Path) -> dict[str, str]:
 def test_variables_are_those_that_nodes_boot_with(environment: dict[str, str]) -> None:
     cloud = demo_cloud()
     create_in(cloud, demo_spec())
-    cloud.consoles = {server.name: f"clusterctl: hostkey ssh-ed25519 {KEY}\n" for server in cloud.servers("demo")}
+    for server in cloud.servers("demo"):
+        cloud.set_metadata(server.id, {KEY_CONSOLE: PROOF})
+        cloud.consoles[server.name] = key_line(HostKey("ssh-ed25519", KEY))
     access = open_access(demo_spec(), cloud, environment)
     found = cluster_inventory(demo_spec(), cloud, access)
     assert len(found["_meta"]["hostvars"]) == 5
@@ -40,14 +44,14 @@ def access_with_pins(cloud_servers: list[str], environment: dict[str, str]) -> A
     cloud = demo_cloud()
     access = open_access(demo_spec(), cloud, environment)
     for server_id in cloud_servers:
-        access.host_keys.learn(server_id, (HostKey("ssh-ed25519", KEY),))
+        access.host_keys.known_hosts.pin(server_id, (HostKey("ssh-ed25519", KEY),))
     return access
 
 
 def test_an_unpinned_node_is_an_error(environment: dict[str, str]) -> None:
     cloud = demo_cloud()
     create_in(cloud, demo_spec())
-    with pytest.raises(ClusterctlError, match="its console holds no ssh host key"):
+    with pytest.raises(ClusterctlError, match="its console shows no ssh host key"):
         cluster_inventory(demo_spec(), cloud, open_access(demo_spec(), cloud, environment))
 
 

@@ -13,7 +13,7 @@ from clusterctl.ops.observe.bootwatch import PATIENCE_S, SILENT_READS, BootWatch
 from clusterctl.resources import Server
 from clusterctl.ssh.hostkeys import HostKeys, KnownHosts
 from tests.unit.health.clusters import server, servers
-from tests.unit.ssh.keys import ED25519, key_line
+from tests.unit.ssh.keys import ED25519, key_line, said
 
 CONTROL = servers()[0]
 
@@ -31,7 +31,7 @@ class Boot:
     ports_asked: int = 0
 
     def __post_init__(self) -> None:
-        self.keys = HostKeys(self.known, self._console)
+        self.keys = HostKeys(self.known, self._console, lambda _: None)
         self.watch = BootWatch(
             self._console, self.keys, ports_open=None if self.bastion else self._ports, clock=lambda: self.now
         )
@@ -101,8 +101,8 @@ def test_a_failed_boot_is_named_with_the_end_of_its_console(boot: Boot) -> None:
         [
             *(f"line {number}" for number in range(50)),
             key_line(ED25519),
-            "clusterctl: step files failed: no space left on device",
-            "clusterctl: failed files",
+            said("step files failed: no space left on device"),
+            said("failed files"),
         ]
     )
     with pytest.raises(NodeError) as caught:
@@ -126,7 +126,7 @@ def test_agents_are_looked_into_late_and_few_at_a_time(boot: Boot) -> None:
 
 def test_a_failed_agent(boot: Boot) -> None:
     agent = server("demo-builders-x-1", "builders", "10.0.1.1", named=False)
-    boot.consoles[agent.id] = "clusterctl: step mesos-agent failed: exit-code\nclusterctl: failed mesos-agent\n"
+    boot.consoles[agent.id] = "\n".join((said("step mesos-agent failed: exit-code"), said("failed mesos-agent")))
     with pytest.raises(NodeError, match="node demo-builders-x-1 failed at step 'mesos-agent': exit-code"):
         boot.run(PATIENCE_S + 5, silent=[agent])
 

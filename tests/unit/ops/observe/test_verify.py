@@ -22,7 +22,7 @@ from clusterctl.ssh.config import SshConfig
 from clusterctl.ssh.hostkeys import HostKeys, KnownHosts
 from tests.unit.health.clusters import CONTROL, FLAVORS, SPEC, agents, all_facts, facts, servers
 from tests.unit.ops.clouds import Clock
-from tests.unit.ssh.keys import ED25519, key_line
+from tests.unit.ssh.keys import ED25519, key_line, said
 
 
 class Listing(MemoryCloud):
@@ -57,7 +57,7 @@ class World:
     def __post_init__(self) -> None:
         self.cloud.listed = servers()
         self.cloud.consoles = {f"id-{name}": key_line(ED25519) for name in CONTROL}
-        self.keys = HostKeys(self.known, self.cloud.console)
+        self.keys = HostKeys(self.known, self.cloud.console, self.cloud.rebuilt)
 
     def probe(self, nodes: Sequence[Node]) -> dict[str, NodeFacts]:
         if nodes:
@@ -228,7 +228,7 @@ def test_consoles_of_agents_are_read_only_when_a_leader_misses_them(world: World
         world.wait(deadline_s=99)
     assert calls(world, reads) == 0
     world.clock.now = 200
-    world.cloud.consoles["id-demo-builders-abc-1"] = "clusterctl: failed mesos-agent\n"
+    world.cloud.consoles["id-demo-builders-abc-1"] = said("failed mesos-agent\n")
     with pytest.raises(NodeError, match="node demo-builders-abc-1 failed at step 'mesos-agent'"):
         world.wait(deadline_s=99)
     assert world.clock.now >= 200 + PATIENCE_S
@@ -258,7 +258,7 @@ def test_a_failed_boot_ends_the_wait_at_once(world: World) -> None:
 
 
 def test_a_failed_boot_on_the_console_ends_the_wait_before_ssh_works(world: World) -> None:
-    world.cloud.consoles[f"id-{CONTROL[2]}"] = "clusterctl: failed fetch\n"
+    world.cloud.consoles[f"id-{CONTROL[2]}"] = said("failed fetch\n")
     with pytest.raises(NodeError, match="node demo-control-3 failed at step 'fetch'"):
         world.wait()
     assert world.rounds == []
@@ -285,7 +285,7 @@ def test_servers_that_are_built_are_waited_for(world: World) -> None:
             return super().servers(cluster)
 
     world.cloud = Later(consoles=world.cloud.consoles)
-    world.keys = HostKeys(world.known, world.cloud.console)
+    world.keys = HostKeys(world.known, world.cloud.console, world.cloud.rebuilt)
     assert world.wait().healthy
     assert world.rounds == [("1", "2", "3")]
     assert world.notes[0].startswith("0 of 18 checks hold; servers: demo-control-1 is BUILD, expected ACTIVE")

@@ -1,0 +1,141 @@
+"""Pure: what Mesos is given about who may do what: credentials, and ACLs generated from the cluster file.
+
+Forms: ``mesos.proto`` (Credentials), ``authorizer/acls.proto`` and the documentation "Authorization". ACLs whose field
+Mesos doesn't know are ignored in silence: ``tests/contract/mesos/test_acls.py`` shows each to have its effect.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from clusterctl.jenkins.slots import build_user, master_user
+from clusterctl.secrets.derive import Keyring
+from clusterctl.secrets.names import (
+    AGENT_HTTP,
+    MARATHON,
+    MESOS_AGENT_HTTP,
+    OPERATOR,
+    PROBE,
+    agent_principal,
+    jenkins_principal,
+    mesos_principals,
+    mesos_secret,
+)
+from clusterctl.secrets.secret import Secret
+from clusterctl.services import Service
+from clusterctl.spec.model import ClusterSpec
+
+ANY = {"type": "ANY"}
+# What operators may do, by the name of the objects: all that `clusterctl` and a person at an incident need. Not
+# containers outside of tasks, which run as whom their caller wishes, nor quotas, weights, reservations and volumes.
+_OPERATOR = {
+    "users": ("view_frameworks", "view_tasks", "view_executors", "access_sandboxes", "view_containers"),
+    "roles": ("view_roles", "get_quotas"),
+    "paths": ("get_endpoints",),
+    "flags": ("view_flags",),
+    "logs": ("access_mesos_logs",),
+    "level": ("set_log_level",),
+    "framework_principals": ("teardown_frameworks",),
+    "agents": ("drain_agents", "deactivate_agents", "reactivate_agents", "mark_agents_gone"),
+    "machines": (
+        "get_maintenance_schedules",
+        "get_maintenance_statuses",
+        "update_maintenance_schedules",
+        "start_maintenances",
+        "stop_maintenances",
+    ),
+}
+# What is needed to tell whether the cluster is healthy
+_PROBE = {
+    "users": ("view_frameworks", "view_tasks", "view_executors"),
+    "roles": ("view_roles",),
+    "paths": ("get_endpoints",),
+}
+
+Acls = dict[str, Any]
+
+
+def master_credentials(spec: ClusterSpec, keys: Keyring) -> Secret:
+    """The masters' ``--credentials``: everybody's secret, JSON."""
+    found = [(principal, keys[mesos_secret(principal)]) for principal in mesos_principals(spec)]
+    return _credentials(found)
+
+
+def agent_credential(group: str, keys: Keyring) -> Secret:
+    """An agent's ``--credential``, by which it registers; the same for all of a group (D4)."""
+    principal = agent_principal(group)
+    return Secret(json.dumps({"principal": principal, "secret": keys[mesos_secret(principal)].reveal()}) + "\n")
+
+
+def agent_http_credentials(keys: Keyring) -> Secret:
+    """An agent's ``--http_credentials``: who may ask its API, which has nothing to do with the masters'."""
+    return _credentials([(AGENT_HTTP, keys[MESOS_AGENT_HTTP])])
+
+
+def master_acls(spec: ClusterSpec, app_users: Sequence[str] = ()) -> Acls:
+    """The masters' ``--acls``; what is not allowed here is denied (``permissive: false``).
+
+    Args:
+        app_users: Unix users that Marathon's apps may have, besides those of Jenkins masters.
+    """
+    agents = spec.groups_of(Service.MESOS_AGENT)
+    acls: Acls = {
+        "permissive": False,
+        "register_frameworks": [_rule([MARATHON], "roles", [spec.marathon.role])],
+        "run_tasks": _run_tasks(spec, app_users),
+        "register_agents": [_rule([agent_principal(group) for group in agents], "agents", ANY)],
+        "reserve_resources": _reservations(spec, agents),
+    }
+    if spec.jenkins:
+        tenants = [jenkins_principal(slot) for slot in _slots(spec)]
+        acls["register_frameworks"].append(_rule(tenants, "roles", [spec.jenkins.role]))
+    for objects, actions in _OPERATOR.items():
+        for action in actions:
+            probed = action in _PROBE.get(objects, ())
+            acls[action] = [_rule([OPERATOR, PROBE] if probed else [OPERATOR], objects, ANY)]
+    return acls
+
+
+def agent_acls(spec: ClusterSpec, app_users: Sequence[str] = ()) -> Acls:
+    """An agent's ``--acls``: whoever has its node's credential may look, and start nothing.
+
+    Agents authorize the tasks that masters send them once more, by the framework's principal: the same rules as there.
+    """
+    looks = {
+        action: [_rule([AGENT_HTTP], objects, ANY)]
+        for objects, actions in _OPERATOR.items()
+        for action in actions
+        if action.startswith(("view_", "get_endpoints"))
+    }
+    return {"permissive": False, "run_tasks": _run_tasks(spec, app_users), **looks}
+
+
+def _run_tasks(spec: ClusterSpec, app_users: Sequence[str]) -> list[Acls]:
+    masters = _rule([MARATHON], "users", [*map(master_user, _slots(spec)), *app_users])
+    return [masters, *(_rule([jenkins_principal(slot)], "users", [build_user(slot)]) for slot in _slots(spec))]
+
+
+def _slots(spec: ClusterSpec) -> range:
+    return range(1, spec.jenkins.max_masters + 1) if spec.jenkins else range(0)
+
+
+def _reservations(spec: ClusterSpec, groups: Iterable[str]) -> list[Acls]:
+    """Static ones are authorised, too, at an agent's registration: for the role that its group reserves for, and for
+    ``*`` where it offers anything besides.
+    """
+    rules = []
+    for group in groups:
+        reserved = spec.groups[group].reserve_for
+        rules.append(_rule([agent_principal(group)], "roles", [reserved, "*"] if reserved else ["*"]))
+    return rules
+
+
+def _rule(principals: Sequence[str], objects: str, of: Sequence[str] | dict[str, str]) -> Acls:
+    return {"principals": {"values": list(principals)}, objects: of if isinstance(of, dict) else {"values": list(of)}}
+
+
+def _credentials(found: Iterable[tuple[str, Secret]]) -> Secret:
+    listed = [{"principal": principal, "secret": secret.reveal()} for principal, secret in found]
+    return Secret(json.dumps({"credentials": listed}) + "\n")

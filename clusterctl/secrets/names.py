@@ -1,0 +1,61 @@
+"""Pure: the names of a cluster's secrets, and of the principals that they belong to.
+
+A Mesos principal has one secret (``mesos/PRINCIPAL``), whatever it uses it for. Each group of agents is a principal of
+its own: a stolen one can offer only what its group may. Each Jenkins master is one, so that a developer who administers
+it can't be another.
+"""
+
+from __future__ import annotations
+
+from clusterctl.services import Service
+from clusterctl.spec.jenkins import MAX_SLOTS
+from clusterctl.spec.model import ClusterSpec
+
+MARATHON = "marathon"
+OPERATOR = "operator"
+PROBE = "probe"
+AGENT_HTTP = "node"  # of an agent's own API: known to its node and to operators
+
+ZOOKEEPER_SUPER = "zookeeper/super"
+ZOOKEEPER_QUORUM = "zookeeper/quorum"
+ZOOKEEPER_MESOS = "zookeeper/mesos"
+ZOOKEEPER_MARATHON = "zookeeper/marathon"
+MARATHON_HTTP = "marathon/http"
+MESOS_AGENT_HTTP = "mesos/agent-http"
+
+
+def mesos_secret(principal: str) -> str:
+    """The name of a Mesos principal's secret."""
+    return f"mesos/{principal}"
+
+
+def agent_principal(group: str) -> str:
+    """The principal of a group's agents."""
+    return f"agent-{group}"
+
+
+def jenkins_principal(slot: int) -> str:
+    """The principal of the Jenkins master in a slot, and of its framework."""
+    if not 1 <= slot <= MAX_SLOTS:
+        raise ValueError(f"no slot {slot}: 1 to {MAX_SLOTS}")
+    return f"jenkins-{slot:03d}"
+
+
+def mesos_principals(spec: ClusterSpec) -> tuple[str, ...]:
+    """Everybody whom the masters know."""
+    slots = range(1, spec.jenkins.max_masters + 1) if spec.jenkins else ()
+    agents = (agent_principal(group) for group in spec.groups_of(Service.MESOS_AGENT))
+    return (MARATHON, *map(jenkins_principal, slots), *agents, OPERATOR, PROBE)
+
+
+def names(spec: ClusterSpec) -> tuple[str, ...]:
+    """All secrets of a cluster."""
+    return (
+        ZOOKEEPER_SUPER,
+        ZOOKEEPER_QUORUM,
+        ZOOKEEPER_MESOS,
+        ZOOKEEPER_MARATHON,
+        *map(mesos_secret, mesos_principals(spec)),
+        MESOS_AGENT_HTTP,
+        MARATHON_HTTP,
+    )
