@@ -27,6 +27,15 @@ else:  # typer takes choices as an enumeration only
 Only = Annotated[
     str | None, typer.Option("--only", metavar="NODE[,NODE]...", help="Only these nodes.", show_default=False)
 ]
+Without = Annotated[
+    str | None,
+    typer.Option(
+        "--without",
+        metavar="AGENT[,AGENT]...",
+        help="Leave these agents out, however they are: not judged, not touched.",
+        show_default=False,
+    ),
+]
 Batch = Annotated[str, typer.Option("--batch", metavar="N|N%", help="How many agents at once.")]
 MaxFailures = Annotated[int, typer.Option("--max-failures", min=0, help="Agents that may fail before the run stops.")]
 Patience = Annotated[
@@ -49,6 +58,7 @@ def restart(
     file: File,
     cloud: CloudName = None,
     only: Only = None,
+    without: Without = None,
     batch: Batch = "20%",
     max_failures: MaxFailures = 0,
     timeout: Patience = 180,
@@ -58,8 +68,10 @@ def restart(
     """Restart a service node by node, the leader last; the cluster must be whole before and after each."""
     from clusterctl.ops.roll.restart import restart_service  # noqa: PLC0415
 
-    options = _options(cloud=cloud, batch=batch, max_failures=max_failures, timeout=timeout)
-    with _ground(f"restart {service}", file, cloud, options, timeout, steal=steal_lock, as_json=as_json) as rolling:
+    options = _options(cloud=cloud, without=without, batch=batch, max_failures=max_failures, timeout=timeout)
+    with _ground(
+        f"restart {service}", file, cloud, options, timeout, _names(without), steal=steal_lock, as_json=as_json
+    ) as rolling:
         journal = restart_service(rolling, service, _names(only), batch=batch, max_failures=max_failures)
     _print(journal, as_json)
 
@@ -80,6 +92,7 @@ def upgrade(
     ] = None,
     cloud: CloudName = None,
     only: Only = None,
+    without: Without = None,
     batch: Batch = "20%",
     max_failures: MaxFailures = 0,
     timeout: Patience = 180,
@@ -95,11 +108,14 @@ def upgrade(
         previous=previous,
         cloud=cloud,
         only=only,
+        without=without,
         batch=batch,
         max_failures=max_failures,
         timeout=timeout,
     )
-    with _ground(f"upgrade {service}", file, cloud, options, timeout, steal=steal_lock, as_json=as_json) as rolling:
+    with _ground(
+        f"upgrade {service}", file, cloud, options, timeout, _names(without), steal=steal_lock, as_json=as_json
+    ) as rolling:
         journal = upgrade_service(
             rolling,
             service,
@@ -121,6 +137,7 @@ def reconfigure(
     ] = False,
     drain_timeout: Annotated[int, typer.Option("--drain-timeout", min=10, help="Seconds for a batch to drain.")] = 600,
     only: Only = None,
+    without: Without = None,
     batch: Batch = "20%",
     max_failures: MaxFailures = 0,
     timeout: Patience = 180,
@@ -135,11 +152,14 @@ def reconfigure(
         drain_timeout=drain_timeout,
         cloud=cloud,
         only=only,
+        without=without,
         batch=batch,
         max_failures=max_failures,
         timeout=timeout,
     )
-    with _ground("reconfigure", file, cloud, options, timeout, steal=steal_lock, as_json=as_json) as rolling:
+    with _ground(
+        "reconfigure", file, cloud, options, timeout, _names(without), steal=steal_lock, as_json=as_json
+    ) as rolling:
         journal = reconfigure_agents(
             rolling,
             _names(only),
@@ -153,7 +173,15 @@ def reconfigure(
 
 @contextmanager
 def _ground(
-    verb: str, file: Path, cloud: str | None, options: str, timeout: int, *, steal: bool, as_json: bool
+    verb: str,
+    file: Path,
+    cloud: str | None,
+    options: str,
+    timeout: int,
+    without: list[str],
+    *,
+    steal: bool,
+    as_json: bool,
 ) -> Iterator[Rolling]:
     """What a roll stands on, with the cluster's lock held; a roll that stops prints its report as well.
 
@@ -169,7 +197,7 @@ def _ground(
         guard = at.guard(verb.replace(" ", "-"), steal=steal)
         try:
             with guard.hold(at.spec.cluster, at.cloud):
-                yield Rolling(at.spec, at.cloud, at.progress, line, timeout, _warn)
+                yield Rolling(at.spec, at.cloud, at.progress, line, timeout, _warn, without)
         except RollError as error:
             if as_json:
                 print_json(error.journal.to_json())

@@ -32,6 +32,7 @@ class Rolling:
         line: the command as it was given, without ``--only``.
         timeout_s: for the cluster to be whole again after a step.
         warn: tells a person something at once.
+        without: names of agents that are left out, however they are: the operator said so.
     """
 
     spec: ClusterSpec
@@ -40,6 +41,7 @@ class Rolling:
     line: str
     timeout_s: float
     warn: Callable[[str], None] = lambda _: None
+    without: Sequence[str] = ()
 
     @property
     def directory(self) -> Path:
@@ -49,12 +51,13 @@ class Rolling:
     @cached_property
     def cluster(self) -> Cluster:
         """See ``Cluster``."""
-        return Cluster(self.spec, self.cloud, self._access.prober, note=self.progress.note)
+        return Cluster(self.spec, self.cloud, self._access.prober, note=self.progress.note, left_out=self.without)
 
     @cached_property
     def hosts(self) -> Hosts:
         """See ``Hosts``. Raises ClusterctlError if the inventory is not complete."""
-        inventory = cluster_inventory(self.spec, self.cloud, self._access)
+        # of one that is left out no key need be known
+        inventory = cluster_inventory(self.spec, self.cloud, self._access, self.warn if self.without else None)
         return AnsibleHosts(inventory, paths.data_root(), self.progress)
 
     @cached_property
