@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 Only = Annotated[
     str | None, typer.Option("--only", metavar="NODE[,NODE]...", help="Only these nodes.", show_default=False)
 ]
+Without = Annotated[
+    str | None,
+    typer.Option(
+        "--without",
+        metavar="AGENT[,AGENT]...",
+        help="Leave these agents out, however they are: not judged, not touched.",
+        show_default=False,
+    ),
+]
 Batch = Annotated[str, typer.Option("--batch", metavar="N|N%", help="How many agents at once.")]
 MaxFailures = Annotated[int, typer.Option("--max-failures", min=0, help="Agents that may fail before the run stops.")]
 Patience = Annotated[
@@ -46,6 +55,7 @@ def restart(
     service: Annotated[str, typer.Argument(metavar="SERVICE", help=" | ".join(RESTARTABLE), show_default=False)],
     cloud: CloudName = None,
     only: Only = None,
+    without: Without = None,
     batch: Batch = "20%",
     max_failures: MaxFailures = 0,
     timeout: Patience = None,
@@ -59,7 +69,7 @@ def restart(
     from clusterctl.ops.roll.restart import restart_service
 
     service = one_of(context, service, RESTARTABLE)
-    with _rolling(context, timeout, as_json=as_json) as rolling:
+    with _rolling(context, timeout, without, as_json=as_json) as rolling:
         journal = restart_service(rolling, service, names(only), batch=batch, max_failures=max_failures)
     _print(journal, as_json)
 
@@ -78,6 +88,7 @@ def upgrade(
     ] = None,
     cloud: CloudName = None,
     only: Only = None,
+    without: Without = None,
     batch: Batch = "20%",
     max_failures: MaxFailures = 0,
     timeout: Patience = None,
@@ -97,7 +108,7 @@ def upgrade(
     from clusterctl.ops.upgrade.upgrade import upgrade_service
 
     service = one_of(context, service, UPGRADABLE)
-    with _rolling(context, timeout, as_json=as_json) as rolling:
+    with _rolling(context, timeout, without, as_json=as_json) as rolling:
         journal = upgrade_service(
             rolling,
             service,
@@ -120,6 +131,7 @@ def reconfigure(
     ] = False,
     drain_timeout: DrainTimeout = 600,
     only: Only = None,
+    without: Without = None,
     batch: Batch = "20%",
     max_failures: MaxFailures = 0,
     timeout: Patience = None,
@@ -132,7 +144,7 @@ def reconfigure(
     """
     from clusterctl.ops.roll.reconfigure import reconfigure_agents
 
-    with _rolling(context, timeout, as_json=as_json) as rolling:
+    with _rolling(context, timeout, without, as_json=as_json) as rolling:
         journal = reconfigure_agents(
             rolling,
             names(only),
@@ -145,7 +157,7 @@ def reconfigure(
 
 
 @contextmanager
-def _rolling(context: typer.Context, timeout: int | None, *, as_json: bool) -> Iterator[Rolling]:
+def _rolling(context: typer.Context, timeout: int | None, without: str | None, *, as_json: bool) -> Iterator[Rolling]:
     """What a roll stands on, with the cluster's lock held; a roll that stops prints its report as well."""
     from clusterctl.ops.roll.ground import Rolling
     from clusterctl.ops.roll.report import RollError
@@ -153,7 +165,7 @@ def _rolling(context: typer.Context, timeout: int | None, *, as_json: bool) -> I
     with session(context) as at:
         try:
             with at.guard.hold(at.spec.cluster, at.cloud):
-                yield Rolling(at, timeout)
+                yield Rolling(at, timeout, names(without))
         except RollError as error:
             if as_json:
                 print_json(error.journal.to_json())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from clusterctl.resources import KEY_CONSOLE, Flavor, Server
 from clusterctl.services import PORTS, Service
@@ -57,6 +57,7 @@ class Expected:
         agents: nodes with an agent.
         offers: by group of agents.
         size: how many nodes of a service the file asks for; more than found where a server is missing.
+        left_out: names of agents that the operator leaves out of the judgement, with their addresses as far as known.
     """
 
     cluster: str
@@ -66,11 +67,22 @@ class Expected:
     size: Mapping[Service, int]
     marathon_role: str
     jenkins: JenkinsSettings | None = None
+    left_out: Mapping[str, str | None] = field(default_factory=dict)
     ports: Mapping[Service, int] = field(default_factory=lambda: PORTS)
 
     def running(self, service: Service) -> tuple[Node, ...]:
         """Control nodes that run ``service``."""
         return tuple(node for node in self.control if service in node.services)
+
+
+def without(expect: Expected, agents: Mapping[str, str | None]) -> Expected:
+    """The same without these agents (name -> address), however they are."""
+    return replace(
+        expect,
+        agents=tuple(node for node in expect.agents if node.name not in agents),
+        size={**expect.size, Service.MESOS_AGENT: expect.size[Service.MESOS_AGENT] - len(agents)},
+        left_out=agents,
+    )
 
 
 def expected(spec: ClusterSpec, servers: Iterable[Server], flavors: Iterable[Flavor]) -> Expected:

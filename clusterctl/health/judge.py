@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 
 from clusterctl.health.check import Check, check
 from clusterctl.health.expect import Expected, Node
@@ -28,7 +29,7 @@ def judge(
         facts: by node name; of every control node, and of those agents that were asked.
     """
     return [
-        server_check(spec, servers),
+        server_check(spec, servers, expect.left_out),
         boot_check(expect, facts),
         *zookeeper_checks(expect, facts),
         *master_checks(expect, facts),
@@ -38,31 +39,36 @@ def judge(
     ]
 
 
-def server_check(spec: ClusterSpec, servers: Iterable[Server]) -> Check:
-    """The check ``servers``: as many as the file says, each ACTIVE."""
+def server_check(spec: ClusterSpec, servers: Iterable[Server], left_out: Collection[str] = ()) -> Check:
+    """The check ``servers``: as many as the file says, each ACTIVE, but for the agents ``left_out``."""
     top = topology(spec)
     problems: list[str] = []
+    out: Counter[str] = Counter()
     by_group: dict[str, list[Server]] = {}
     by_node: dict[str, list[Server]] = {}
     for server in servers:
+        if (server.node or server.name) in left_out:
+            out[server.group] += server.node is None
+            continue
         by_group.setdefault(server.group, []).append(server)
         if server.node is not None:
             by_node.setdefault(server.node, []).append(server)
         if server.status != "ACTIVE" or server.task_state == "deleting":
             state = server.task_state or server.status
             problems.append(f"{server.name} is {state}{f': {server.fault}' if server.fault else ''}, expected ACTIVE")
-    for node in top.nodes:
+    for node in (each for each in top.nodes if each.name not in left_out):
         count = len(by_node.get(node.name, ()))
         if count != 1:
             problems.append(f"{node.name} has {count or 'no'} server{'s' * (count > 1)}, expected one")
     for pool in top.pools:
         count = sum(server.node is None for server in by_group.get(pool.group, ()))
-        if count != pool.count:
-            problems.append(f"group {pool.group} has {count} servers, expected {pool.count}")
+        if count != pool.count - out[pool.group]:
+            problems.append(f"group {pool.group} has {count} servers, expected {pool.count - out[pool.group]}")
     wanted = {node.name for node in top.nodes}
     problems += [f"{name} is not in the cluster file" for name in sorted(set(by_node) - wanted)]
     problems += [f"group {name} is not in the cluster file" for name in sorted(set(by_group) - set(spec.groups))]
-    return check("servers", problems, f"{top.size} of {top.size} are active")
+    size = top.size - len(left_out)
+    return check("servers", problems, f"{size} of {top.size} are active")
 
 
 def boot_check(expect: Expected, facts: Mapping[str, NodeFacts]) -> Check:

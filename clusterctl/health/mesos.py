@@ -135,7 +135,7 @@ def _own_account(seen: NodeFacts | None) -> str:
 
 
 def _unexpected(name: str, expect: Expected, agents: Sequence[AgentFacts]) -> Check:
-    ours = {node.address for node in expect.agents}
+    ours = {node.address for node in expect.agents} | set(expect.left_out.values())
     strangers = [agent for agent in agents if agent.hostname not in ours]
     problems = [f"agent {agent.id} at {agent.hostname} is no node of this cluster" for agent in strangers]
     twice = [address for address, count in Counter(agent.hostname for agent in agents).items() if count > 1]

@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from clusterctl.cloud.base import Cloud
-from clusterctl.errors import ClusterctlError
+from clusterctl.errors import ClusterctlError, InputError
 from clusterctl.health.check import Check
-from clusterctl.health.expect import Expected, Node, expected
+from clusterctl.health.expect import Expected, Node, expected, without
 from clusterctl.health.facts import AgentFacts, Deployment, NodeFacts
 from clusterctl.health.judge import judge
 from clusterctl.health.leaders import leader_of
@@ -92,6 +92,7 @@ class Cluster:
 
     Attributes:
         note: told what is waited for.
+        left_out: names of agents that are not judged.
     """
 
     spec: ClusterSpec
@@ -99,6 +100,7 @@ class Cluster:
     prober: Prober
     waiter: Waiter = field(default_factory=Waiter)
     note: Callable[[str], None] = lambda _: None
+    left_out: Collection[str] = ()
 
     def __post_init__(self) -> None:
         self.flavors: tuple[Flavor, ...] = tuple(self.cloud.flavors())
@@ -111,8 +113,18 @@ class Cluster:
         """
         servers = tuple(self.cloud.servers(self.spec.cluster))
         expect = expected(self.spec, servers, self.flavors)
+        if self.left_out:
+            expect = without(expect, self._left_out(servers))
         asked = (*expect.control, *(node for node in expect.agents if node.name in also))
         return Look(self.spec, servers, expect, self.prober.probe(asked))
+
+    def _left_out(self, servers: Sequence[Server]) -> dict[str, str | None]:
+        """Name -> address. Raises InputError: a name is no agent's: members of ensembles are never left out."""
+        known = {s.node or s.name: s.address for s in servers if Service.MESOS_AGENT in s.services}
+        for name in self.left_out:
+            if name not in known:
+                raise InputError(f"--without: found {name!r}; allowed: agents, which are {', '.join(sorted(known))}")
+        return {name: known[name] for name in self.left_out}
 
     def wait(
         self, problems: Callable[[Look], Sequence[str]], *, what: str, timeout_s: float, also: Collection[str] = ()

@@ -27,10 +27,12 @@ class Rolling:
 
     Attributes:
         timeout_s: for the cluster to be whole again after a step; None for what each service needs.
+        without: names of agents that are left out, however they are: the operator said so.
     """
 
     run: Run
     timeout_s: float | None
+    without: Sequence[str] = ()
 
     @property
     def directory(self) -> Path:
@@ -40,13 +42,16 @@ class Rolling:
     @cached_property
     def cluster(self) -> Cluster:
         """See ``Cluster``."""
-        return Cluster(self.run.spec, self.run.cloud, self.run.access.prober, note=self.run.progress.note)
+        run = self.run
+        return Cluster(run.spec, run.cloud, run.access.prober, note=run.progress.note, left_out=self.without)
 
     @cached_property
     def hosts(self) -> Hosts:
         """See ``Hosts``. Raises ClusterctlError if the inventory is not complete."""
-        inventory = cluster_inventory(self.run.spec, self.run.cloud, self.run.access)
-        return AnsibleHosts(inventory, paths.data_root(), self.run.progress)
+        run = self.run
+        # of one that is left out no key need be known
+        inventory = cluster_inventory(run.spec, run.cloud, run.access, run.warn if self.without else None)
+        return AnsibleHosts(inventory, paths.data_root(), run.progress)
 
     @cached_property
     def drainer(self) -> Drainer:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from clusterctl.errors import InputError, UnhealthyError
@@ -349,3 +351,27 @@ def test_one_node_is_restarted_by_name(world: World, service: Service) -> None:
 def test_marathon_roll_passes_all_its_members(world: World) -> None:
     assert len(restart(world, "marathon").journal.done) == 3
     assert world.leader(MARATHON) != TWO
+
+
+def test_a_broken_agent_that_is_left_out_by_word_blocks_nothing(world: World) -> None:
+    broken = world.agents[-1]
+    world.cloud.listed = [
+        replace(each, status="ERROR", fault="host is gone") if each.name == broken else each
+        for each in world.cloud.listed
+    ]
+    del world.up[AGENT, broken]
+    with pytest.raises(UnhealthyError, match="host is gone"):
+        restart(world, "zookeeper")
+    world.cluster.left_out = [broken]
+    restart(world, "zookeeper")
+    restart(world, "mesos_agent")
+    assert len(world.acted("restarted", "zookeeper")) == 3
+    assert broken not in world.acted("restarted", "mesos_agent")
+    assert not world.violations
+
+
+def test_only_agents_can_be_left_out(world: World) -> None:
+    for name in (ONE, "nobody"):
+        world.cluster.left_out = [name]
+        with pytest.raises(InputError, match=f"--without: found '{name}'; allowed: agents"):
+            restart(world, "zookeeper")
