@@ -1,32 +1,24 @@
-"""The main job, shown on the lab: from nothing to a cluster that runs an app. Verbs: up [--zone ZONE], down."""
+"""The main job, shown on the lab: a cluster from nothing, and a Jenkins master that runs a build. Verbs: up, down."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
-import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
 import labkit
 
-APP = {
-    "id": "/hello",
-    "cmd": "while true; do date; sleep 1; done",
-    "cpus": 0.1,
-    "mem": 32,
-    "instances": 1,
-    # a Jenkins master would stand like this: on the reserved agents, and only there
-    "constraints": [["pool", "CLUSTER", "jenkins-master"]],
-    "acceptedResourceRoles": ["marathon"],
-}
-APP_DEADLINE_S = 120
+MASTER = "dev-1"
+OPEN_DEADLINE_S = 60
 
 
 def up(zone: str | None) -> int:
-    """Lab, image, cluster, proof, sample app; writes build/demo.json and build/env.sh."""
+    """Lab, image, cluster, proof, a Jenkins master with a build; writes build/demo.json and build/env.sh."""
     at = labkit.Phases()
     with at.phase("lab"):
         environment = labkit.lab_up()
@@ -44,8 +36,8 @@ def up(zone: str | None) -> int:
     with at.phase("verify"):
         verified = labkit.clusterctl("verify", file)
     status = labkit.clusterctl("status", file)
-    with at.phase("app"):
-        task = launch(file, status)
+    with at.phase("jenkins"):
+        jenkins = master(file, status)
     report = {
         "zone": zone,
         "phases": at.seconds,
@@ -54,42 +46,35 @@ def up(zone: str | None) -> int:
         "nodes": status["nodes"],
         "leaders": status["leaders"],
         "verify": verified,
-        "app": task,
+        "jenkins": jenkins,
     }
     (labkit.BUILD / "demo.json").write_text(json.dumps(report, indent=2) + "\n")
     summary(file, report)
     return 0
 
 
-def launch(file: Path, status: dict[str, Any]) -> dict[str, Any]:
-    """Launches the sample app through Marathon and waits until it runs on an agent for Jenkins masters."""
-    node = next(each for each in status["nodes"] if "marathon" in each["services"])
-    url = f"http://{node['address']}:8080/v2/apps"
-    curl = ["curl", "-sS", "--max-time", "20"]
-    put = [*curl, "-X", "PUT", "-H", "Content-Type: application/json", "-d", json.dumps(APP), url + APP["id"]]
-    answer = on_node(file, node["name"], put)
-    print(f"marathon: {answer}", flush=True)
-    wanted = {each["address"] for each in status["nodes"] if each["group"] == "jenkins"}
-    deadline = time.monotonic() + APP_DEADLINE_S
-    while time.monotonic() < deadline:
-        tasks = json.loads(on_node(file, node["name"], [*curl, f"{url}{APP['id']}/tasks"]))["tasks"]
-        running = [task for task in tasks if task["state"] == "TASK_RUNNING"]
-        if running:
-            host = running[0]["host"]
-            if host not in wanted:
-                raise SystemExit(f"the app runs on {host}; allowed by its constraint: {', '.join(sorted(wanted))}")
-            print(f"marathon: {APP['id']} runs on {host}, an agent for Jenkins masters", flush=True)
-            return {"id": running[0]["id"], "host": host, "state": running[0]["state"]}
-        time.sleep(1)
-    raise SystemExit(f"the app does not run after {APP_DEADLINE_S} s; ask http://{node['address']}:8080/v2/queue")
+def master(file: Path, status: dict[str, Any]) -> dict[str, Any]:
+    """A Jenkins master on an agent for masters, which runs one build on a builder; then its page through ssh."""
+    labkit.clusterctl("jenkins", "create", file, MASTER, "--probe")
+    told: dict[str, Any] = labkit.clusterctl("jenkins", "status", file, MASTER)
+    groups = {node["name"]: node["group"] for node in status["nodes"]}
+    if groups[told["node"]] != "jenkins":
+        raise SystemExit(f"the master runs on {told['node']}; expected: an agent of the group jenkins")
+    told["page"] = page(file)
+    print(f"jenkins: {MASTER} on {told['node']}, a build done, its page answers with {told['page']}", flush=True)
+    return told
 
 
-def on_node(file: Path, node: str, command: list[str]) -> str:
-    """Output of a command on a node, through `clusterctl ssh`."""
-    done = subprocess.run(
-        [labkit.PROGRAM, "ssh", file, node, "--", *command], check=True, stdout=subprocess.PIPE, text=True
-    )
-    return done.stdout
+def page(file: Path) -> str:
+    """First line of the answer to GET /login, asked through `clusterctl jenkins open`."""
+    command = [labkit.PROGRAM, "jenkins", "open", file, MASTER]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as opened:
+        try:
+            url = (opened.stdout.readline() if opened.stdout else "").strip()
+            with urllib.request.urlopen(f"{url}login", timeout=OPEN_DEADLINE_S) as answer:
+                return f"{answer.status}, X-Jenkins {answer.headers['X-Jenkins']}"
+        finally:
+            opened.send_signal(signal.SIGINT)
 
 
 def summary(file: Path, report: dict[str, Any]) -> None:
@@ -112,6 +97,8 @@ Next:
   clusterctl verify {relative}
   clusterctl ssh {relative} {report["nodes"][0]["name"]}
   clusterctl create {relative}          # again: finds nothing to do
+  clusterctl jenkins list {relative}
+  clusterctl jenkins open {relative} {MASTER} --login    # its page at a port of this machine, until Ctrl-C
   make demo-down
 """
     )

@@ -66,35 +66,63 @@ def use_lab() -> dict[str, str]:
     return found
 
 
-def build_artifacts(number: int = 1, marathon_release: str = "1.11") -> dict[str, dict[str, str]]:
-    """Builds (or takes from the cache) the Mesos package and the Marathon stand-in; name -> version, path, digest.
+def build_artifacts(number: int = 1) -> dict[str, Any]:
+    """Builds (or takes from the cache) the Mesos package and the stand-ins for Marathon, Jenkins and its plugins.
+
+    Name -> version, path, digest; ``jenkins_plugins`` is a list of such, each with its name.
 
     Args:
         number: 2 and so on are later versions of the same programs, to upgrade to.
-        marathon_release: 1.9 is the last one whose state has another storage version than 1.10 and 1.11.
     """
     directory = BUILD / "artifacts"
     directory.mkdir(parents=True, exist_ok=True)
     mesos, marathon = ROOT / "lab" / "mesos" / "build", ROOT / "lab" / "standins" / "marathon" / "build"
     return {
         "mesos": _built(mesos, directory, f"1.11.0-{number}", "--revision", str(number)),
-        "marathon": _built(marathon, directory, None, "--build", str(number), "--release", marathon_release),
+        "marathon": _built(marathon, directory, f"1.11.{23 + number}", "--build", str(number)),
+        **build_jenkins(),
     }
 
 
-def _built(script: Path, directory: Path, version: str | None, *arguments: str) -> dict[str, str]:
-    """``version`` None: as the built file's name has it, NAME-VERSION.tgz."""
+def build_jenkins(version: str = "2.319.3", plugin: str = "0.x") -> dict[str, Any]:
+    """The stand-in's war, the plugin files of a generation and a real Java 11, as ``artifacts.yml`` names them."""
+    directory = BUILD / "artifacts" / f"jenkins-{plugin}"
+    script = ROOT / "lab" / "standins" / "jenkins" / "build"
+    [war] = _lines(script, "war", "--version", version, directory)
+    [java] = _lines(script, "java", directory)
+    plugins = []
+    for path, digest in _lines(script, "plugins", plugin, directory):
+        name, _, release = Path(path).stem.rpartition("-")
+        plugins.append({"name": name, "version": release, "src": path, "sha256": digest})
+    return {
+        "jenkins": {"version": version, "src": war[0], "sha256": war[1]},
+        "jenkins_plugins": plugins,
+        "jenkins_java": {"version": _release(java[0]), "src": java[0], "sha256": java[1]},
+    }
+
+
+def _release(path: str) -> str:
+    """Of ``NAME-VERSION.tar.gz``."""
+    return Path(path).name.removesuffix(".tar.gz").rpartition("-")[2]
+
+
+def _lines(script: Path, *arguments: str | Path) -> list[tuple[str, str]]:
+    """Path and digest of each file that a build script of the stand-in made."""
+    done = subprocess.run([script, *arguments], check=True, stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
+    return [(words[0], words[1]) for words in map(str.split, done.stdout.splitlines())]
+
+
+def _built(script: Path, directory: Path, version: str, *arguments: str) -> dict[str, str]:
     done = subprocess.run(
         [script, *arguments, directory], check=True, stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL
     )
     words = done.stdout.split()
     digest = next(word for word in words if len(word) == 64 and all(c in "0123456789abcdef" for c in word))
     path = next(word for word in words if word.startswith("/"))
-    named = Path(path).name.removesuffix(".tgz").rpartition("-")[2]
-    return {"version": version or named, "src": path, "sha256": digest}
+    return {"version": version, "src": path, "sha256": digest}
 
 
-def artifacts_file(zone: str, artifacts: Mapping[str, Mapping[str, str]]) -> Path:
+def artifacts_file(zone: str, artifacts: Mapping[str, Any]) -> Path:
     """Writes ``build/artifacts-ZONE.yml`` for ``clusterctl image build``."""
     facts = ZONES[zone]
     content = {

@@ -39,7 +39,7 @@ def render_status(report: StatusReport) -> RenderableType:
         )
     leaders = ", ".join(f"{service} {name or 'none'}" for service, name in report.leaders.items())
     if not report.nodes:
-        return Text(f"cluster {report.cluster} does not exist: it has no server; `clusterctl create` makes it")
+        return Text(f"cluster {report.cluster} does not exist: it has no server; `clusterctl create FILE` makes it")
     tier = ""
     if report.jenkins:
         asleep = f", {report.jenkins.hibernating} hibernate" if report.jenkins.hibernating else ""

@@ -205,7 +205,7 @@ def test_create_beside_a_broken_server_names_the_command_that_mends_it(program: 
     program.running.change("demo-control-1", status="ERROR", fault="host is gone")
     code, _, told = program("create")
     assert code == 1
-    assert f"`clusterctl repair {program.file} --yes` goes on from here" in told
+    assert f"`clusterctl repair {program.file} --apply` goes on from here" in told
 
 
 def test_what_follows_the_node_is_the_commands(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,7 +217,7 @@ def test_what_follows_the_node_is_the_commands(program: Program, monkeypatch: py
     access = SimpleNamespace(
         host_keys=SimpleNamespace(require=lambda *_: None), ssh=SimpleNamespace(interactive=interactive)
     )
-    monkeypatch.setattr("clusterctl.ops.kit.access.open_access", lambda _spec, _cloud: access)
+    monkeypatch.setattr("clusterctl.ops.kit.run.open_access", lambda _spec, _cloud: access)
     code = run(
         "ssh", "-L", "8080:10.0.0.1:8080", str(program.file), "demo-control-1", "ls", "-la", monkeypatch=monkeypatch
     )

@@ -53,7 +53,7 @@ def test_nodes_that_are_missing_count() -> None:
 
 def test_a_cluster_that_does_not_exist() -> None:
     assert shown(render_status(make_status(SPEC, (), expect(of=[]), {}))) == [
-        "cluster demo does not exist: it has no server; `clusterctl create` makes it"
+        "cluster demo does not exist: it has no server; `clusterctl create FILE` makes it"
     ]
 
 

@@ -14,7 +14,7 @@ from clusterctl.resources import KEY_CONSOLE
 from clusterctl.ssh.console import HostKey
 from tests.unit.ops.clouds import create_in, demo_cloud
 from tests.unit.specs import demo, demo_spec
-from tests.unit.ssh.keys import PROOF, key_line
+from tests.unit.ssh.keys import NONCE, PROOF, key_line
 
 KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIJ1cLxzsPvgWZ7Cg8wgdNgqwFyEC2/p8LqbEqEdgLmqf"
 
@@ -55,11 +55,14 @@ def test_an_unpinned_node_is_an_error(environment: dict[str, str]) -> None:
         cluster_inventory(demo_spec(), cloud, open_access(demo_spec(), cloud, environment))
 
 
-def test_one_broken_node_leaves_the_others_to_ansible(environment: dict[str, str]) -> None:
+def test_one_broken_node_leaves_the_others_to_ansible(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """From another operator's machine, on which no key is cached yet."""
+    monkeypatch.setattr("clusterctl.ops.lifecycle.apply.new_nonce", lambda: NONCE)
     cloud = demo_cloud()
     create_in(cloud, demo_spec())
-    cloud.consoles = {server.name: f"clusterctl: hostkey ssh-ed25519 {KEY}\n" for server in cloud.servers("demo")}
+    cloud.consoles = {server.name: f"{key_line(HostKey('ssh-ed25519', KEY))}\n" for server in cloud.servers("demo")}
     off, bare, silent = (f"demo-control-{number}" for number in (1, 2, 3))
     for record in cloud.server_records.values():
         if record.shown.name == off:
@@ -75,7 +78,7 @@ def test_one_broken_node_leaves_the_others_to_ansible(environment: dict[str, str
         f"{off}: its server is SHUTOFF; Ansible can't reach it. `clusterctl repair FILE --apply` repairs it.",
         f"{bare}: its server is ERROR (no host); Ansible can't reach it. `clusterctl repair FILE --apply` repairs it.",
     ]
-    assert told[2].startswith(f"{silent}: its console holds no ssh host key")
+    assert told[2].startswith(f"{silent}: its console shows no ssh host key")
     assert len(told) == 3
     assert found["_meta"]["hostvars"][bare]["ansible_host"] == f"{bare}.invalid"
     assert len(access.host_keys.known_hosts.aliases()) == 2  # nobody is trusted unseen

@@ -259,7 +259,7 @@ def test_a_volume_that_waits_for_a_server_that_is_gone_is_named_at_once(status: 
     running.vanish("demo-jenkins-1")
     [(volume, meta)] = [each for each in running.cloud.volume_records.values() if each[0].name == "demo-jenkins-1"]
     running.cloud.volume_records[volume.id] = (replace(volume, status=status), meta)
-    report = mend(running, mend=False)
+    report = mend(running, apply=False)
     cures = [finding.advice for finding in report.findings if finding.id == volume.id]
     assert len(cures) == 1
     assert f"volume attachment list --volume-id {volume.id}" in cures[0]
@@ -282,7 +282,7 @@ def test_a_drained_agent_needs_nobodys_key_pair() -> None:
 def test_what_can_not_be_changed_in_place_is_told() -> None:
     running = Running(agents_spec())
     running.change("demo-control-1", flavor="m1.tiny")
-    report = mend(running, mend=False)
+    report = mend(running, apply=False)
     assert [(finding.subject, finding.remedy) for finding in report.findings] == [("demo-control-1", Remedy.NONE)]
     assert "`clusterctl replace FILE demo-control-1`" in report.left[0]
 
