@@ -1,0 +1,129 @@
+"""The verbs of the Jenkins tier against real ZooKeeper, Mesos and java, with both stand-ins, on loopback addresses."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clusterctl.jenkins.slots import build_uid, master_uid
+from clusterctl.ops.jenkins.create import create
+from clusterctl.ops.jenkins.delete import delete
+from clusterctl.ops.jenkins.idle import idle_masters
+from clusterctl.ops.jenkins.looks import list_masters, status
+from clusterctl.ops.jenkins.stop import Manner, hibernate, restart, wake
+from clusterctl.ops.observe.verify import verify
+from tests.contract.jenkins import tier as tiers
+from tests.contract.jenkins.tier import RELEASE, TierCluster, World, processes_of, release
+from tests.contract.loopback import unpacked_marathon
+from tests.contract.mesos.cluster import wait_for
+from tests.contract.mesos.netns import private_network
+
+PATIENT = Manner(quiet_timeout_s=60, ready_timeout_s=120)
+
+
+@pytest.fixture(scope="session")
+def marathon(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return unpacked_marathon(tmp_path_factory.mktemp("marathon"))
+
+
+@pytest.fixture(scope="module")
+def world(
+    mesos: Path, marathon: Path, artifacts: dict[str, list[Path]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    work = tmp_path_factory.mktemp("tier")
+    spec = tiers.spec()
+    for each in (mesos, work):
+        tiers.passable(each)
+    with private_network():
+        cluster = TierCluster(mesos, marathon, work, spec)
+        for n in (2, 3):
+            release(cluster.roots[n], RELEASE, artifacts["war"][0], artifacts["0.x"])
+        cluster.start()
+        cluster.leading_marathon()
+        yield World(cluster, spec, work)
+        cluster.stop()
+
+
+def checks(world: World) -> dict[str, tuple[bool, str]]:
+    found = verify(world.spec, tiers.servers(world.spec), [tiers.FLAVOR], world.access.prober)
+    return {each.name: (each.ok, each.detail) for each in found.checks if each.name.startswith("jenkins.")}
+
+
+def states(world: World) -> dict[str, str]:
+    return {each.name: each.state for each in list_masters(world.tier()).masters}
+
+
+def test_masters_are_made_and_a_build_of_each_runs_on_the_builder(world: World) -> None:
+    report = create(world.tier(), ["alice", "bob"], timeout_s=120, probe=True).to_json()
+    assert [(each["name"], each["slot"], each["node"]) for each in report["created"]] == [
+        ("alice", 1, "loop-masters-1"),
+        ("bob", 2, "loop-masters-2"),
+    ]
+    assert all(each["probe"]["agent"].startswith("mesos-jenkins-") for each in report["created"])
+    again = create(world.tier(), ["alice", "bob"], timeout_s=60).to_json()
+    assert (again["there"], again["marathon_writes"]) == (["alice", "bob"], 0)
+
+
+def test_each_master_is_a_user_of_its_own(world: World) -> None:
+    for slot, n, name in ((1, 2, "alice"), (2, 3, "bob")):
+        assert any("jenkins.war" in line for line in processes_of(master_uid(slot))), name
+        home = world.home(n, name)
+        assert (home.stat().st_uid, home.stat().st_mode & 0o777) == (master_uid(slot), 0o700)
+        token = home / ".clusterctl/token"
+        assert (token.stat().st_uid, token.stat().st_mode & 0o777) == (master_uid(slot), 0o600)
+        definition = world.cluster.ask_marathon("GET", f"/v2/apps/jenkins/{name}").body
+        assert token.read_text().strip() not in json.dumps(definition)
+        assert not any(token.read_text().strip() in line for line in processes_of(master_uid(slot)))
+    assert processes_of(build_uid(1)) == [], "no build runs"
+
+
+def test_what_the_masters_say(world: World) -> None:
+    assert states(world) == {"alice": "running", "bob": "running"}
+    found = status(world.tier(), "alice").to_json()
+    assert (found["core"], found["quiet"], found["builds"], found["queue"]) == ("2.319.3", False, 0, 0)
+    assert found["trouble"] == []
+    assert found["home_mib"] > 0
+
+
+def test_the_checks_hold(world: World) -> None:
+    assert checks(world) == {
+        "jenkins.placement": (True, "2 tasks of 2 apps, all on reserved agents"),
+        "jenkins.masters": (True, "2 run"),
+        "jenkins.homes": (True, "2 homes"),
+        "jenkins.volumes": (True, "2 with more than 10% free"),
+    }
+
+
+def test_a_restart_starts_a_new_process(world: World) -> None:
+    before = world.cluster.tasks("/jenkins/alice")
+    out = restart(world.tier(), ["alice"], PATIENT)
+    assert list(out.done) == ["alice"]
+    [after] = world.cluster.tasks("/jenkins/alice")
+    assert after["id"] != before[0]["id"]
+
+
+def test_hibernating_and_waking_keep_the_home(world: World) -> None:
+    assert idle_masters(world.tier(), 3600, time.time()) == [], "they were started just now"
+    assert idle_masters(world.tier(), 3600, time.time() + 3700) == ["alice", "bob"]
+    hibernate(world.tier(), ["bob"], PATIENT)
+    assert states(world) == {"alice": "running", "bob": "hibernating"}
+    wait_for("no process of bob", lambda: not processes_of(master_uid(2)))
+    assert checks(world)["jenkins.masters"] == (True, "1 run, 1 hibernate")
+    marker = (world.home(3, "bob") / ".clusterctl/master.json").read_text()
+    wake(world.tier(), ["bob"], PATIENT)
+    assert states(world) == {"alice": "running", "bob": "running"}
+    assert (world.home(3, "bob") / ".clusterctl/master.json").read_text() == marker
+
+
+def test_deleting_keeps_the_home_and_purging_does_not(world: World) -> None:
+    delete(world.tier(), ["bob"], PATIENT, purge=False, confirm=lambda _: None)
+    assert states(world) == {"alice": "running", "bob": "kept"}
+    assert checks(world)["jenkins.homes"] == (True, "2 homes; kept without an app: bob")
+    create(world.tier(), ["bob"], timeout_s=120)
+    assert states(world) == {"alice": "running", "bob": "running"}
+    delete(world.tier(), ["bob"], PATIENT, purge=True, confirm=lambda _: None)
+    assert states(world) == {"alice": "running"}
+    assert not world.home(3, "bob").exists()
+    wait_for("no process of bob", lambda: not processes_of(master_uid(2)))
