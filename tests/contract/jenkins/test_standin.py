@@ -301,6 +301,16 @@ def test_stopping_loses_what_runs_and_keeps_what_waits(lab: Lab, make: Make, tmp
     assert build["result"] == "SUCCESS"
 
 
+def test_a_signal_to_both_ends_them_in_order(make: Make) -> None:
+    """As the executor of Mesos sends it, to the process group."""
+    master = make("0.x")
+    master.client().create_job("waits", shell_job("true", label="nowhere"))
+    master.build("waits")
+    os.killpg(master.pid, signal.SIGTERM)
+    assert master.exit_code() == 143
+    assert "waits" in (master.home / "queue.xml").read_text()
+
+
 @pytest.mark.parametrize("victim", ["jvm", "program"])
 def test_jvm_and_program_end_together(make: Make, victim: str) -> None:
     master = make("0.x")
