@@ -282,6 +282,23 @@ def test_builds_survive_the_leading_mesos_master(lab: Lab, make: Make, tmp_path:
     assert master.run("long")["result"] == "SUCCESS"
 
 
+def test_builds_of_the_second_generation_survive_a_master_that_comes_back(lab: Lab, make: Make, tmp_path: Path) -> None:
+    """It read ZooKeeper once: without the master that it knows, nothing redirects it to the leading one."""
+    master = make("2.x")
+    _, finish = long_build(master, tmp_path)
+    framework = only_framework(lab)["framework_info"]["id"]
+    leader = lab.leader()
+    killed = lab.masters[lab.hosts.index(leader)]
+    killed.kill()
+    lab.leader(other_than=leader)
+    lab.agent_ids(2)
+    killed.start()
+    wait_for("the framework at the new master", lambda: any(f.get("active") for f in lab.frameworks().values()), 90)
+    assert only_framework(lab)["framework_info"]["id"] == framework
+    finish()
+    assert master.finished("long", 1)["result"] == "SUCCESS"
+
+
 def test_stopping_loses_what_runs_and_keeps_what_waits(lab: Lab, make: Make, tmp_path: Path) -> None:
     master = make("0.x", **ALWAYS)
     long_build(master, tmp_path)
@@ -299,6 +316,16 @@ def test_stopping_loses_what_runs_and_keeps_what_waits(lab: Lab, make: Make, tmp
     client.reconfig_job("waits", shell_job("echo at last"))
     build = master.finished("waits", master.started(item)["number"])
     assert build["result"] == "SUCCESS"
+
+
+def test_a_signal_to_both_ends_them_in_order(make: Make) -> None:
+    """As the executor of Mesos sends it, to the process group."""
+    master = make("0.x")
+    master.client().create_job("waits", shell_job("true", label="nowhere"))
+    master.build("waits")
+    os.killpg(master.pid, signal.SIGTERM)
+    assert master.exit_code() == 143
+    assert "waits" in (master.home / "queue.xml").read_text()
 
 
 @pytest.mark.parametrize("victim", ["jvm", "program"])

@@ -68,7 +68,10 @@ class Detector:
     def _watch(self, client: Any, path: str) -> None:
         from kazoo.exceptions import KazooException  # noqa: PLC0415
 
-        client.start_async().wait()
+        connected = client.start_async()
+        while not connected.wait(1.0):
+            if self._closed:
+                return
         try:
             client.retry(client.ensure_path, path)
             client.ChildrenWatch(path, lambda children: self._children(client, path, children))

@@ -28,6 +28,7 @@ _HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
 _CONNECT_TIMEOUT_S = 5.0
 _SILENCE_S = 75.0  # five of the master's heartbeats
 _RETRY_S = (0.25, 0.5, 1.0, 2.0)
+_RESTART_S = (3.0, 6.0, 12.0, 24.0, 30.0)  # of 2.x: RestartFlow.withBackoff in its Session
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,8 @@ class Driver:
             if self._attempts is not None and failures > self._attempts:
                 self._on_aborted(f"the stream failed {failures} times in a row")
                 return
-            self._stopping.wait(_RETRY_S[min(failures, len(_RETRY_S) - 1)])
+            pauses = _RETRY_S if self._attempts is None else _RESTART_S
+            self._stopping.wait(pauses[min(failures, len(pauses) - 1)])
 
     def _subscribe(self, master: str) -> bool:
         """Subscribe and handle events until the stream ends; whether it had begun. Raises Aborted."""
