@@ -75,9 +75,7 @@ def test_those_that_can_not_be_had_are_left_out(tmp_path: Path, monkeypatch: pyt
     with tunnels(access(tmp_path, "server-3"), [node(1), node(2), node(3)], 5050) as endpoints:
         assert [each.address for each in endpoints] == ["10.0.0.1:5050"]
     with (
-        pytest.raises(
-            ClusterctlError, match=r"no tunnel to a Mesos master:\nm3 .*no ssh host key.*\nm2 .*: no route"
-        ),
+        pytest.raises(ClusterctlError, match=r"no tunnel to a Mesos master:\nm3 .*no ssh host key.*\nm2 .*: no route"),
         tunnels(access(tmp_path, "server-3"), [node(2), node(3)], 5050),
     ):
         pass
