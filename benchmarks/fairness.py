@@ -13,7 +13,7 @@ c: the same with on-demand registration, at half a build a second and at four;  
 e: a framework that takes offers and never answers, without and with --offer_timeout;
 f: newcomers against frameworks that have been registered for long;
 g: three frameworks with 100 builds each beside 50 that start one;
-mass: 500 frameworks with three builds each.
+mass: 500 frameworks with three builds each, on demand and suppressing, and 200 of them.
 
 Runs as root (Debian 12). Writes each result to DIRECTORY/NAME.json and prints Markdown; ``--table`` prints it from what
 is there, without a run.
@@ -147,18 +147,20 @@ def others() -> Iterator[Scenario]:
 
 
 def mass() -> Iterator[Scenario]:
-    """500 frameworks, three builds each, on 2.5 builds a second: five times the largest published installation."""
+    """500 frameworks with three builds each, 2.5 a second, and 200 with one a second in all."""
     canary = Canary(turns=20, start_s=10, every_s=30)
-    for name, kind, flags in (
-        ("on_demand", "on_demand", ()),
-        ("interval", "on_demand", ("--allocation_interval=250ms",)),
-        ("suppress", "suppress", ()),
+    for name, what, count, flags in (
+        ("on_demand", "500 × 3, on demand", 500, ()),
+        ("interval", "500 × 3, on demand, cycles of 250 ms", 500, ("--allocation_interval=250ms",)),
+        ("suppress", "500 × 3, suppress", 500, ()),
+        ("calm", "200 × 3, on demand", 200, ()),
     ):
-        stays = 25 if kind == "suppress" else 0  # 20 of them register a second
+        suppress = name == "suppress"
+        stays = 25 if suppress else 0  # 20 of them register a second
         group = Group(
             name="jenkins",
-            kind=kind,  # type: ignore[arg-type]
-            count=500,
+            kind="suppress" if suppress else "on_demand",
+            count=count,
             join_over_s=stays,
             builds=3,
             start_s=stays,
@@ -167,7 +169,7 @@ def mass() -> Iterator[Scenario]:
             linger_s=60,
         )
         plan = Plan(groups=(group,), canary=canary, limit_s=900, user="root")
-        yield Scenario(f"mass-{name}", f"{kind}{', ' if flags else ''}{' '.join(flags)}", plan, flags)
+        yield Scenario(f"mass-{name}", what, plan, flags)
 
 
 def _plan(*groups: Group, limit_s: float) -> Plan:
