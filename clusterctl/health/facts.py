@@ -173,6 +173,18 @@ class HomesFacts(_Facts):
     size_mib: int = 0
 
 
+class DiskFacts(BaseModel):
+    """A file system, named by the first of the services' directories on it; what is free is so for services."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    path: str
+    free_mib: int
+    size_mib: int
+    free_inodes: int = 0
+    inodes: int = 0
+
+
 class NodeFacts(_Facts):
     """Everything found on one node; ``error``: the node itself could not be asked. Services not asked for are None."""
 
@@ -182,6 +194,7 @@ class NodeFacts(_Facts):
     mesos_agent: MesosAgentFacts | None = None
     marathon: MarathonFacts | None = None
     homes: HomesFacts | None = None
+    disks: tuple[DiskFacts, ...] = ()
     units: dict[str, str] = {}  # systemd's state of the units of the services that gave an error
 
     def trouble(self, unit: str, part: _Facts | None) -> str:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
 from clusterctl.health.check import Check, check
+from clusterctl.health.disks import disk_checks
 from clusterctl.health.expect import Expected, Node
 from clusterctl.health.facts import BootFacts, NodeFacts
 from clusterctl.health.jenkins import jenkins_checks
@@ -31,6 +32,7 @@ def judge(
     return [
         server_check(spec, servers, expect.left_out),
         boot_check(expect, facts),
+        *disk_checks(expect, facts),
         *zookeeper_checks(expect, facts),
         *master_checks(expect, facts),
         *agent_checks(expect, facts),

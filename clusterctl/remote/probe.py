@@ -243,6 +243,28 @@ def homes(ask: Asker, directory: str, port: int) -> Json:
     }
 
 
+def disks(paths: list[str]) -> Json:
+    """The file systems of those directories that exist, each once."""
+    found: dict[int, Json] = {}
+    for path in paths:
+        try:
+            device, space = os.stat(path).st_dev, os.statvfs(path)  # noqa: PTH116 (importing pathlib takes time)
+        except OSError:
+            continue
+        unit = space.f_frsize
+        found.setdefault(
+            device,
+            {
+                "path": path,
+                "free_mib": space.f_bavail * unit // 2**20,
+                "size_mib": space.f_blocks * unit // 2**20,
+                "free_inodes": space.f_favail,
+                "inodes": space.f_files,
+            },
+        )
+    return list(found.values())
+
+
 PROBES: dict[str, Callable[[Asker, int], Json]] = {
     "zookeeper": zookeeper,
     "mesos_master": mesos_master,
@@ -294,6 +316,7 @@ def probe(request: Json) -> Json:
         answer[service] = part(lambda service=service, port=port: PROBES[service](ask, port))  # type: ignore[misc]
         if "error" in answer[service]:
             silent.append(request["units"][service])
+    answer["disks"] = disks(request.get("disks", []))
     if "homes" in request:
         answer["homes"] = part(lambda: homes(ask, request["homes"]["directory"], request["homes"]["port"]))
     answer["units"] = part(lambda: unit_states(silent)) if silent else {}

@@ -19,6 +19,8 @@ from clusterctl.ssh.hostkeys import HostKeys, lack
 
 # The script's own budget (probe.BUDGET_S), the start of Python on a slow VM and the connection
 TIMEOUT_S = 60.0
+# Where services write; a data volume may be at any of them
+DISKS = ["/", "/var/lib/zookeeper", "/var/lib/mesos", "/srv"]
 _SERVICE_TIMEOUT_S = 10.0
 
 
@@ -103,6 +105,7 @@ def probe_request(node: Node, *, ports: Mapping[Service, int] = PORTS, boot_file
         "boot_file": boot_file,
         "ports": {service.value: ports[service] for service in node.services},
         "units": {service.value: UNITS[service] for service in node.services},
+        "disks": DISKS,
         **({"homes": {"directory": node.homes.directory, "port": node.homes.port}} if node.homes else {}),
     }
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError
+from clusterctl.health.disks import disk_trouble
 from clusterctl.health.expect import Expected, Node, expected
 from clusterctl.health.facts import AgentFacts, NodeFacts, Unknown
 from clusterctl.health.jenkins import awake
@@ -39,6 +40,7 @@ class NodeStatus:
         versions: service -> version, where the service told it.
         image: version (name) of the image that the server was made from.
         artifacts: component -> version of the artifact that is recorded as installed, which its service may not tell.
+        free_mib: on the fullest of a control node's disks; None where it was not asked.
         tasks: running Mesos tasks; None for other nodes than registered agents.
     """
 
@@ -53,6 +55,7 @@ class NodeStatus:
     artifacts: Mapping[str, str]
     tasks: int | None = None
     detail: str = ""
+    free_mib: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """All attributes by name."""
@@ -68,6 +71,7 @@ class NodeStatus:
             "artifacts": dict(self.artifacts),
             "tasks": self.tasks,
             "detail": self.detail,
+            "free_mib": self.free_mib,
         }
 
 
@@ -259,7 +263,9 @@ def _control(found: NodeStatus, node: Node, expect: Expected, seen: NodeFacts) -
     if seen.boot.state != BOOTED:
         return _with(found, state="booting", roles=roles, versions=versions, detail=boot_text(seen.boot))
     state = READY if node_ready(expect, node, seen) else "degraded"
-    return _with(found, state=state, roles=roles, versions=versions)
+    full = "; ".join(filter(None, map(disk_trouble, seen.disks)))
+    free = min((disk.free_mib for disk in seen.disks), default=None)
+    return _with(found, state=state, roles=roles, versions=versions, free_mib=free, detail=full)
 
 
 def _leads_marathon(node: Node, expect: Expected, seen: NodeFacts) -> bool:

@@ -342,3 +342,11 @@ def test_it_runs_as_it_does_on_a_node() -> None:
     run = subprocess.run(argv, input=code, capture_output=True, timeout=30, check=False)
     assert (run.returncode, run.stderr) == (0, b"")
     assert NodeFacts.model_validate_json(run.stdout).boot.error == "no such file or directory"
+
+
+def test_disks_once_each_and_only_those_that_are_there(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    paths = [str(tmp_path), str(tmp_path / "a"), str(tmp_path / "none")]
+    [found] = ask("none", 1, ports={}, units={}, disks=paths).disks
+    assert found.path == str(tmp_path)
+    assert 0 <= found.free_mib <= found.size_mib

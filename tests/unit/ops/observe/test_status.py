@@ -59,6 +59,7 @@ def test_json() -> None:
         "artifacts": {},
         "tasks": 1,
         "detail": "",
+        "free_mib": None,
     }
     assert found["groups"][0] == {
         "name": "jenkins",
@@ -98,6 +99,13 @@ def test_a_server_that_does_not_run(changes: dict[str, str], state: str, detail:
 def test_a_control_node_in_trouble(seen: NodeFacts, state: str, detail: str) -> None:
     node = first(status(c1=seen))
     assert (node.state, node.detail) == (state, detail)
+
+
+def test_a_full_disk_is_told() -> None:
+    full = {"path": "/", "free_mib": 3, "size_mib": 10000}
+    node = first(status(c1=facts(1, disks=[full])))
+    assert (node.state, node.free_mib) == ("ready", 3)
+    assert node.detail == "/ has 3 of 10000 MiB free, expected 256"
 
 
 def test_a_service_in_trouble_says_why() -> None:

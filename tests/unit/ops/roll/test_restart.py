@@ -375,3 +375,10 @@ def test_only_agents_can_be_left_out(world: World) -> None:
         world.cluster.left_out = [name]
         with pytest.raises(InputError, match=f"--without: found '{name}'; allowed: agents"):
             restart(world, "zookeeper")
+
+
+def test_a_full_disk_is_told_before_anything_is_touched(world: World) -> None:
+    world.disks[TWO] = [{"path": "/", "free_mib": 0, "size_mib": 4000}]
+    with pytest.raises(UnhealthyError, match="/ has 0 of 4000 MiB free, expected 256"):
+        restart(world, "zookeeper")
+    assert world.events == []

@@ -111,6 +111,7 @@ class World:
         self.offered = dict.fromkeys(CONTROL, NEW_ZOOKEEPER)
         self.restarted: dict[tuple[Service, str], float] = {}
         self.installed: dict[tuple[str, str], float] = {}
+        self.disks: dict[str, list[dict[str, Any]]] = {}
         self.node_facts: dict[str, dict[str, Any]] = {}
         self.cluster = Cluster(self.spec, self.cloud, self, self.clock.waiter())
 
@@ -142,7 +143,7 @@ class World:
         return {node.name: NodeFacts.model_validate(self._facts(node)) for node in nodes}
 
     def _facts(self, node: Node) -> dict[str, Any]:
-        found: dict[str, Any] = {"boot": {"state": "done"}}
+        found: dict[str, Any] = {"boot": {"state": "done"}, "disks": self.disks.get(node.name, [])}
         for service in node.services:
             answer = getattr(self, f"_{service.value}")(node.name)
             found[service.value] = answer if self.answers(service, node.name) else {"error": "connection refused"}
