@@ -10,7 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from clusterctl.cli.output import print_json, print_rich
+from clusterctl.cli.output import filled, print_json, print_rich
 from clusterctl.cli.plain import Plain
 from clusterctl.cli.tables import render_status
 from clusterctl.errors import ClusterctlError
@@ -34,7 +34,9 @@ def show(looks: Iterable[StatusReport | ClusterctlError], *, as_json: bool, cons
         else:
             for look in looks:
                 print_rich(
-                    Text(look.message, style="red") if isinstance(look, ClusterctlError) else render_status(look)
+                    Text(filled(look.message), style="red")
+                    if isinstance(look, ClusterctlError)
+                    else render_status(look)
                 )
     except KeyboardInterrupt:
         return

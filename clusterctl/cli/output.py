@@ -34,13 +34,13 @@ def name_commands(command: Command) -> None:
     _given[0] = command
 
 
-def _filled(value: Any) -> Any:
-    """Text, or a document's texts, with commands that can be pasted."""
+def filled(value: Any) -> Any:
+    """Text, or a document's texts, with commands that can be pasted; tables do it themselves."""
     if isinstance(value, str):
         return _given[0].filled(value)
     if isinstance(value, Mapping):
-        return {key: _filled(each) for key, each in value.items()}
-    return [_filled(each) for each in value] if isinstance(value, (list, tuple)) else value
+        return {key: filled(each) for key, each in value.items()}
+    return [filled(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 class PlainReporter:
@@ -110,12 +110,12 @@ def reporter() -> Reporter:
 
 def print_json(value: Mapping[str, Any]) -> None:
     """One JSON document, in one line unless a person reads it."""
-    sys.stdout.write(json.dumps(_filled(value), indent=2 if sys.stdout.isatty() else None) + "\n")
+    sys.stdout.write(json.dumps(filled(value), indent=2 if sys.stdout.isatty() else None) + "\n")
 
 
 def print_line(text: str = "") -> None:
     """One line of an answer."""
-    sys.stdout.write(plain_line(_filled(text)) + "\n")
+    sys.stdout.write(plain_line(filled(text)) + "\n")
 
 
 def print_text(text: str) -> None:
@@ -189,5 +189,5 @@ def agrees(question: str) -> bool:
 
 
 def _err(text: str) -> None:
-    sys.stderr.write(plain(_filled(text)) + "\n")
+    sys.stderr.write(plain(filled(text)) + "\n")
     sys.stderr.flush()

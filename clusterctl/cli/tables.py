@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from clusterctl.cli.output import filled
 from clusterctl.load.result import Result
 from clusterctl.load.table import facts, group_rows, percentile_rows
 from clusterctl.load.verdict import Summary
@@ -39,7 +40,9 @@ def render_status(report: StatusReport) -> RenderableType:
         )
     leaders = ", ".join(f"{service} {name or 'none'}" for service, name in report.leaders.items())
     if not report.nodes:
-        return Text(f"cluster {report.cluster} does not exist: it has no server; `clusterctl create FILE` makes it")
+        return Text(
+            filled(f"cluster {report.cluster} does not exist: it has no server; `clusterctl create FILE` makes it")
+        )
     tier = ""
     if report.jenkins:
         asleep = f", {report.jenkins.hibernating} hibernate" if report.jenkins.hibernating else ""

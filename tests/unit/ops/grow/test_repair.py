@@ -22,8 +22,8 @@ from tests.unit.ops.operations import Running
 from tests.unit.specs import demo_spec
 
 
-def mend(running: Running, spec: ClusterSpec | None = None, **options: Any) -> RepairReport:
-    return repair(running.operation(spec=spec), apply=options.get("apply", True))
+def mend(running: Running, spec: ClusterSpec | None = None, *, apply: bool = True) -> RepairReport:
+    return repair(running.operation(spec=spec), apply=apply)
 
 
 def twin(running: Running, name: str) -> str:
