@@ -71,7 +71,7 @@ def tunnels(access: Access, nodes: Sequence[Node], port: int) -> Iterator[list[E
             if _ready(child, end):
                 endpoints.append(Endpoint(f"{node.address}:{port}", socket))
             else:
-                failures.append(f"{node}: {_said(directory, number, child)}")
+                failures.append(f"{node}: {_said(directory, number, child, end)}")
         if not endpoints:
             raise ClusterctlError(
                 "no tunnel to a Mesos master:\n" + "\n".join(failures or ["no master has a running server"]),
@@ -113,10 +113,13 @@ def _ready(child: subprocess.Popen[bytes], end: float) -> bool:
     return output.readline().strip() == _READY
 
 
-def _said(directory: Path, number: int, child: subprocess.Popen[bytes]) -> str:
-    text = (directory / f"{number}.err").read_text(errors="replace").strip()
-    if child.poll() is None:
+def _said(directory: Path, number: int, child: subprocess.Popen[bytes], end: float) -> str:
+    try:
+        # its output has ended, or time is up; an ssh that ends is gone a moment after its output
+        child.wait(max(end - time.monotonic(), 0.0))
+    except subprocess.TimeoutExpired:
         return f"not there within {_OPEN_S:g} s"
+    text = (directory / f"{number}.err").read_text(errors="replace").strip()
     return text.splitlines()[-1] if text else f"ssh exited with {child.returncode} and said nothing"
 
 
