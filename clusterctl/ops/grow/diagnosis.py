@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from clusterctl.health.disks import disk_trouble
 from clusterctl.health.marathon import leading_marathon
 from clusterctl.ops.grow.operation import alive
 from clusterctl.ops.observe.look import Look
 from clusterctl.plan import failed_build, make_plan, shrink, volume_trouble
 from clusterctl.remote.masters import DRAINED, Agent
 from clusterctl.resources import Observed, Server, security_group_name, server_group_name
-from clusterctl.services import Service
+from clusterctl.services import UNITS, Service
 from clusterctl.spec.model import ClusterSpec
 from clusterctl.topology import topology
 
@@ -79,6 +80,7 @@ def diagnose(
     return [
         *surplus,
         *(found for server in servers for found in _server(spec, server, look)),
+        *_services(look),
         *_agents(servers, agents),
         *_ghosts(observed, look, agents),
         *_ports(spec, observed, doomed),
@@ -121,6 +123,25 @@ def _server(spec: ClusterSpec, server: Server, look: Look) -> Iterator[Finding]:
     elif (seen := look.facts.get(name)) is not None and seen.error:
         advice = f"a network heals by itself; if it stays so: `clusterctl replace FILE {name}`"
         yield Finding(name, f"can't be reached: {seen.error}", Remedy.NONE, server.id, advice)
+
+
+def _services(look: Look) -> Iterator[Finding]:
+    """Services of control nodes that answer nothing though their node does, and disks that are full."""
+    for node in look.expect.control:
+        seen = look.facts.get(node.name)
+        if seen is None or seen.error or node.status != "ACTIVE":
+            continue
+        for trouble in filter(None, map(disk_trouble, seen.disks)):
+            advice = f"`clusterctl ssh FILE {node.name} du -xh --max-depth 3 /` shows what fills it"
+            yield Finding(node.name, trouble, Remedy.NONE, node.server_id, advice)
+        for service in node.services:
+            if trouble := seen.trouble(UNITS[service], getattr(seen, service.value)):
+                enter, unit = f"clusterctl ssh FILE {node.name} sudo", UNITS[service]
+                advice = (
+                    f"`{enter} journalctl -n 50 -u {unit}` shows why; if it is stuck: `{enter} systemctl restart {unit}`"
+                    f"; if its data are broken: `clusterctl replace FILE {node.name}`"
+                )
+                yield Finding(node.name, f"{service} does not serve: {trouble}", Remedy.NONE, node.server_id, advice)
 
 
 def _agents(servers: Iterable[Server], agents: Mapping[str, Agent] | None) -> Iterator[Finding]:

@@ -270,6 +270,18 @@ def test_a_volume_that_waits_for_a_server_that_is_gone_is_named_at_once(status: 
     assert "Then run the same command again" in (caught.value.hint or "")
 
 
+def test_a_dead_service_on_a_live_node_is_told() -> None:
+    running = Running(agents_spec())
+    running.nodes.sick = {"demo-control-2"}
+    report = mend(running)
+    assert [line.split("; ")[0] for line in report.left] == [
+        f"demo-control-2: {service} does not serve: connection refused"
+        for service in ("zookeeper", "mesos_master", "marathon")
+    ]
+    assert "`clusterctl replace FILE demo-control-2`" in report.left[0]
+    assert not report.healthy
+
+
 def test_a_drained_agent_needs_nobodys_key_pair() -> None:
     running = Running(agents_spec())
     agent = running.agent_on(running.servers("builders")[0])
