@@ -1,36 +1,37 @@
-"""A war and plugins that hold a manifest and nothing else: `artifacts.py DIRECTORY` writes and describes them."""
+"""`artifacts.py DIRECTORY`: builds war and plugins 0.x of the Jenkins stand-in, prints them as variables."""
 
 from __future__ import annotations
 
-import hashlib
 import json
+import os
+import re
+import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
-MANIFESTS = {
-    "jenkins.war": "Manifest-Version: 1.0\nJenkins-Version: 2.319.3\n",
-    "mesos.hpi": "Short-Name: mesos\nPlugin-Version: 0.16\nJenkins-Version: 2.7.3\n",
-    "credentials.hpi": "Short-Name: credentials\nPlugin-Version: 2.6.1\nJenkins-Version: 2.7.3\n",
-}
-VERSIONS = {"jenkins.war": "2.319.3", "mesos.hpi": "0.16", "credentials.hpi": "2.6.1"}
+BUILD = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"]) / "lab" / "standins" / "jenkins" / "build"
+NAME = re.compile(r"(.+)-(\d[\d.]*)\.(?:war|hpi)")
 
 
-def artifact(path: Path, manifest: str) -> dict[str, str]:
-    """Writes one; always the same bytes."""
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(zipfile.ZipInfo("META-INF/MANIFEST.MF", (2021, 12, 1, 0, 0, 0)), manifest)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return {"src": str(path), "sha256": digest, "version": VERSIONS[path.name]}
+def built(*what: str) -> list[dict[str, str]]:
+    """Name, version, path and digest of each file."""
+    done = subprocess.run([BUILD, *what], check=True, stdout=subprocess.PIPE, text=True)
+    found = []
+    for line in done.stdout.splitlines():
+        path, digest = line.split()
+        match = NAME.fullmatch(Path(path).name)
+        assert match, path
+        found.append({"name": match[1], "version": match[2], "src": path, "sha256": digest})
+    return found
 
 
 def main() -> None:
     """See the module."""
     directory = Path(sys.argv[1])
     directory.mkdir(parents=True, exist_ok=True)
-    made = {name: artifact(directory / name, manifest) for name, manifest in MANIFESTS.items()}
-    plugins = [{"name": Path(name).stem, **each} for name, each in made.items() if name.endswith(".hpi")]
-    print(json.dumps({"war": made["jenkins.war"], "plugins": plugins}))
+    (war,) = built("war", str(directory))
+    del war["name"]
+    print(json.dumps({"war": war, "plugins": built("plugins", "0.x", str(directory))}))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,9 @@ from oslab.shell import run
 
 from .settings import HERE, ROOT, cache_directory
 
+# Tasks of roles that act when the image is made
+_BAKED = ("install", "artifact", "record", "clean", "java", "release")
+
 
 def base() -> Path:
     """The directory with ``base/`` and ``repo/``; built if it is not there."""
@@ -19,7 +22,7 @@ def base() -> Path:
 
 def node() -> Path:
     """The layer that playbooks/image.yml made on a host; built if it is not there."""
-    tasks = [ROOT.glob(f"roles/*/tasks/{name}.yml") for name in ("install", "artifact", "record", "clean")]
+    tasks = [ROOT.glob(f"roles/*/tasks/{name}.yml") for name in _BAKED]
     data = [ROOT.glob(f"roles/*/{name}/*") for name in ("defaults", "files", "vars")]
     inputs = [ROOT / "playbooks" / "image.yml", *sorted(path for paths in tasks + data for path in paths)]
     inputs += [HERE / "build-node", base() / "repo" / "Packages"]

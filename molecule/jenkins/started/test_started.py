@@ -1,4 +1,4 @@
-"""A master was started once: what it wrote is its own, and another master's user can't read it."""
+"""A master runs: as its own user, with what it wrote itself; and what others can read of it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,37 @@ START = (
     "setpriv --reuid={user} --regid={user} --clear-groups env HOST=10.99.0.12 PORT0=1 PORT1=2 PORT2=3 "
     "MESOS_SANDBOX=/tmp /usr/lib/clusterctl/jenkins-start {arguments}"
 )
+TOKEN = "110123456789abcdef0123456789abcdef"  # noqa: S105
+
+
+@pytest.fixture
+def process(host: Any) -> str:
+    """/proc/PID of the master's Java."""
+    return f"/proc/{host.service('alice').systemd_properties['MainPID']}"
+
+
+def test_it_is_java_of_its_user_with_the_options_and_no_secret(host: Any, process: str) -> None:
+    command = host.check_output(f"tr '\\0' ' ' < {process}/cmdline")
+    assert command.startswith("java -Xmx512m -Djava.awt.headless=true ")
+    assert "-jar /opt/jenkins/2.319.3-test/jenkins.war --httpPort=31012 --webroot=/var/tmp/sandbox/war" in command
+    assert host.check_output(f"stat --format=%U {process}") == "jm-007"
+    environment = host.check_output(f"tr '\\0' '\\n' < {process}/environ")
+    assert {"JENKINS_HOME=/srv/jenkins/alice", "LIBPROCESS_IP=10.99.0.12", "LIBPROCESS_PORT=31994"} <= set(
+        environment.splitlines()
+    )
+    assert TOKEN not in command + environment
+
+
+def test_its_ports_are_those_of_its_slot(host: Any) -> None:
+    listening = {line.split()[3].rpartition(":")[2] for line in host.check_output("ss -Hltn").splitlines()}
+    assert {"31012", "31013"} <= listening
+
+
+def test_nobody_else_is_let_in(host: Any) -> None:
+    asked = "curl --silent --output /dev/null --write-out %{http_code} "
+    url = "http://10.99.0.12:31012/api/json"
+    assert host.check_output(asked + url) == "403"
+    assert host.check_output(f"{asked} --user admin:{TOKEN[:-1]}0 {url}") == "401"
 
 
 def test_the_release_is_the_current_one(host: Any) -> None:
@@ -38,12 +69,19 @@ def test_plugins_and_the_script_for_the_administrator_are_there(host: Any) -> No
 @pytest.mark.parametrize(
     "path", ["", "config.xml", ".clusterctl/token", ".clusterctl/master.json", "init.groovy.d/clusterctl.groovy"]
 )
-def test_another_masters_user_and_builds_can_not_read_it(path: str, host: Any) -> None:
+def test_another_masters_user_and_builds_can_not_read_its_home(path: str, host: Any) -> None:
     for user in ("jm-008", "b-007", "jenkins", "nobody"):
         found = host.run(f"setpriv --reuid={user} --regid=nogroup --clear-groups ls /srv/jenkins/alice/{path}")
         assert found.rc != 0
         assert "Permission denied" in found.stderr
     assert host.run(f"setpriv --reuid=jm-007 --regid=jm-007 --clear-groups ls /srv/jenkins/alice/{path}").rc == 0
+
+
+def test_another_masters_user_can_not_read_its_environment_and_sandbox(host: Any, process: str) -> None:
+    for command in (f"cat {process}/environ", "ls /var/tmp/sandbox"):
+        found = host.run(f"setpriv --reuid=jm-008 --regid=jm-008 --clear-groups {command}")
+        assert found.rc != 0
+        assert "Permission denied" in found.stderr
 
 
 @pytest.mark.parametrize(
@@ -62,8 +100,7 @@ def test_a_wrong_start_is_refused(user: str, arguments: str, expected: str, host
     assert expected in found.stderr
 
 
-def test_a_home_in_use_is_refused(host: Any) -> None:
-    inner = START.format(user="jm-007", arguments="alice 7")
-    found = host.run(f"flock /srv/jenkins/alice/.clusterctl/lock {inner}")
+def test_a_second_master_on_its_home_is_refused(host: Any) -> None:
+    found = host.run(START.format(user="jm-007", arguments="alice 7"))
     assert found.rc == 75
     assert "another master holds its lock" in found.stderr
