@@ -1,7 +1,7 @@
 """Pure: what differs between the cluster file and what exists, and can't be changed in place.
 
 The plan makes what is missing; attributes, resources and reservations of agents are changed by ``reconfigure``. Of the
-rest every difference is named with the command that mends it, since nothing does it by itself: a server keeps its
+rest every difference is named with the command that fixes it, since nothing does it by itself: a server keeps its
 flavor, zone, image, key pair and groups for life.
 """
 

@@ -56,7 +56,7 @@ class Plan:
     discard: tuple[Server, ...] = ()  # builds that never came up; deleted before their successors are made
     boot: tuple[NamedNode, ...] = ()
     pools: tuple[AgentPool, ...] = ()  # count = agents still missing
-    problems: tuple[str, ...] = field(default=())  # what create doesn't mend by itself
+    problems: tuple[str, ...] = field(default=())  # what create doesn't repair by itself
 
     @property
     def empty(self) -> bool:

@@ -1,1 +1,1 @@
-"""The command line: one module a verb; ``app`` is the only place that prints errors and exits."""
+"""The command line: a module for each family of verbs; ``app`` is the only place that prints errors and exits."""

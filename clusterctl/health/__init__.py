@@ -1,1 +1,1 @@
-"""Whether the services serve: one probe script that runs on a node, and pure checks of what it found."""
+"""Pure: what a cluster should say of itself, and what it says -> checks; ``remote`` does the asking."""

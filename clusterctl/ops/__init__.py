@@ -1,1 +1,1 @@
-"""Use cases, one a module. They raise; only ``cli.app`` prints errors and exits."""
+"""Operations, in families: the chapters of docs/operations.md. CONTRIBUTING.md shows what goes where."""

@@ -67,7 +67,7 @@ class Finding:
 def diagnose(
     spec: ClusterSpec, observed: Observed, look: Look, agents: Mapping[str, Agent] | None, own: Collection[str] = ()
 ) -> list[Finding]:
-    """Everything that is wrong, in the order in which it is mended.
+    """Everything that is wrong, in the order in which it is repaired.
 
     Args:
         look: what the control nodes say.

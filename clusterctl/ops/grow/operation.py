@@ -28,7 +28,7 @@ class Operation:
     """A change of a running cluster.
 
     Attributes:
-        wait_healthy: as of ``create``.
+        wait_healthy: see ``create``.
         drains: the drains of a cluster with these servers.
         image: for new servers, instead of the file's, whatever is in it.
     """

@@ -94,8 +94,9 @@ def refuse(
     for change in control:
         if is_ensemble(wanted, change.group) and min(change.have, change.target) < 3:
             raise InputError(
-                f"{change.group}={change.target}: from {change.have} to {change.target} nodes is no way for ZooKeepers "
-                "or masters: below three there is no majority to carry the state over (a master would begin with an "
+                f"{change.group}={change.target}: a group of ZooKeepers or masters can't go from {change.have} to "
+                f"{change.target} nodes: "
+                "below three there is no majority to carry the state over (a master would begin with an "
                 "empty log). Allowed: between 3, 5, 7, ...",
                 hint="Make a new cluster of the wanted size.",
             )

@@ -7,8 +7,8 @@ that. A holder is seen by all that come later, so there are never two; create ti
 or a wrong clock costs no safety.
 
 A killed command leaves its lock behind. It is taken over silently if it is certain that its process is dead: the same
-user on the same running system, and no such process there. In all other cases by word only (``--steal-lock``,
-``clusterctl unlock``), since a holder that lives would not notice.
+user on the same running system, and no such process there. In all other cases only if that is asked for
+(``--steal-lock``, ``clusterctl unlock``), since a holder that lives would not notice.
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ class Guard:
         if not (self.steal or dead):
             return False
         cloud.delete_lock(lock.id)
-        why = "its process is dead" if dead else "by word"
+        why = "its process is dead" if dead else "--steal-lock was given"
         self.note(f"took over the lock of {described(lock, self.now())}: {why}")
         return True
 

@@ -44,7 +44,7 @@ class Waiter:
         deadline = began + timeout_s
         while not condition():
             if self.clock() >= deadline:
-                raise ClusterctlError(f"waited {timeout_s:g} s for {what} in vain", hint=hint)
+                raise ClusterctlError(f"timed out after {timeout_s:g} s waiting for {what}", hint=hint)
             self.rest(began, every_s)
             began = self.clock()
 

@@ -28,7 +28,7 @@ def loss(look: Look, name: str) -> str | None:
         if name in serving and len(others) < size - 1:
             return (
                 f"{service}: {name} serves, and {size - 1 - len(others)} of the others do not; it must stay until they "
-                "are mended"
+                "are repaired"
             )
     return None
 

@@ -63,7 +63,7 @@ def consented(changes: Sequence[AgentChange], drainer: Drainer, *, allow_drain: 
     if refused:
         raise ClusterctlError(
             "these agents can't take the change; nothing was touched:\n" + "\n".join(f"  {line}" for line in refused),
-            hint="Mend them, undo that part of the file, or name the other agents with --only.",
+            hint="Fix them, undo that part of the file, or name the other agents with --only.",
         )
     if moving and not allow_drain:
         raise InputError(

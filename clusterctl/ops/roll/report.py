@@ -84,7 +84,7 @@ class Journal:
         lines += [f"  done: {_words(self.done)}", f"  left: {_words(self.left)}"]
         hint = "`clusterctl verify FILE` shows all checks."
         if self.unfinished:
-            hint = f"Mend the cause, then `{self.go_on(self.unfinished)}` does what is left."
+            hint = f"Fix the cause, then `{self.go_on(self.unfinished)}` does what is left."
         return RollError("\n".join(lines), self, hint=hint)
 
 

@@ -153,7 +153,7 @@ def obstacles(node: str, state: NodeState, wanted: Wanted) -> Iterator[str]:
     room = math.ceil(wanted.room_bytes / 2**20) + _MARGIN_MIB
     for place, free in sorted(state.free_mib.items()):
         if free < room:
-            yield f"{node}: {free} MiB are free in {place}, and {wanted.component} wants {room}"
+            yield f"{node}: {free} MiB are free in {place}, and {wanted.component} needs {room} MiB"
     candidate = state.packages.get(ZOOKEEPER_PACKAGE, PackageFacts()).candidate
     if wanted.component == "zookeeper" and wanted.version not in (state.version("zookeeper"), candidate):
         yield f"{node}: apt offers {ZOOKEEPER_PACKAGE} {candidate or 'not at all'}, wanted {wanted.version}"

@@ -34,7 +34,7 @@ def node_states(hosts: Hosts, names: Sequence[str], packages: Iterable[str], *, 
         if message.startswith("facts ")
     }
     if silent := [name for name in names if name not in found]:
-        raise ClusterctlError(f"{', '.join(silent)}: told nothing of what is installed")
+        raise ClusterctlError(f"{', '.join(silent)}: no facts came back of what is installed")
     return found
 
 
@@ -58,7 +58,7 @@ def look_at_nodes(
         lines = [f"  {name}: {why}" for name, why in reasons(error, names).items()]
         raise ClusterctlError(
             "nodes of this roll can't be looked at; nothing was changed:\n" + "\n".join(lines),
-            hint="Mend them, or leave them out with --only.",
+            hint="Fix them, or leave them out with --only.",
         ) from error
     wanted = dict(wanted)
     if zookeepers:
@@ -115,5 +115,5 @@ def stage(hosts: Hosts, left: Mapping[Service, Sequence[str]], wanted: Mapping[s
             raise ClusterctlError(
                 f"{component} {want.version} can't be brought to its nodes; no service was touched:\n"
                 + "\n".join(lines),
-                hint="Mend them, or leave them out with --only.",
+                hint="Fix them, or leave them out with --only.",
             ) from error

@@ -143,7 +143,7 @@ def test_a_member_that_does_not_come_back_stops_the_run_and_is_put_back(world: W
     assert f"restarted zookeeper {THREE}" not in world.events
     assert caught.value.exit_code == 1
     assert caught.value.hint == (
-        f"Mend the cause, then `clusterctl restart zookeeper --only {TWO},{THREE}` does what is left."
+        f"Fix the cause, then `clusterctl restart zookeeper --only {TWO},{THREE}` does what is left."
     )
     assert f"done: zookeeper on {ONE}" in caught.value.message
     assert f"left: zookeeper on {THREE}" in caught.value.message

@@ -196,7 +196,7 @@ def test_a_skipped_marathon_release_is_refused(world: World) -> None:
     ("facts", "why"),
     [
         ({"locked": "apt-get (process 99)"}, "demo-control-2: dpkg is locked by apt-get (process 99)"),
-        ({"free_mib": {"/usr": 73, "/opt": 5000}}, "demo-control-2: 73 MiB are free in /usr, and mesos wants 74"),
+        ({"free_mib": {"/usr": 73, "/opt": 5000}}, "demo-control-2: 73 MiB are free in /usr, and mesos needs 74 MiB"),
         ({"broken": ["mesos"]}, "demo-control-2: dpkg did not finish with mesos"),
     ],
 )
