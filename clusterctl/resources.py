@@ -73,7 +73,6 @@ class Server:
     fault: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     launched: bool = True  # False: the build never came up (Nova's launched_at is null), so nothing on it can be lost
-    host_id: str = ""  # Nova's hostId: equal for two servers of a project on the same host
     zone: str = ""
     network: str = ""  # name of the one that the address is of
     keypair: str = ""  # its name; '' for none, or where it is not told

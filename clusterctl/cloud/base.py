@@ -1,4 +1,4 @@
-"""What operations need of a cloud. ``openstack.py`` (with ``nova.py``) is the real one, ``memory.py`` serves tests.
+"""What operations need of a cloud. ``openstack.py`` (with ``nova.py``) is the real one; tests have one in memory.
 
 Reads list, filtered by the cluster's mark and paged: never a call per server. Every method raises
 ``clusterctl.errors.CloudError`` for a call that failed for good; nothing of an SDK leaves the adapter.

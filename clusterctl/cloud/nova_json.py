@@ -34,7 +34,6 @@ def server_of(raw: Mapping[str, Any]) -> Server:
         fault=(raw.get("fault") or {}).get("message"),
         metadata=metadata,
         launched=raw.get("OS-SRV-USG:launched_at") is not None,
-        host_id=raw.get("hostId") or "",
         zone=raw.get("OS-EXT-AZ:availability_zone") or "",
         network=network,
         keypair=raw.get("key_name") or "",

@@ -8,7 +8,6 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.ops.kit.access import Access
 from clusterctl.ops.observe.verify import VerifyReport, verify, wait_healthy
 from clusterctl.remote.prober import SshProber
@@ -21,6 +20,7 @@ from clusterctl.ssh.hostkeys import HostKeys, KnownHosts
 from clusterctl.ssh.process import Children, Finished
 from tests.contract.loopback import Marathon, MarathonCluster
 from tests.contract.mesos.cluster import Daemon
+from tests.memory.cloud import MemoryCloud
 
 # What the agents of MarathonCluster offer
 FLAVOR = Flavor("f", "any", vcpus=2, ram_mib=1024, disk_gib=1)

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from clusterctl.cloud.faults import Fault
 from clusterctl.errors import CloudError
 from clusterctl.ops.observe.verify import VerifyReport
 from clusterctl.ops.roll.drain import Drains
 from clusterctl.spec.model import ClusterSpec
+from tests.memory.faults import Fault
 from tests.unit.cli.test_app import run
 from tests.unit.ops.operations import Running
 from tests.unit.specs import DEMO

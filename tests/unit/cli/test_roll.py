@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.ops.roll.ground import Rolling
 from clusterctl.ops.roll.report import Journal
 from clusterctl.services import Service
+from tests.memory.cloud import MemoryCloud
 from tests.unit.cli.test_app import file, run  # noqa: F401  (file is a fixture)
 from tests.unit.ops.clouds import demo_cloud
 

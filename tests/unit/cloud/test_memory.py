@@ -5,9 +5,6 @@ from dataclasses import replace
 import pytest
 
 from clusterctl.cloud.base import Cloud
-from clusterctl.cloud.faults import Fault
-from clusterctl.cloud.memory import MemoryCloud
-from clusterctl.cloud.memory_state import UNLIMITED
 from clusterctl.errors import CloudError
 from clusterctl.resources import (
     KEY_CLUSTER,
@@ -22,6 +19,9 @@ from clusterctl.resources import (
     owner_mark,
     server_group_name,
 )
+from tests.memory.cloud import MemoryCloud
+from tests.memory.faults import Fault
+from tests.memory.state import UNLIMITED
 
 FLAVOR = Flavor("f1", "m1.small", 2, 2048, 10)
 IMAGE = Image("i1", "base", "active", "2026-01-01T00:00:00Z", 0, 0, 1, {"clusterctl_family": "clusterctl-base"})

@@ -8,10 +8,10 @@ import pytest
 import requests
 
 from clusterctl.cloud.base import Cloud
-from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.cloud.openstack import OpenStackCloud
 from clusterctl.errors import CloudError
 from clusterctl.resources import KEY_CLUSTER, KEY_GROUP, Limits, PortRequest, Rule, ServerRequest, owner_mark
+from tests.memory.cloud import MemoryCloud
 from tests.unit.cloud.fake_api import PROJECT, FakeApi, Fault, image, server, volume
 
 MARK = owner_mark("ci")

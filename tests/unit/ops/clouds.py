@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from clusterctl.cloud.faults import When
-from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.ops.kit.command import Command
 from clusterctl.ops.kit.lock import Guard, Holder
 from clusterctl.ops.kit.progress import Progress
@@ -16,6 +14,8 @@ from clusterctl.ops.lifecycle.create import CreateReport, create
 from clusterctl.ops.observe.verify import VerifyReport
 from clusterctl.resources import Flavor, Image
 from clusterctl.spec.model import ClusterSpec
+from tests.memory.cloud import MemoryCloud
+from tests.memory.faults import When
 
 FLAVOR = Flavor("f1", "m1.small", 2, 2048, 10)
 IMAGE = Image("i1", "base-1", "active", "2026-01-01T00:00:00Z", 4, 0, 1, {"clusterctl_family": "clusterctl-base"})

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 
-from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.health.expect import Node
 from clusterctl.health.facts import NodeFacts
 from clusterctl.health.judge import server_check
@@ -18,6 +17,7 @@ from clusterctl.ops.observe.verify import VerifyReport, WaitHealthy
 from clusterctl.ops.roll.drain import Drains
 from clusterctl.resources import Image, Server
 from clusterctl.spec.model import ClusterSpec
+from tests.memory.cloud import MemoryCloud
 from tests.unit.ops.clouds import IMAGE, Clock, create_in, demo_cloud, guard
 from tests.unit.ops.mesos import MemoryMasters
 from tests.unit.specs import demo_spec

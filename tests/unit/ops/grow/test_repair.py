@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from clusterctl.cloud.faults import Fault
 from clusterctl.errors import CloudError, ClusterctlError
 from clusterctl.health.expect import Node
 from clusterctl.health.facts import Ghost, MarathonFacts, NodeFacts
@@ -16,6 +15,7 @@ from clusterctl.ops.grow.diagnosis import Remedy
 from clusterctl.ops.grow.repair import RepairReport, repair
 from clusterctl.resources import KEY_NODE, Limits, PortRequest, Rule, ServerRequest, owner_mark
 from clusterctl.spec.model import ClusterSpec
+from tests.memory.faults import Fault
 from tests.unit.ops.clouds import kill, revive
 from tests.unit.ops.grow.test_scale import agents_spec, state
 from tests.unit.ops.operations import Running

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.errors import ClusterctlError, InputError
 from clusterctl.ops.image import build as image
 from clusterctl.ops.image.build import ImageReport, build_image, install_digest
@@ -20,6 +19,7 @@ from clusterctl.ops.kit.progress import Progress
 from clusterctl.resources import Flavor, Image, owner_mark
 from clusterctl.spec.artifacts import Artifact, Artifacts, Builder, ImageSpec
 from clusterctl.spec.model import Access
+from tests.memory.cloud import MemoryCloud
 from tests.unit.ops.clouds import Clock, guard
 
 CONTENT = b"a package"

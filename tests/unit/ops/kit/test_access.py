@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.errors import InputError
 from clusterctl.ops.kit.access import open_access
+from tests.memory.cloud import MemoryCloud
 from tests.unit.specs import demo_spec
 
 

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from clusterctl.cloud.faults import Fault
-from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.errors import CloudError
 from clusterctl.ops.kit.lock import Guard, Holder, LockedError, age, is_dead, start_time, this_process
 from clusterctl.resources import Lock
+from tests.memory.cloud import MemoryCloud
+from tests.memory.faults import Fault
 from tests.unit.ops.clouds import Clock, create_in, demo_cloud, guard
 from tests.unit.specs import demo_spec
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from clusterctl.cloud.faults import Fault
-from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.errors import CloudError, ClusterctlError, InputError
 from clusterctl.ops.lifecycle.create import create
 from clusterctl.ops.observe.verify import VerifyReport
 from clusterctl.resources import Flavor, Limits, Observed
 from clusterctl.spec.model import ClusterSpec
+from tests.memory.cloud import MemoryCloud
+from tests.memory.faults import Fault
 from tests.unit.ops.clouds import create_in, demo_cloud, kill, revive, run_of
 from tests.unit.specs import demo, demo_spec
 

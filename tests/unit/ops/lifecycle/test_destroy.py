@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from clusterctl.cloud.faults import Fault
-from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.errors import CloudError, ClusterctlError
 from clusterctl.ops.lifecycle.destroy import DestroyReport, destroy
 from clusterctl.resources import Limits
+from tests.memory.cloud import MemoryCloud
+from tests.memory.faults import Fault
 from tests.unit.ops.clouds import create_in, demo_cloud, kill, revive, run_of
 from tests.unit.ops.lifecycle.test_create import with_volume
 from tests.unit.specs import demo_spec

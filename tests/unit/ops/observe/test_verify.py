@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.errors import NodeError, UnhealthyError
 from clusterctl.health.expect import Node
 from clusterctl.health.facts import NodeFacts
@@ -20,6 +19,7 @@ from clusterctl.resources import Flavor, Server
 from clusterctl.ssh.client import Ssh
 from clusterctl.ssh.config import SshConfig
 from clusterctl.ssh.hostkeys import HostKeys, KnownHosts
+from tests.memory.cloud import MemoryCloud
 from tests.unit.health.clusters import CONTROL, FLAVORS, SPEC, agents, all_facts, facts, servers
 from tests.unit.ops.clouds import Clock
 from tests.unit.ssh.keys import ED25519, key_line, said

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from clusterctl.ansible.playbook import PlaybookError, PlaybookResult
-from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.health.expect import Node
 from clusterctl.health.facts import NodeFacts
 from clusterctl.ops.kit.progress import Progress
@@ -22,6 +21,7 @@ from clusterctl.releases import KEY_ARTIFACT
 from clusterctl.resources import Flavor, Server
 from clusterctl.services import Service
 from clusterctl.spec.model import ClusterSpec
+from tests.memory.cloud import MemoryCloud
 from tests.unit.health.clusters import CONTROL, FLAVORS, FRAMEWORK, server
 from tests.unit.health.clusters import agent as agent_facts
 from tests.unit.ops.clouds import Clock

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from clusterctl.cloud.marks import services_of
-from clusterctl.cloud.memory_state import MemoryServer, MemoryState
 from clusterctl.errors import CloudError
 from clusterctl.resources import KEY_GROUP, KEY_NODE, Flavor, Server, ServerRequest
+from tests.memory.state import MemoryServer, MemoryState
 
 
 class MemoryCompute(MemoryState):
@@ -118,7 +118,6 @@ class MemoryCompute(MemoryState):
             network=self.network_name,
             task_state=None,
             launched=True,
-            host_id=f"host-{server_id}",
         )
 
     def _affinity_failure(self, record: MemoryServer) -> str | None:

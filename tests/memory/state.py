@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from threading import RLock
 
-from clusterctl.cloud.faults import FaultSource
 from clusterctl.cloud.marks import count_call
 from clusterctl.errors import CloudError
 from clusterctl.resources import (
@@ -25,6 +24,7 @@ from clusterctl.resources import (
     ServerRequest,
     Volume,
 )
+from tests.memory.faults import FaultSource
 
 UNLIMITED = Limits(*[None] * 10)
 

@@ -12,8 +12,6 @@ from dataclasses import replace
 from datetime import datetime
 from ipaddress import ip_network
 
-from clusterctl.cloud.memory_compute import MemoryCompute
-from clusterctl.cloud.memory_state import MemoryServer
 from clusterctl.errors import CloudError
 from clusterctl.resources import (
     KEY_CLUSTER,
@@ -35,6 +33,8 @@ from clusterctl.resources import (
     Volume,
     owner_mark,
 )
+from tests.memory.compute import MemoryCompute
+from tests.memory.state import MemoryServer
 
 
 class MemoryCloud(MemoryCompute):

@@ -1,0 +1,1 @@
+"""A cloud in memory that can fail, or kill the process, at any call."""
