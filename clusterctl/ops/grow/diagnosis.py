@@ -138,8 +138,8 @@ def _services(look: Look) -> Iterator[Finding]:
             if trouble := seen.trouble(UNITS[service], getattr(seen, service.value)):
                 enter, unit = f"clusterctl ssh FILE {node.name} sudo", UNITS[service]
                 advice = (
-                    f"`{enter} journalctl -n 50 -u {unit}` shows why; if it is stuck: `{enter} systemctl restart {unit}`"
-                    f"; if its data are broken: `clusterctl replace FILE {node.name}`"
+                    f"`{enter} journalctl -n 50 -u {unit}` shows why; if it is stuck: "
+                    f"`{enter} systemctl restart {unit}`; if its data are broken: `clusterctl replace FILE {node.name}`"
                 )
                 yield Finding(node.name, f"{service} does not serve: {trouble}", Remedy.NONE, node.server_id, advice)
 
