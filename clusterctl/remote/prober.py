@@ -93,8 +93,12 @@ class SshProber:
 
 
 def probe_script() -> bytes:
-    """The text of ``probe.py``, which runs on nodes."""
-    return files("clusterctl.remote").joinpath("probe.py").read_bytes()
+    """What runs on nodes: ``probenode.py`` and ``probe.py`` as one text, without what one takes from the other."""
+    texts = [files("clusterctl.remote").joinpath(name).read_text() for name in ("probenode.py", "probe.py")]
+    lines = [
+        line for text in texts for line in text.splitlines() if not line.startswith(("from __", "from clusterctl"))
+    ]
+    return "\n".join(["from __future__ import annotations", *lines, ""]).encode()
 
 
 def probe_request(node: Node, *, ports: Mapping[Service, int] = PORTS, boot_file: str = BOOT_FILE) -> dict[str, object]:
