@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from clusterctl import paths
-from clusterctl.cloud.memory import MemoryCloud
 from clusterctl.jenkins.slots import build_uid, build_user, master_uid, master_user
 from clusterctl.jenkins.variables import jenkins_variables
 from clusterctl.ops.jenkins.ground import Tier, open_tier
@@ -29,6 +28,7 @@ from clusterctl.ssh.hostkeys import HostKeys, KnownHosts
 from clusterctl.ssh.process import Children, Finished
 from tests.contract.loopback import MarathonCluster
 from tests.contract.mesos.cluster import Daemon
+from tests.memory.cloud import MemoryCloud
 
 HOMES = "/srv/jenkins"
 RELEASE = "2.319.3-00000001"
