@@ -30,16 +30,22 @@ def marathon(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def world(
-    mesos: Path, marathon: Path, artifacts: dict[str, list[Path]], tmp_path_factory: pytest.TempPathFactory
+    mesos: Path,
+    marathon: Path,
+    artifacts: dict[str, list[Path]],
+    java11: str,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[World]:
     work = tmp_path_factory.mktemp("tier")
     spec = tiers.spec()
-    for each in (mesos, work):
+    for each in (mesos, work, Path(java11).parents[1]):
         tiers.passable(each)
     with private_network():
         cluster = TierCluster(mesos, marathon, work, spec)
         for n in (2, 3):
-            release(cluster.roots[n], RELEASE, artifacts["war"][0], artifacts["0.x"])
+            war, *plugins = artifacts["0.x"]
+            release(cluster.roots[n], RELEASE, war, plugins)
+            tiers.java(cluster.roots[n], Path(java11))
         cluster.start()
         cluster.leading_marathon()
         yield World(cluster, spec, work)

@@ -195,6 +195,13 @@ def release(root: Root, name: str, war: Path, plugins: Sequence[Path], *, curren
         link.symlink_to(name)
 
 
+def java(root: Root, program: Path) -> None:
+    """Makes this the masters' Java, as artifact ``jenkins_java`` does; other users must get through to it."""
+    link = root.path / "opt/jenkins-java/current"
+    link.parent.mkdir()
+    link.symlink_to(program.parents[1])
+
+
 class TierCluster(MarathonCluster):
     """Agents, each in the root of its node, with what the cluster file says they offer."""
 
@@ -256,7 +263,7 @@ class World:
         known = KnownHosts(work / "known_hosts")
         for server in servers(of):
             known.pin(server.id, [KEY])
-        keys = HostKeys(known, lambda _: "")
+        keys = HostKeys(known, lambda _: "", lambda _: None)
         ssh = Ssh(SshConfig("root", known.path, Path("/nowhere")), OnNodes(cluster.roots))
         boot = work / "boot.json"
         boot.write_text('{"state": "done"}')
