@@ -112,8 +112,8 @@ def _write_seed(directory: Path, name: str, address: str, data: bytes, public_ke
     """A ConfigDrive as a directory, as cloud-init finds it on an image: what Nova would have attached."""
     latest = directory / "var/lib/cloud/seed/config_drive/openstack/latest"
     latest.mkdir(parents=True)
-    # as the drive itself, a block device of root's
-    (directory / "var/lib/cloud/seed").chmod(0o700)
+    # as the drive itself, a block device of root's; cloud-init opens the directory above to all
+    (directory / "var/lib/cloud/seed/config_drive").chmod(0o700)
     metadata: dict[str, Any] = {
         "uuid": f"00000000-0000-4000-8000-{int(address.split('.')[3]):012}",
         "hostname": name,
