@@ -1,4 +1,4 @@
-"""`artifacts.py DIRECTORY`: builds war and plugins 0.x of the Jenkins stand-in, prints them as variables."""
+"""`artifacts.py DIRECTORY`: builds war and plugins 0.x of the Jenkins stand-in, brings Java 11, describes all."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 BUILD = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"]) / "lab" / "standins" / "jenkins" / "build"
-NAME = re.compile(r"(.+)-(\d[\d.]*)\.(?:war|hpi)")
+NAME = re.compile(r"(.+)-(\d[\d.]*)\.(?:war|hpi|tar\.gz)")
 
 
 def built(*what: str) -> list[dict[str, str]]:
@@ -29,9 +29,10 @@ def main() -> None:
     """See the module."""
     directory = Path(sys.argv[1])
     directory.mkdir(parents=True, exist_ok=True)
-    (war,) = built("war", str(directory))
-    del war["name"]
-    print(json.dumps({"war": war, "plugins": built("plugins", "0.x", str(directory))}))
+    (war,), (java,) = built("war", str(directory)), built("java", str(directory))
+    for each in (war, java):
+        del each["name"]
+    print(json.dumps({"war": war, "java": java, "plugins": built("plugins", "0.x", str(directory))}))
 
 
 if __name__ == "__main__":

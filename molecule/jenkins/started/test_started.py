@@ -23,7 +23,7 @@ def process(host: Any) -> str:
 
 def test_it_is_java_of_its_user_with_the_options_and_no_secret(host: Any, process: str) -> None:
     command = host.check_output(f"tr '\\0' ' ' < {process}/cmdline")
-    assert command.startswith("java -Xmx512m -Djava.awt.headless=true ")
+    assert command.startswith("/opt/jenkins-java/current/bin/java -Xmx512m -Djava.awt.headless=true ")
     assert "-jar /opt/jenkins/2.319.3-test/jenkins.war --httpPort=31012 --webroot=/var/tmp/sandbox/war" in command
     assert host.check_output(f"stat --format=%U {process}") == "jm-007"
     environment = host.check_output(f"tr '\\0' '\\n' < {process}/environ")
@@ -43,6 +43,11 @@ def test_nobody_else_is_let_in(host: Any) -> None:
     url = "http://10.99.0.12:31012/api/json"
     assert host.check_output(asked + url) == "403"
     assert host.check_output(f"{asked} --user admin:{TOKEN[:-1]}0 {url}") == "401"
+
+
+def test_masters_have_a_java_of_their_own(host: Any) -> None:
+    assert 'version "11.' in host.run("/opt/jenkins-java/current/bin/java -version").stderr
+    assert 'version "17.' in host.run("java -version").stderr
 
 
 def test_the_release_is_the_current_one(host: Any) -> None:
