@@ -13,7 +13,19 @@ from typing import Annotated
 import typer
 
 from clusterctl import __version__
-from clusterctl.cli import cluster, enter, grow, image, inspect, jenkins, jenkins_stop, loadtest, operate, roll
+from clusterctl.cli import (
+    cluster,
+    enter,
+    grow,
+    image,
+    inspect,
+    jenkins,
+    jenkins_homes,
+    jenkins_stop,
+    loadtest,
+    operate,
+    roll,
+)
 from clusterctl.cli.output import LogHandler, print_bug, print_error, print_line
 from clusterctl.errors import ClusterctlError
 
@@ -31,6 +43,7 @@ app.command("open")(jenkins.open_page)
 app.add_typer(image.app, name="image")
 app.add_typer(loadtest.app, name="loadtest")
 jenkins_stop.register(jenkins.app)
+jenkins_homes.register(jenkins.app)
 app.add_typer(jenkins.app, name="jenkins")
 
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import tempfile
+import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from clusterctl.errors import NodeError
 from clusterctl.health.expect import Node
@@ -17,6 +22,7 @@ from clusterctl.ssh.hostkeys import HostKeys, lack
 CALL_TIMEOUT_S = 20.0
 # A large home takes minutes to be measured or deleted
 _SSH_TIMEOUT_S = 900.0
+_TRANSFER_TIMEOUT_S = 4 * 3600.0
 
 Json = Any
 
@@ -66,6 +72,12 @@ class JenkinsNodes(Protocol):
 
     def call(self, asked: Sequence[Asked]) -> dict[str, list[Reply] | NodeError]:
         """Calls to masters, those of all nodes at once; by master."""
+
+    def pack(self, node: Node, request: Mapping[str, Any], into: IO[bytes]) -> Json:
+        """Writes the archive of a home into a file; the answer of ``jenkinsarchive.pack``. Raises NodeError."""
+
+    def unpack(self, node: Node, request: Mapping[str, Any], archive: IO[bytes]) -> Json:
+        """Makes a home of an archive; the answer of ``jenkinsarchive.unpack``. Raises NodeError."""
 
 
 class SshJenkinsNodes:
@@ -120,6 +132,40 @@ class SshJenkinsNodes:
                 found[each.name] = answer if isinstance(answer, NodeError) else _replies(each, answer[number])
         return found
 
+    def pack(self, node: Node, request: Mapping[str, Any], into: IO[bytes]) -> Json:
+        with tempfile.TemporaryFile() as given:
+            script = self._archive(node, {**request, "action": "pack"})
+            given.write(script.stdin)
+            given.seek(0)
+            return self._stream(node, script.command, given, into)
+
+    def unpack(self, node: Node, request: Mapping[str, Any], archive: IO[bytes]) -> Json:
+        script = self._archive(node, {**request, "action": "unpack"})
+        reading, writing = os.pipe()
+        feeder = threading.Thread(target=_feed, args=(writing, script.stdin, archive))
+        with os.fdopen(reading, "rb") as given, tempfile.TemporaryFile() as nothing:
+            feeder.start()
+            try:
+                return self._stream(node, script.command, given, nothing)
+            finally:
+                given.close()  # a feeder that nobody reads from any more ends by that
+                feeder.join()
+
+    def _archive(self, node: Node, request: Mapping[str, Any]) -> Sent:
+        self._host_keys.require(node.server_id, node.name)
+        return sent("jenkinsarchive.py", request, root=True, modules=["jenkinshome"])
+
+    def _stream(self, node: Node, command: Sequence[str], given: IO[bytes], out: IO[bytes]) -> Json:
+        done = self._ssh.stream(target(node), command, given=given, out=out, timeout_s=_TRANSFER_TIMEOUT_S)
+        said = (done.stderr.strip() or "nothing").splitlines()[-1]
+        try:
+            answer = json.loads(said)
+        except ValueError:
+            raise NodeError(f"node {node}: the script ended with {done.returncode} and said: {said}") from None
+        if "answer" not in answer:
+            raise NodeError(f"node {node}: {answer['error']}")
+        return answer["answer"]
+
     def _run(self, nodes: Sequence[Node], scripts: Mapping[str, Sent]) -> dict[str, Json | NodeError]:
         found: dict[str, Json | NodeError] = {}
         reachable = []
@@ -137,6 +183,12 @@ class SshJenkinsNodes:
             timeout_s=_SSH_TIMEOUT_S,
         )
         return found | {name: _answer(name, result) for name, result in answers.items()}
+
+
+def _feed(writing: int, first: bytes, then: IO[bytes]) -> None:
+    with suppress(BrokenPipeError), os.fdopen(writing, "wb") as pipe:
+        pipe.write(first)
+        shutil.copyfileobj(then, pipe, 1 << 20)
 
 
 def _answer(name: str, result: Result | SshError) -> Json | NodeError:

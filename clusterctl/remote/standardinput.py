@@ -7,12 +7,20 @@ standard input, then one line of JSON, then whatever the script reads itself (an
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-_LOADER = "import sys; exec(compile(sys.stdin.buffer.read({size}), {name!r}, 'exec'))"
+# Reads scripts from standard input: those that the last one imports become modules, the last one is the program
+_LOADER = """\
+import sys, types
+given = sys.stdin.buffer
+for name, size in {modules!r}:
+    module = sys.modules[name] = types.ModuleType(name)
+    exec(compile(given.read(size), name, 'exec'), module.__dict__)
+exec(compile(given.read({size}), {name!r}, 'exec'))
+"""
 
 
 @dataclass(frozen=True)
@@ -23,13 +31,18 @@ class Sent:
     stdin: bytes
 
 
-def sent(script: str, request: Mapping[str, Any], *, root: bool = False) -> Sent:
+def sent(script: str, request: Mapping[str, Any], *, root: bool = False, modules: Sequence[str] = ()) -> Sent:
     """A script of this package with its request.
 
     Args:
         script: its file name.
         root: through sudo, which must not ask for a password.
+        modules: names of scripts of this package that it imports.
     """
-    text = files("clusterctl.remote").joinpath(script).read_bytes()
-    words = ["python3", "-I", "-S", "-c", _LOADER.format(size=len(text), name=script)]
-    return Sent([*(["sudo", "-n"] if root else []), *words], text + json.dumps(request).encode() + b"\n")
+    package = files("clusterctl.remote")
+    texts = {name: package.joinpath(f"{name}.py").read_bytes() for name in modules}
+    text = package.joinpath(script).read_bytes()
+    sizes = [(name, len(each)) for name, each in texts.items()]
+    words = ["python3", "-I", "-S", "-c", _LOADER.format(modules=sizes, size=len(text), name=script)]
+    stdin = b"".join([*texts.values(), text, json.dumps(request).encode(), b"\n"])
+    return Sent([*(["sudo", "-n"] if root else []), *words], stdin)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NoReturn
+from typing import IO, NoReturn
 
 from clusterctl.errors import ClusterctlError, NodeError
 from clusterctl.ssh.config import KEY_VARIABLE, PORT, SshConfig, Target, ssh_options
@@ -76,6 +76,24 @@ class Ssh:
         if finished.returncode == _SSH_FAILED:
             raise failure(target, self.config, finished)
         return Result(finished.returncode, finished.stdout, finished.stderr)
+
+    def stream(
+        self, target: Target, command: Sequence[str], *, given: IO[bytes], out: IO[bytes], timeout_s: float
+    ) -> Result:
+        """``run`` with standard input and output that are too large to be held; ``stdout`` is empty.
+
+        Raises:
+            SshError: see ``run``.
+        """
+        if not isinstance(self._runner, Children):
+            raise TypeError(f"{self._runner!r} can't stream")
+        argv = ["ssh", "-T", "-o", "BatchMode=yes", *self._to(target), shlex.join(command)]
+        finished = self._runner.stream(argv, given=given, out=out, timeout_s=timeout_s)
+        if finished.returncode is None:
+            raise SshError(target, f"the transfer took more than {timeout_s:g} s", Failure.TIMEOUT)
+        if finished.returncode == _SSH_FAILED:
+            raise failure(target, self.config, finished)
+        return Result(finished.returncode, "", finished.stderr)
 
     def run_many(
         self,

@@ -11,7 +11,7 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import IO, Protocol
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,16 @@ class Children:
         self._closed = False
 
     def __call__(self, argv: Sequence[str], *, stdin: bytes, timeout_s: float) -> Finished:
-        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out:
             given.write(stdin)
             given.seek(0)
+            finished = self.stream(argv, given=given, out=out, timeout_s=timeout_s)
+            out.seek(0)
+            return Finished(finished.returncode, _text(out.read()), finished.stderr)
+
+    def stream(self, argv: Sequence[str], *, given: IO[bytes], out: IO[bytes], timeout_s: float) -> Finished:
+        """As ``__call__``, with standard input and output that are too large to be held; ``stdout`` is empty."""
+        with tempfile.TemporaryFile() as err:
             with self._lock:
                 if self._closed:
                     raise InterruptedError("interrupted")
@@ -64,9 +71,8 @@ class Children:
                 _kill(child)
                 with self._lock:
                     self._running.discard(child)
-            out.seek(0)
             err.seek(0)
-            return Finished(returncode, _text(out.read()), _text(err.read()))
+            return Finished(returncode, "", _text(err.read()))
 
     def kill_all(self) -> None:
         with self._lock:

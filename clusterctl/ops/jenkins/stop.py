@@ -170,11 +170,10 @@ def wait_gone(
 
 def _start_call(tier: Tier, survey: Survey, master: Master) -> Call:
     """A restart if nothing else is needed: the same definition would change nothing."""
-    assert master.app is not None  # noqa: S101
     assert master.node is not None  # noqa: S101
     release = release_of(survey, master)
     wanted = app(tier.spec, master.name, master.slot, master.node.address, release=release)
-    if master.app.instances and not differs(wanted, master.app.definition):
+    if master.app and master.app.instances and not differs(wanted, master.app.definition):
         return Call("POST", f"/v2/apps{app_id(master.name)}/restart?force=true")
     return put_app(tier, master, master.node, release)
 
@@ -182,7 +181,7 @@ def _start_call(tier: Tier, survey: Survey, master: Master) -> Call:
 def release_of(survey: Survey, master: Master) -> str:
     """The release of a master; one whose app names none gets that of new masters."""
     assert master.node is not None  # noqa: S101
-    return (master.app.release if master.app else "") or release_on(survey.host(master.node))
+    return master.release or (master.app.release if master.app else "") or release_on(survey.host(master.node))
 
 
 def _fit(tier: Tier, survey: Survey, masters: Sequence[Master]) -> None:

@@ -83,6 +83,7 @@ class Master:
     Attributes:
         node: with its home, else that of its app.
         problems: what doesn't fit together.
+        release: to start it with, instead of the app's; '' for that.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Master:
     app: App | None
     home: Home | None
     problems: tuple[str, ...] = ()
+    release: str = ""
 
     @property
     def state(self) -> str:

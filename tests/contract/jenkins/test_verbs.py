@@ -1,6 +1,7 @@
 """The verbs of the Jenkins tier against real ZooKeeper, Mesos and java, with both stand-ins, on loopback addresses."""
 
 import json
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,13 +9,18 @@ from pathlib import Path
 import pytest
 
 from clusterctl.jenkins.slots import build_uid, master_uid
+from clusterctl.ops.jenkins.backup import backup
 from clusterctl.ops.jenkins.create import create
 from clusterctl.ops.jenkins.delete import delete
+from clusterctl.ops.jenkins.ground import PartlyFailed
 from clusterctl.ops.jenkins.idle import idle_masters
 from clusterctl.ops.jenkins.looks import list_masters, status
+from clusterctl.ops.jenkins.restore import move, restore
 from clusterctl.ops.jenkins.stop import Manner, hibernate, restart, wake
+from clusterctl.ops.jenkins.upgrade import upgrade
 from clusterctl.ops.observe.verify import verify
 from tests.contract.jenkins import tier as tiers
+from tests.contract.jenkins.master import built
 from tests.contract.jenkins.tier import RELEASE, TierCluster, World, processes_of, release
 from tests.contract.loopback import unpacked_marathon
 from tests.contract.mesos.cluster import wait_for
@@ -82,7 +88,14 @@ def test_each_master_is_a_user_of_its_own(world: World) -> None:
         definition = world.cluster.ask_marathon("GET", f"/v2/apps/jenkins/{name}").body
         assert token.read_text().strip() not in json.dumps(definition)
         assert not any(token.read_text().strip() in line for line in processes_of(master_uid(slot)))
-    assert processes_of(build_uid(1)) == [], "no build runs"
+    wait_for("the agents of the probes to end", lambda: not processes_of(build_uid(1)) + processes_of(build_uid(2)))
+
+
+@pytest.mark.parametrize("path", ["/srv/jenkins/alice", "/srv/jenkins/alice/.clusterctl/token"])
+def test_another_master_reads_nothing_of_it(world: World, path: str) -> None:
+    bob = ["setpriv", f"--reuid={master_uid(2)}", f"--regid={master_uid(2)}", "--clear-groups", "ls", "-l", f"{path}/"]
+    done = subprocess.run(world.cluster.roots[2].enter(bob), capture_output=True, check=False, text=True)
+    assert (done.returncode, "Permission denied" in done.stderr) == (2, True)
 
 
 def test_what_the_masters_say(world: World) -> None:
@@ -133,3 +146,64 @@ def test_deleting_keeps_the_home_and_purging_does_not(world: World) -> None:
     assert states(world) == {"alice": "running"}
     assert not world.home(3, "bob").exists()
     wait_for("no process of bob", lambda: not processes_of(master_uid(2)))
+
+
+JOB = "<project><builders><hudson.tasks.Shell><command>echo done</command></hudson.tasks.Shell></builders></project>"
+
+
+def history(world: World, name: str) -> list[str]:
+    """Results of the first build of job ``kept``, as the master itself tells them; none while it runs."""
+    tier = world.tier()
+    [master] = tier.survey().named([name])
+    [reply] = tier.call([master], {"method": "GET", "path": "/job/kept/1/api/json"})[name]
+    return [reply.body["result"]] if reply.status == 200 and reply.body["result"] else []
+
+
+def test_a_home_comes_back_with_its_builds(world: World, tmp_path: Path) -> None:
+    tier = world.tier()
+    [alice] = tier.survey().named(["alice"])
+    xml = JOB.replace("<builders>", "<assignedNode>mesos</assignedNode><canRoam>false</canRoam><builders>")
+    make = {"method": "POST", "path": "/createItem?name=kept", "body": xml, "type": "application/xml"}
+    build = {"method": "POST", "path": "/job/kept/build?delay=0sec"}
+    assert [each.status for each in tier.call([alice], make, build)["alice"]] == [200, 201]
+    wait_for("a build of alice's job", lambda: history(world, "alice") == ["SUCCESS"], 120)
+
+    backup(world.tier(), ["alice"], PATIENT, tmp_path, "20261126T000000Z")
+    delete(world.tier(), ["alice"], PATIENT, purge=True, confirm=lambda _: None)
+    assert states(world) == {}
+    archive = tmp_path / "alice/alice-20261126T000000Z.tar.gz"
+    restore(world.tier(), archive, PATIENT)
+    assert states(world) == {"alice": "running"}
+    assert history(world, "alice") == ["SUCCESS"]
+
+    restore(world.tier(), archive, PATIENT, name="carol", node="loop-masters-2")
+    assert history(world, "carol") == ["SUCCESS"]
+    assert (world.home(3, "carol") / ".clusterctl/token").read_text() != (
+        world.home(2, "alice") / ".clusterctl/token"
+    ).read_text()
+
+
+def test_a_move_takes_the_builds_along(world: World) -> None:
+    move(world.tier(), "alice", "loop-masters-2", PATIENT)
+    assert history(world, "alice") == ["SUCCESS"]
+    assert not world.home(2, "alice").exists()
+    assert world.home(3, "alice").stat().st_uid == master_uid(1)
+    assert list(world.home(2, ".aside").iterdir()) != []
+    assert all(ok for ok, _ in checks(world).values()), checks(world)
+
+
+def test_an_upgrade_and_the_way_back(world: World, artifacts: dict[str, list[Path]], tmp_path: Path) -> None:
+    new, broken = "2.319.4-00000002", "2.319.5-00000003"
+    [war] = built(tmp_path, "war", "--version", "2.319.4")
+    for n in (2, 3):
+        root = world.cluster.roots[n]
+        release(root, new, war, artifacts["0.x"])
+        root.write(f"/opt/jenkins/{broken}/jenkins.war", b"no war")
+    upgrade(world.tier(), ["alice"], new, PATIENT, tmp_path / "archives", "20261126T000000Z")
+    assert status(world.tier(), "alice").core == "2.319.4"
+    assert history(world, "alice") == ["SUCCESS"]
+    impatient = Manner(quiet_timeout_s=60, ready_timeout_s=30)
+    with pytest.raises(PartlyFailed, match=f"it is back at {new}"):
+        upgrade(world.tier(), ["alice"], broken, impatient, tmp_path / "archives", "20261126T000001Z")
+    assert status(world.tier(), "alice").core == "2.319.4"
+    assert history(world, "alice") == ["SUCCESS"]

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 from clusterctl import paths
 from clusterctl.jenkins.slots import build_uid, build_user, master_uid, master_user
@@ -238,10 +239,10 @@ class OnNodes(Children):
         super().__init__()
         self._roots = roots
 
-    def __call__(self, argv: Sequence[str], *, stdin: bytes, timeout_s: float) -> Finished:
+    def stream(self, argv: Sequence[str], *, given: IO[bytes], out: IO[bytes], timeout_s: float) -> Finished:
         line = argv[-1].removeprefix("sudo -n ")
         node = self._roots[int(argv[-2].rpartition(".")[2])]
-        return super().__call__(node.enter(["sh", "-c", line]), stdin=stdin, timeout_s=timeout_s)
+        return super().stream(node.enter(["sh", "-c", line]), given=given, out=out, timeout_s=timeout_s)
 
 
 class ListingCloud(MemoryCloud):

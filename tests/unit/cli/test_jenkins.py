@@ -145,3 +145,30 @@ def test_delete_asks(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     assert program.world.app_names == ["alice"]
     assert program("delete", "alice", "--purge", "--yes")[:2] == (0, "alice: deleted\n")
     assert program.world.nodes.homes_at["demo-jenkins-1"] == {}
+
+
+def test_back_up_restore_move(program: Program, tmp_path: Path) -> None:
+    program("create", "alice")
+    code, out, _ = program("backup", "--all", "--directory", str(tmp_path / "kept"))
+    [archive] = (tmp_path / "kept").glob("alice/*.tar.gz")
+    assert (code, out.startswith(f"alice: {archive} (2 files, ")) == (0, True)
+    program("delete", "alice", "--purge", "--yes")
+    assert program("restore", str(archive))[1].startswith("alice: restored, ready after")
+    assert program("move", "alice", "demo-jenkins-2")[1].startswith("alice: moved, ready after")
+    assert program("restore", str(tmp_path / "no.tar.gz"))[0] == 2
+
+
+def test_archives_go_where_the_file_says(program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    program("create", "alice")
+    assert program("backup", "alice")[0] == 0
+    assert len(list((tmp_path / "state/clusterctl/lab/demo/jenkins/alice").glob("*.tar.gz"))) == 1
+
+
+def test_upgrade(program: Program, tmp_path: Path) -> None:
+    program("create", "alice")
+    program.world.nodes.releases["2.319.4-x"] = 10
+    where = ("--directory", str(tmp_path / "kept"))
+    assert program("upgrade", "alice", "--release", "2.319.4-x", *where)[1].startswith("alice: upgraded, ready")
+    code, _, told = program("upgrade", "alice")
+    assert (code, "--artifacts, --release: found both or none; allowed: one" in told) == (2, True)

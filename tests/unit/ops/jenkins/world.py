@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
+import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from clusterctl.errors import NodeError
 from clusterctl.health.expect import Node, expected
 from clusterctl.health.facts import NodeFacts
 from clusterctl.jenkins.app import LABEL
+from clusterctl.jenkins.home import MARKER, TOKEN
 from clusterctl.ops.jenkins.ground import Tier
 from clusterctl.ops.jenkins.survey import LIVE
 from clusterctl.ops.kit.progress import Progress
@@ -165,6 +169,8 @@ class MemoryNodes:
         self.free_mib, self.size_mib = 9000, 10000
         self.starting = 1  # looks until a new master has started
         self.actions: list[tuple[str, str]] = []  # (node, action)
+        self.refuse_unpack = ""
+        self.renewed = False  # whether the last unpacked home got new secrets
         self._marathon = marathon
         marathon.on_change = self._changed
 
@@ -233,6 +239,35 @@ class MemoryNodes:
     def _login(self, node: str, request: Mapping[str, Any]) -> Any:
         assert request["name"] in self.homes_at[node]
         return {"admin": "admin", "password": "s3cret"}
+
+    def pack(self, node: Node, request: Mapping[str, Any], into: IO[bytes]) -> Any:
+        self.actions.append((node.name, "pack"))
+        if node.name in self.silent:
+            raise NodeError(f"node {node.name}: {self.silent[node.name]}")
+        home = self.homes_at[node.name][request["name"]]
+        data = io.BytesIO()
+        with tarfile.open(fileobj=data, mode="w:gz") as archive:
+            for name, text in {MARKER: home.marker, TOKEN: "11", **home.files}.items():
+                info = tarfile.TarInfo(name)
+                info.size = len(text.encode())
+                archive.addfile(info, io.BytesIO(text.encode()))
+        into.write(data.getvalue())
+        digest = hashlib.sha256(data.getvalue()).hexdigest()
+        return {"files": len(home.files) + 2, "bytes": len(data.getvalue()), "sha256": digest}
+
+    def unpack(self, node: Node, request: Mapping[str, Any], archive: IO[bytes]) -> Any:
+        self.actions.append((node.name, "unpack"))
+        if self.refuse_unpack:
+            raise NodeError(f"node {node.name}: {self.refuse_unpack}")
+        assert request["name"] not in self.homes_at[node.name]
+        data = archive.read()
+        assert hashlib.sha256(data).hexdigest() == request["sha256"]
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as opened:
+            files = {info.name: (opened.extractfile(info) or io.BytesIO()).read().decode() for info in opened}
+        del files[MARKER], files[TOKEN]
+        self.homes_at[node.name][request["name"]] = MemoryHome(request["marker"], request["user"], files)
+        self.renewed = request["renew"]
+        return {"bytes": len(data)}
 
     # --- Jenkins --------------------------------------------------------------
 

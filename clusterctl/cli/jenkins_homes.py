@@ -1,0 +1,168 @@
+"""``clusterctl jenkins``: homes backed up, restored and moved; masters upgraded."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clusterctl.cli.jenkins_session import (
+    All,
+    Batch,
+    Force,
+    Name,
+    Names,
+    QuietTimeout,
+    ReadyTimeout,
+    chosen,
+    options,
+    print_outcome,
+    quiet_timeout,
+    reported,
+    tier_of,
+)
+from clusterctl.cli.session import CloudName, File, Json, StealLock
+
+Node = Annotated[str, typer.Argument(metavar="NODE", help="A node for masters.", show_default=False)]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verbs to ``clusterctl jenkins``."""
+    for verb in (backup, restore, move, upgrade):
+        app.command()(verb)
+
+
+def backup(
+    file: File,
+    names: Names = None,
+    every: All = False,
+    directory: Annotated[
+        Path | None, typer.Option("--directory", help="Where archives go, instead of the file's.", show_default=False)
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Don't wait for running builds.")] = False,
+    quiet: QuietTimeout = None,
+    cloud: CloudName = None,
+    steal_lock: StealLock = False,
+    as_json: Json = False,
+) -> None:
+    """Pack the homes of masters into archives on this machine; they hold the masters' secrets."""
+    from clusterctl.ops.jenkins.archives import directory_of  # noqa: PLC0415  (`--help` must be quick)
+    from clusterctl.ops.jenkins.backup import backup as back_up  # noqa: PLC0415
+    from clusterctl.ops.jenkins.stop import Manner  # noqa: PLC0415
+
+    given = str(directory) if directory else None
+    words = [*(names or []), *options(all=every, directory=given, force=force, quiet_timeout=quiet)]
+    with tier_of(file, cloud, "backup", words, steal=steal_lock) as tier:
+        manner = Manner(force=force, quiet_timeout_s=quiet_timeout(tier, quiet))
+        taken = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        target = directory_of(tier, directory)
+        out = reported(lambda: back_up(tier, chosen(tier, names, every), manner, target, taken), as_json=as_json)
+    if not as_json:
+        print_outcome(out)
+
+
+def restore(
+    file: File,
+    archive: Annotated[Path, typer.Argument(metavar="ARCHIVE", help="A .tar.gz of `backup`.", show_default=False)],
+    name: Annotated[
+        str | None, typer.Option("--name", help="Make a master of this name of it.", show_default=False)
+    ] = None,
+    node: Annotated[str | None, typer.Option("--node", help="On this node.", show_default=False)] = None,
+    force: Force = False,
+    quiet: QuietTimeout = None,
+    timeout: ReadyTimeout = 600,
+    cloud: CloudName = None,
+    steal_lock: StealLock = False,
+    as_json: Json = False,
+) -> None:
+    """Make a master of an archive; a home that is there is set aside, and its master stopped before."""
+    from clusterctl.ops.jenkins.restore import restore as restore_home  # noqa: PLC0415
+    from clusterctl.ops.jenkins.stop import Manner  # noqa: PLC0415
+
+    words = [str(archive), *options(name=name, node=node, force=force, quiet_timeout=quiet)]
+    with tier_of(file, cloud, "restore", words, steal=steal_lock) as tier:
+        manner = Manner(force=force, quiet_timeout_s=quiet_timeout(tier, quiet), ready_timeout_s=timeout)
+        out = reported(lambda: restore_home(tier, archive, manner, name=name, node=node), as_json=as_json)
+    if not as_json:
+        print_outcome(out)
+
+
+def move(
+    file: File,
+    name: Name,
+    node: Node,
+    force: Force = False,
+    quiet: QuietTimeout = None,
+    timeout: ReadyTimeout = 600,
+    cloud: CloudName = None,
+    steal_lock: StealLock = False,
+    as_json: Json = False,
+) -> None:
+    """Bring a master with its home to another node, once no build runs on it."""
+    from clusterctl.ops.jenkins.restore import move as move_master  # noqa: PLC0415
+    from clusterctl.ops.jenkins.stop import Manner  # noqa: PLC0415
+
+    words = [name, node, *options(force=force, quiet_timeout=quiet)]
+    with tier_of(file, cloud, "move", words, steal=steal_lock) as tier:
+        manner = Manner(force=force, quiet_timeout_s=quiet_timeout(tier, quiet), ready_timeout_s=timeout)
+        out = reported(lambda: move_master(tier, name, node, manner), as_json=as_json)
+    if not as_json:
+        print_outcome(out)
+
+
+def upgrade(
+    file: File,
+    names: Names = None,
+    every: All = False,
+    artifacts: Annotated[
+        Path | None,
+        typer.Option("--artifacts", help="Bring the war and plugins of this artifacts file.", show_default=False),
+    ] = None,
+    release: Annotated[
+        str | None, typer.Option("--release", help="One that the nodes have already.", show_default=False)
+    ] = None,
+    directory: Annotated[
+        Path | None, typer.Option("--directory", help="Where archives go, instead of the file's.", show_default=False)
+    ] = None,
+    force: Force = False,
+    quiet: QuietTimeout = None,
+    timeout: ReadyTimeout = 600,
+    batch: Batch = 10,
+    cloud: CloudName = None,
+    steal_lock: StealLock = False,
+    as_json: Json = False,
+) -> None:
+    """Give masters another war and plugins: one alone, then batches; one that fails goes back to its own."""
+    from clusterctl import paths  # noqa: PLC0415
+    from clusterctl.errors import InputError  # noqa: PLC0415
+    from clusterctl.ops.day2.hosts import AnsibleHosts  # noqa: PLC0415
+    from clusterctl.ops.day2.inventory import cluster_inventory  # noqa: PLC0415
+    from clusterctl.ops.jenkins.archives import directory_of  # noqa: PLC0415
+    from clusterctl.ops.jenkins.stop import Manner  # noqa: PLC0415
+    from clusterctl.ops.jenkins.upgrade import stage  # noqa: PLC0415
+    from clusterctl.ops.jenkins.upgrade import upgrade as upgrade_masters  # noqa: PLC0415
+    from clusterctl.ops.kit.access import open_access  # noqa: PLC0415
+    from clusterctl.spec.artifacts import ImageSpec  # noqa: PLC0415
+    from clusterctl.spec.load import load_model  # noqa: PLC0415
+
+    if (artifacts is None) == (release is None):
+        raise InputError("--artifacts, --release: found both or none; allowed: one")
+    spec = load_model(artifacts, ImageSpec) if artifacts else None
+    given = str(directory) if directory else None
+    source = str(artifacts) if artifacts else None
+    words = [*(names or []), *options(all=every, artifacts=source, release=release, directory=given, force=force)]
+    with tier_of(file, cloud, "upgrade", words, steal=steal_lock) as tier:
+        wanted = chosen(tier, names, every)
+        if spec is not None and artifacts is not None:
+            with tier.progress.phase("artifacts"):
+                inventory = cluster_inventory(tier.spec, tier.cloud, open_access(tier.spec, tier.cloud))
+                hosts = AnsibleHosts(inventory, paths.data_root(), tier.progress)
+                release = stage(tier, hosts, spec, artifacts.parent, paths.cache_root() / "artifacts")
+        manner = Manner(force=force, quiet_timeout_s=quiet_timeout(tier, quiet), ready_timeout_s=timeout, batch=batch)
+        taken = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        target = directory_of(tier, directory)
+        out = reported(lambda: upgrade_masters(tier, wanted, str(release), manner, target, taken), as_json=as_json)
+    if not as_json:
+        print_outcome(out)
