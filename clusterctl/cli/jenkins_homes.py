@@ -17,13 +17,13 @@ from clusterctl.cli.jenkins_session import (
     QuietTimeout,
     ReadyTimeout,
     chosen,
-    options,
+    opened,
     print_outcome,
     quiet_timeout,
     reported,
     tier_of,
 )
-from clusterctl.cli.session import CloudName, File, Json, StealLock
+from clusterctl.cli.session import CloudName, File, Json, StealLock, session
 
 Node = Annotated[str, typer.Argument(metavar="NODE", help="A node for masters.", show_default=False)]
 
@@ -35,6 +35,7 @@ def register(app: typer.Typer) -> None:
 
 
 def backup(
+    context: typer.Context,
     file: File,
     names: Names = None,
     every: All = False,
@@ -47,14 +48,15 @@ def backup(
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
-    """Pack the homes of masters into archives on this machine; they hold the masters' secrets."""
-    from clusterctl.ops.jenkins.archives import directory_of  # noqa: PLC0415  (`--help` must be quick)
-    from clusterctl.ops.jenkins.backup import backup as back_up  # noqa: PLC0415
-    from clusterctl.ops.jenkins.stop import Manner  # noqa: PLC0415
+    """Pack the homes of masters into archives.
 
-    given = str(directory) if directory else None
-    words = [*(names or []), *options(all=every, directory=given, force=force, quiet_timeout=quiet)]
-    with tier_of(file, cloud, "backup", words, steal=steal_lock) as tier:
+    They lie on this machine and hold the masters' secrets.
+    """
+    from clusterctl.ops.jenkins.archives import directory_of
+    from clusterctl.ops.jenkins.backup import backup as back_up
+    from clusterctl.ops.jenkins.stop import Manner
+
+    with tier_of(context) as tier:
         manner = Manner(force=force, quiet_timeout_s=quiet_timeout(tier, quiet))
         taken = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         target = directory_of(tier, directory)
@@ -64,6 +66,7 @@ def backup(
 
 
 def restore(
+    context: typer.Context,
     file: File,
     archive: Annotated[Path, typer.Argument(metavar="ARCHIVE", help="A .tar.gz of `backup`.", show_default=False)],
     name: Annotated[
@@ -77,12 +80,14 @@ def restore(
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
-    """Make a master of an archive; a home that is there is set aside, and its master stopped before."""
-    from clusterctl.ops.jenkins.restore import restore as restore_home  # noqa: PLC0415
-    from clusterctl.ops.jenkins.stop import Manner  # noqa: PLC0415
+    """Make a master of an archive.
 
-    words = [str(archive), *options(name=name, node=node, force=force, quiet_timeout=quiet)]
-    with tier_of(file, cloud, "restore", words, steal=steal_lock) as tier:
+    A home that is there is set aside, and its master stopped before.
+    """
+    from clusterctl.ops.jenkins.restore import restore as restore_home
+    from clusterctl.ops.jenkins.stop import Manner
+
+    with tier_of(context) as tier:
         manner = Manner(force=force, quiet_timeout_s=quiet_timeout(tier, quiet), ready_timeout_s=timeout)
         out = reported(lambda: restore_home(tier, archive, manner, name=name, node=node), as_json=as_json)
     if not as_json:
@@ -90,6 +95,7 @@ def restore(
 
 
 def move(
+    context: typer.Context,
     file: File,
     name: Name,
     node: Node,
@@ -100,12 +106,14 @@ def move(
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
-    """Bring a master with its home to another node, once no build runs on it."""
-    from clusterctl.ops.jenkins.restore import move as move_master  # noqa: PLC0415
-    from clusterctl.ops.jenkins.stop import Manner  # noqa: PLC0415
+    """Bring a master to another node.
 
-    words = [name, node, *options(force=force, quiet_timeout=quiet)]
-    with tier_of(file, cloud, "move", words, steal=steal_lock) as tier:
+    With its home, once no build runs on it.
+    """
+    from clusterctl.ops.jenkins.restore import move as move_master
+    from clusterctl.ops.jenkins.stop import Manner
+
+    with tier_of(context) as tier:
         manner = Manner(force=force, quiet_timeout_s=quiet_timeout(tier, quiet), ready_timeout_s=timeout)
         out = reported(lambda: move_master(tier, name, node, manner), as_json=as_json)
     if not as_json:
@@ -113,6 +121,7 @@ def move(
 
 
 def upgrade(
+    context: typer.Context,
     file: File,
     names: Names = None,
     every: All = False,
@@ -134,30 +143,30 @@ def upgrade(
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
-    """Give masters another war and plugins: one alone, then batches; one that fails goes back to its own."""
-    from clusterctl import paths  # noqa: PLC0415
-    from clusterctl.errors import InputError  # noqa: PLC0415
-    from clusterctl.ops.day2.hosts import AnsibleHosts  # noqa: PLC0415
-    from clusterctl.ops.day2.inventory import cluster_inventory  # noqa: PLC0415
-    from clusterctl.ops.jenkins.archives import directory_of  # noqa: PLC0415
-    from clusterctl.ops.jenkins.stop import Manner  # noqa: PLC0415
-    from clusterctl.ops.jenkins.upgrade import stage  # noqa: PLC0415
-    from clusterctl.ops.jenkins.upgrade import upgrade as upgrade_masters  # noqa: PLC0415
-    from clusterctl.ops.kit.access import open_access  # noqa: PLC0415
-    from clusterctl.spec.artifacts import ImageSpec  # noqa: PLC0415
-    from clusterctl.spec.load import load_model  # noqa: PLC0415
+    """Give masters another war and plugins.
+
+    One alone, then batches; one that fails goes back to its own.
+    """
+    from clusterctl import paths
+    from clusterctl.errors import InputError
+    from clusterctl.ops.day2.hosts import AnsibleHosts
+    from clusterctl.ops.day2.inventory import cluster_inventory
+    from clusterctl.ops.jenkins.archives import directory_of
+    from clusterctl.ops.jenkins.stop import Manner
+    from clusterctl.ops.jenkins.upgrade import stage
+    from clusterctl.ops.jenkins.upgrade import upgrade as upgrade_masters
+    from clusterctl.spec.artifacts import ImageSpec
+    from clusterctl.spec.load import load_model
 
     if (artifacts is None) == (release is None):
         raise InputError("--artifacts, --release: found both or none; allowed: one")
     spec = load_model(artifacts, ImageSpec) if artifacts else None
-    given = str(directory) if directory else None
-    source = str(artifacts) if artifacts else None
-    words = [*(names or []), *options(all=every, artifacts=source, release=release, directory=given, force=force)]
-    with tier_of(file, cloud, "upgrade", words, steal=steal_lock) as tier:
+    with session(context) as at:
+        tier = opened(at, file)
         wanted = chosen(tier, names, every)
         if spec is not None and artifacts is not None:
             with tier.progress.phase("artifacts"):
-                inventory = cluster_inventory(tier.spec, tier.cloud, open_access(tier.spec, tier.cloud))
+                inventory = cluster_inventory(at.spec, at.cloud, at.access)
                 hosts = AnsibleHosts(inventory, paths.data_root(), tier.progress)
                 release = stage(tier, hosts, spec, artifacts.parent, paths.cache_root() / "artifacts")
         manner = Manner(force=force, quiet_timeout_s=quiet_timeout(tier, quiet), ready_timeout_s=timeout, batch=batch)

@@ -152,7 +152,7 @@ class SshJenkinsNodes:
                 feeder.join()
 
     def _archive(self, node: Node, request: Mapping[str, Any]) -> Sent:
-        self._host_keys.require(node.server_id, node.name)
+        self._host_keys.require(target(node))
         return sent("jenkinsarchive.py", request, root=True, modules=["jenkinshome"])
 
     def _stream(self, node: Node, command: Sequence[str], given: IO[bytes], out: IO[bytes]) -> Json:

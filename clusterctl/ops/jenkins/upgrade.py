@@ -165,7 +165,7 @@ def _check(survey: Survey, masters: Sequence[Master], release: str) -> None:
             there = ", ".join(sorted(host.releases)) or "none"
             raise ClusterctlError(
                 f"node {host.node} does not have release {release}; it has: {there}",
-                hint="`clusterctl jenkins upgrade --artifacts` brings one to all nodes.",
+                hint="`clusterctl jenkins upgrade FILE --all --artifacts artifacts.yml` brings one to all nodes.",
             )
 
 
