@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import pytest
@@ -12,6 +13,14 @@ START = (
     "setpriv --reuid={user} --regid={user} --clear-groups env HOST=10.99.0.12 PORT0=1 PORT1=2 PORT2=3 "
     "MESOS_SANDBOX=/tmp /usr/lib/clusterctl/jenkins-start {arguments}"
 )
+# Hosts have no curl
+STATUS = """
+import base64, http.client, sys
+headers = {"Authorization": "Basic " + base64.b64encode(sys.argv[1].encode()).decode()} if sys.argv[1:] else {}
+connection = http.client.HTTPConnection("10.99.0.12", 31012, timeout=30)
+connection.request("GET", "/api/json", headers=headers)
+print(connection.getresponse().status)
+"""
 TOKEN = "110123456789abcdef0123456789abcdef"  # noqa: S105
 
 
@@ -39,10 +48,17 @@ def test_its_ports_are_those_of_its_slot(host: Any) -> None:
 
 
 def test_nobody_else_is_let_in(host: Any) -> None:
-    asked = "curl --silent --output /dev/null --write-out %{http_code} "
-    url = "http://10.99.0.12:31012/api/json"
-    assert host.check_output(asked + url) == "403"
-    assert host.check_output(f"{asked} --user admin:{TOKEN[:-1]}0 {url}") == "401"
+    def status(user: str) -> str:
+        return str(host.check_output(f"python3 -c {shlex.quote(STATUS)} {user}"))
+
+    assert status("") == "403"
+    assert status(f"admin:{TOKEN[:-1]}0") == "401"
+    assert status(f"admin:{TOKEN}") == "200"
+
+
+def test_masters_have_a_java_of_their_own(host: Any) -> None:
+    assert 'version "11.' in host.run("/opt/jenkins-java/current/bin/java -version").stderr
+    assert 'version "17.' in host.run("java -version").stderr
 
 
 def test_masters_have_a_java_of_their_own(host: Any) -> None:
