@@ -67,7 +67,7 @@ contract: venv ## tests against the lab's APIs and against real daemons
 e2e: venv ## real clusters in the lab: leaders killed, resume, destroy
 	$(BIN)/python lab/prepare.py
 	. build/env.sh && $(suite) -v --durations=10 -m 'e2e and not operate' tests/e2e
-e2e-operate: venv ## real clusters upgraded, grown, shrunk and repaired under load (long)
+e2e-operate: venv ## real clusters upgraded, grown, shrunk and repaired under load; virtual machines (long)
 	$(BIN)/python lab/prepare.py
 	. build/env.sh && $(suite) -v -m operate tests/e2e
 .PHONY: e2e-operate bench faults

@@ -1,4 +1,7 @@
-"""Zone vm, real virtual machines: what containers can't show, such as volumes and a kernel of their own."""
+"""Zone vm, real virtual machines: what containers can't show, such as volumes and a kernel of their own.
+
+Part of `make e2e-operate`: where the machines are emulated, the image and the boots take a quarter of an hour.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import pytest
 from tests.e2e.cluster import Cluster
 from tests.e2e.conftest import build_image
 
-pytestmark = [pytest.mark.e2e, pytest.mark.vm]
+pytestmark = [pytest.mark.e2e, pytest.mark.vm, pytest.mark.operate]
 
 # Three control nodes and one agent with a volume; builds share it, since each emulated machine costs minutes
 FILE = """\
