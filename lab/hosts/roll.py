@@ -28,7 +28,8 @@ from clusterctl.ops.kit.progress import Progress  # noqa: E402
 from clusterctl.ops.kit.run import Run  # noqa: E402
 from clusterctl.ops.roll.ground import Rolling  # noqa: E402
 from clusterctl.ops.upgrade.upgrade import upgrade_service  # noqa: E402
-from clusterctl.resources import Flavor, Image, Port, Server  # noqa: E402
+from clusterctl.resources import KEY_CONSOLE, Flavor, Image, Port, Server  # noqa: E402
+from clusterctl.ssh.console import new_nonce, proof_of  # noqa: E402
 
 
 class HostsCloud:
@@ -37,6 +38,7 @@ class HostsCloud:
     def __init__(self, of: Cluster, host_key: str) -> None:
         self._cluster = of
         self._host_key = host_key
+        self._nonce = new_nonce()
         self._notes: dict[str, dict[str, str]] = {}
 
     def servers(self, _cluster: str) -> list[Server]:
@@ -53,7 +55,7 @@ class HostsCloud:
                 flavor="none",
                 services=tuple(node.services),
                 created="2000-01-01T00:00:00Z",
-                metadata=self._notes.get(node.name, {}),
+                metadata={KEY_CONSOLE: proof_of(self._nonce), **self._notes.get(node.name, {})},
             )
             for node in self._cluster.nodes
         ]
@@ -71,7 +73,10 @@ class HostsCloud:
         return []
 
     def console(self, _server_id: str, _lines: int | None = None) -> str:
-        return f"clusterctl: hostkey {self._host_key}\n"
+        return f"clusterctl {self._nonce}: hostkey {self._host_key}\n"
+
+    def rebuilt(self, _server_id: str) -> None:
+        return None
 
 
 class Printed:

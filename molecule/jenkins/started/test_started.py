@@ -61,11 +61,6 @@ def test_masters_have_a_java_of_their_own(host: Any) -> None:
     assert 'version "17.' in host.run("java -version").stderr
 
 
-def test_masters_have_a_java_of_their_own(host: Any) -> None:
-    assert 'version "11.' in host.run("/opt/jenkins-java/current/bin/java -version").stderr
-    assert 'version "17.' in host.run("java -version").stderr
-
-
 def test_the_release_is_the_current_one(host: Any) -> None:
     assert host.file("/opt/jenkins/current").linked_to == "/opt/jenkins/2.319.3-test"
     assert host.file("/opt/jenkins/current/plugins/mesos.jpi").user == "root"
