@@ -1,7 +1,7 @@
 """Has another member lead before this one is restarted, where this one leads. Runs on a node with python3-kazoo.
 
-    hand_over.py mesos    HOST:PORT[,HOST:PORT]... PATH ADDRESS:PORT   ensemble and path of the masters, this master
-    hand_over.py marathon ADDRESS:PORT                                 this Marathon
+    hand_over.py mesos    zk://HOST:PORT,.../PATH ADDRESS:PORT   where the masters elect their leader, this master
+    hand_over.py marathon ADDRESS:PORT                           this Marathon
 
 A Mesos master that leads is the one whose node ``json.info_`` below PATH has the lowest number (ZooKeeper's recipe for
 elections). Without that node it ends itself ("lost candidacy") and its unit starts it again, while a standby leads at
@@ -43,8 +43,12 @@ def leading(client, path):
     return names, f"{info['address'].get('ip') or info['address']['hostname']}:{info['address']['port']}"
 
 
-def mesos(hosts, path, own):
+def mesos(url, own):
     """See the module; what was done."""
+    hosts, slash, path = url.removeprefix("zk://").partition("/")
+    if not url.startswith("zk://") or not slash:
+        raise ValueError(f"found {url!r}; allowed: zk://HOST:PORT,.../PATH")
+    path = f"/{path}"
     client = KazooClient(hosts=hosts, timeout=SESSION_S, connection_retry={"max_tries": 3})
     try:
         try:
@@ -98,7 +102,7 @@ def ask(place, method, path):
 def main(arguments):
     """See the module; exit status 1 and a message if it failed."""
     logging.getLogger("kazoo").addHandler(logging.NullHandler())
-    wanted = {"mesos": (mesos, 3), "marathon": (marathon, 1)}.get(arguments[0] if arguments else "")
+    wanted = {"mesos": (mesos, 2), "marathon": (marathon, 1)}.get(arguments[0] if arguments else "")
     if wanted is None or len(arguments) - 1 != wanted[1]:
         sys.stderr.write(__doc__)
         return 2

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.mesos.cluster import MASTER_PORT, ZK_PORT, Cluster, ready, wait_for
+from tests.contract.mesos.cluster import MASTER_PORT, Cluster, ready, wait_for
 from tests.contract.mesos.framework import Framework
 
 pytestmark = pytest.mark.mesos
@@ -17,9 +17,8 @@ SESSION_S = 8.0  # of the masters in tests.contract.mesos.cluster
 
 
 def hand_over(cluster: Cluster, host: str) -> subprocess.CompletedProcess[str]:
-    ensemble = ",".join(f"{each}:{ZK_PORT}" for each in cluster.hosts)
     return subprocess.run(
-        [NODE_PYTHON, "-I", SCRIPT, "mesos", ensemble, "/mesos", f"{host}:{MASTER_PORT}"],
+        [NODE_PYTHON, "-I", SCRIPT, "mesos", cluster.zk, f"{host}:{MASTER_PORT}"],
         capture_output=True,
         text=True,
         check=False,
@@ -60,7 +59,7 @@ def test_a_standby_has_nothing_to_hand_over(cluster: Cluster) -> None:
     ("arguments", "told"),
     [
         (
-            ["mesos", "127.0.0.9:1", "/mesos", "127.0.0.9:5050"],
+            ["mesos", "zk://127.0.0.9:1/mesos", "127.0.0.9:5050"],
             "no ZooKeeper of 127.0.0.9:1 answers: KazooTimeoutError",
         ),
         (["marathon", "127.0.0.9:1"], "127.0.0.9:1 doesn't answer: ConnectionRefusedError"),
@@ -71,3 +70,10 @@ def test_where_nobody_answers_the_restart_is_an_ordinary_one(arguments: list[str
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(told)
     assert done.stdout.endswith("nothing handed over\n")
+
+
+def test_a_url_that_is_none_is_refused() -> None:
+    words = [NODE_PYTHON, "-I", SCRIPT, "mesos", "\\1", "127.0.0.9:5050"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, "a mistake in a playbook must not pass for a leader that could not be asked"
+    assert "allowed: zk://HOST:PORT,.../PATH" in done.stderr
