@@ -36,7 +36,7 @@ from fairness_scenarios import SWEEP, Scenario, edges, mass, others, side_by_sid
 from measure import markdown, say
 
 from clusterctl.load.percentiles import NEVER, percentile
-from clusterctl.load.result import Result, from_json, to_json
+from clusterctl.load.result import LoadResult, from_json, to_json
 from clusterctl.load.verdict import Thresholds, duration, summarise
 from clusterctl.ops.loadtest.driver import run_frameworks
 from clusterctl.ops.loadtest.masters import MasterMap
@@ -63,7 +63,7 @@ class Ran:
     """A scenario's result, the machine's load after it, and the most memory that a master held until then."""
 
     scenario: Scenario
-    result: Result
+    result: LoadResult
     load: float
     master_mib: float
 
@@ -198,7 +198,7 @@ def _masses(masses: Sequence[Ran]) -> str:
     return markdown(["", *(each.scenario.what for each in masses)], rows)
 
 
-def _allocator(result: Result) -> str:
+def _allocator(result: LoadResult) -> str:
     return f"{max(sample.allocation_ms or 0.0 for sample in result.samples):.2f} ms"
 
 

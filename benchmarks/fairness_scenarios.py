@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from clusterctl.load.plan import Canary, Group, Plan
+from clusterctl.load.plan import Canary, FrameworkGroup, LoadPlan
 
 SWEEP = (3, 5, 10, 50, 100, 200)
 OFFER_TIMEOUT_S = 5
@@ -22,28 +22,32 @@ class Scenario:
 
     name: str
     what: str
-    plan: Plan
+    plan: LoadPlan
     master_flags: tuple[str, ...] = ()
 
 
-def beside_marathon(name: str, what: str, group: Group, role: str, base: int = 1, base_cpus: float = 0.1) -> Scenario:
+def beside_marathon(
+    name: str, what: str, group: FrameworkGroup, role: str, base: int = 1, base_cpus: float = 0.1
+) -> Scenario:
     """A group of frameworks, and Marathon with running tasks that wants another three times."""
     start = group.join_over_s + FIRST_TURN_S
     canary = Canary(role=role, turns=TURNS, every_s=EVERY_S, start_s=start, base=base, base_cpus=base_cpus)
     limit = start + TURNS * EVERY_S + PATIENCE_S
-    return Scenario(name, what, Plan(groups=(group,), canary=canary, limit_s=limit, user="root"))
+    return Scenario(name, what, LoadPlan(groups=(group,), canary=canary, limit_s=limit, user="root"))
 
 
-def idle(count: int, decline_s: float, kind: str = "always") -> Group:
+def idle(count: int, decline_s: float, kind: str = "always") -> FrameworkGroup:
     """Frameworks that want nothing; 20 of them register a second."""
-    return Group(name="idle", kind=kind, count=count, decline_s=decline_s, join_over_s=count / 20)  # type: ignore[arg-type]
+    return FrameworkGroup(name="idle", kind=kind, count=count, decline_s=decline_s, join_over_s=count / 20)  # type: ignore[arg-type]
 
 
-def on_demand(count: int, per_s: float) -> Group:
+def on_demand(count: int, per_s: float) -> FrameworkGroup:
     """Those of ``count`` masters that build while the test lasts; the others are no frameworks at all."""
     over_s = FIRST_TURN_S + TURNS * EVERY_S
     building = min(count, round(per_s * over_s))
-    return Group(name="demand", kind="on_demand", count=building, builds=1, over_s=over_s, run_s=5, linger_s=60)
+    return FrameworkGroup(
+        name="demand", kind="on_demand", count=building, builds=1, over_s=over_s, run_s=5, linger_s=60
+    )
 
 
 def side_by_side() -> Iterator[Scenario]:
@@ -66,7 +70,7 @@ def edges() -> Iterator[Scenario]:
     for decline_s in (20, 60, 120):
         group = idle(40, decline_s)
         canary = Canary(role="*", turns=36, every_s=5, start_s=20)
-        plan = Plan(groups=(group,), canary=canary, limit_s=240, user="root")
+        plan = LoadPlan(groups=(group,), canary=canary, limit_s=240, user="root")
         yield Scenario(f"steady-{decline_s}s", f"40 idle, decline {decline_s} s, Marathon asks every 5 s", plan)
     busy = on_demand(200, 4)
     yield beside_marathon("busy-shared", "on demand, 4 builds a second, Marathon in role *", busy, "*")
@@ -75,25 +79,27 @@ def edges() -> Iterator[Scenario]:
 
 def others() -> Iterator[Scenario]:
     """(e) to (g)."""
-    hoarder = Group(name="hoarder", kind="hoarder", count=1)
-    wanting = Group(name="wanting", kind="on_demand", count=10, builds=1, arrival="steady", start_s=5, over_s=10)
-    greedy = Plan(groups=(hoarder, wanting), limit_s=45, user="root")
+    hoarder = FrameworkGroup(name="hoarder", kind="hoarder", count=1)
+    wanting = FrameworkGroup(
+        name="wanting", kind="on_demand", count=10, builds=1, arrival="steady", start_s=5, over_s=10
+    )
+    greedy = LoadPlan(groups=(hoarder, wanting), limit_s=45, user="root")
     yield Scenario("e-none", "a hoarder, no offer timeout", greedy)
     flag = f"--offer_timeout={OFFER_TIMEOUT_S}secs"
     yield Scenario("e-timeout", f"a hoarder, {flag}", greedy, (flag,))
 
     old = idle(20, 5).model_copy(update={"name": "old"})
-    late = Group(name="newcomer", kind="on_demand", count=5, builds=1, start_s=30, over_s=10)
+    late = FrameworkGroup(name="newcomer", kind="on_demand", count=5, builds=1, start_s=30, over_s=10)
     yield Scenario("f-newcomer", "5 newcomers with a build each, 20 idle ones since 30 s", _plan(old, late, limit_s=90))
     for name, kind, decline_s in (("5s", "always", 5), ("600s", "always", 600), ("suppress", "suppress", 5)):
-        wants = Group(name="old", kind="always", count=3, decline_s=5, builds=2, start_s=30, over_s=20)
-        new = Group(name="new", kind=kind, count=120, decline_s=decline_s, join_after_s=10, join_over_s=60)  # type: ignore[arg-type]
+        wants = FrameworkGroup(name="old", kind="always", count=3, decline_s=5, builds=2, start_s=30, over_s=20)
+        new = FrameworkGroup(name="new", kind=kind, count=120, decline_s=decline_s, join_after_s=10, join_over_s=60)  # type: ignore[arg-type]
         what = f"3 old ones with two builds each, 2 idle newcomers a second ({kind}, decline {decline_s} s)"
         yield Scenario(f"f-old-{name}", what, _plan(wants, new, limit_s=90))
 
     for kind in ("always", "on_demand"):
-        busy = Group(name="busy", kind="always", count=3, builds=100, arrival="burst", over_s=40, run_s=2)
-        small = Group(name="small", kind=kind, count=50, builds=1, over_s=50, run_s=2, linger_s=10)  # type: ignore[arg-type]
+        busy = FrameworkGroup(name="busy", kind="always", count=3, builds=100, arrival="burst", over_s=40, run_s=2)
+        small = FrameworkGroup(name="small", kind=kind, count=50, builds=1, over_s=50, run_s=2, linger_s=10)  # type: ignore[arg-type]
         yield Scenario(f"g-{kind}", f"3 with 100 builds each, 50 ({kind}) with one", _plan(busy, small, limit_s=240))
 
 
@@ -108,7 +114,7 @@ def mass() -> Iterator[Scenario]:
     ):
         suppress = name == "suppress"
         stays = 25 if suppress else 0  # 20 of them register a second
-        group = Group(
+        group = FrameworkGroup(
             name="jenkins",
             kind="suppress" if suppress else "on_demand",
             count=count,
@@ -119,9 +125,9 @@ def mass() -> Iterator[Scenario]:
             run_s=2,
             linger_s=60,
         )
-        plan = Plan(groups=(group,), canary=canary, limit_s=900, user="root")
+        plan = LoadPlan(groups=(group,), canary=canary, limit_s=900, user="root")
         yield Scenario(f"mass-{name}", what, plan, flags)
 
 
-def _plan(*groups: Group, limit_s: float) -> Plan:
-    return Plan(groups=groups, limit_s=limit_s, user="root")
+def _plan(*groups: FrameworkGroup, limit_s: float) -> LoadPlan:
+    return LoadPlan(groups=groups, limit_s=limit_s, user="root")

@@ -24,7 +24,7 @@ from clusterctl.resources import (
     server_group_name,
 )
 from clusterctl.services import TABLE, Service
-from clusterctl.spec.model import Access, ClusterSpec
+from clusterctl.spec.model import AccessSettings, ClusterSpec
 from clusterctl.spec.types import OWN_NETWORK
 from clusterctl.topology import AgentPool, NamedNode, Topology, topology
 
@@ -134,7 +134,7 @@ class Plan:
         return out
 
 
-def ssh_sources(access: Access, own: Iterable[str]) -> list[str]:
+def ssh_sources(access: AccessSettings, own: Iterable[str]) -> list[str]:
     """CIDRs that may reach port 22; ``own`` are those of the nodes' network."""
     return [cidr for source in access.ssh_from for cidr in (own if source == OWN_NETWORK else (source,))]
 

@@ -87,7 +87,7 @@ def after_upgrade(servers: Iterable[Server], new: Releases) -> list[Server]:
     return [replace(server, metadata={**server.metadata, **marks(new)}) for server in servers]
 
 
-def choose(images: Iterable[Image], wanted: Mapping[str, set[Release]]) -> Image | None:
+def newest_fitting(images: Iterable[Image], wanted: Mapping[str, set[Release]]) -> Image | None:
     """The first image that has one of the wanted artifacts of every component."""
     return next((image for image in images if fits(image, wanted)), None)
 

@@ -16,7 +16,7 @@ Inventory = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Host:
+class InventoryHost:
     """One host: a server with its services (inventory groups) and its own variables."""
 
     name: str
@@ -34,7 +34,7 @@ def inventory(
     *,
     all_variables: Variables,
     group_variables: Mapping[str, Variables],
-    hosts: Iterable[Host],
+    hosts: Iterable[InventoryHost],
 ) -> Inventory:
     """The inventory.
 

@@ -12,8 +12,8 @@ from clusterctl.cli.output import print_json, print_line, print_note, print_rich
 from clusterctl.cli.session import CloudName, File, Json, given, session
 
 if TYPE_CHECKING:
-    from clusterctl.load.plan import Plan
-    from clusterctl.load.result import Result
+    from clusterctl.load.plan import LoadPlan
+    from clusterctl.load.result import LoadResult
     from clusterctl.load.verdict import Thresholds
     from clusterctl.spec.model import ClusterSpec
 
@@ -223,14 +223,14 @@ def _plan(
     canary_every: float,
     max_seconds: float,
     seed: int,
-) -> Plan:
+) -> LoadPlan:
     from pydantic import ValidationError
 
     from clusterctl.errors import InputError
     from clusterctl.load.defaults import decline_s_of, kind_of, role_of
-    from clusterctl.load.plan import Canary, Group, Plan
+    from clusterctl.load.plan import Canary, FrameworkGroup, LoadPlan
 
-    group = Group(
+    group = FrameworkGroup(
         name="jenkins",
         kind=kind.value if kind else kind_of(spec),
         count=frameworks,
@@ -250,7 +250,7 @@ def _plan(
         turns = max(int(over // canary_every), 1)
         canary = Canary(role=spec.marathon.role, turns=turns, start_s=_START_S, every_s=canary_every)
     try:
-        return Plan(groups=(group,), canary=canary, limit_s=max_seconds, seed=seed, user=user)
+        return LoadPlan(groups=(group,), canary=canary, limit_s=max_seconds, seed=seed, user=user)
     except ValidationError as error:
         raise InputError(error.errors()[0]["msg"]) from error
 
@@ -260,7 +260,7 @@ _JOINS_PER_S = 20
 _START_S = 5.0
 
 
-def _tell(result: Result, bounds: Thresholds, page_file: Path | None, *, as_json: bool) -> None:
+def _tell(result: LoadResult, bounds: Thresholds, page_file: Path | None, *, as_json: bool) -> None:
     from clusterctl.cli.tables import render_load
     from clusterctl.errors import UnhealthyError
     from clusterctl.load.page import page

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from clusterctl.cli.output import filled
-from clusterctl.load.result import Result
+from clusterctl.load.result import LoadResult
 from clusterctl.load.table import facts, group_rows, percentile_rows
 from clusterctl.load.verdict import Summary
 from clusterctl.ops.observe.status import READY, StatusReport
@@ -68,7 +68,7 @@ def render_verify(report: VerifyReport) -> RenderableType:
     return checks
 
 
-def render_load(result: Result, summary: Summary) -> RenderableType:
+def render_load(result: LoadResult, summary: Summary) -> RenderableType:
     """What the test was, its waits, its groups, and the verdict."""
     about = Table.grid(padding=(0, 2))
     for name, text in facts(result, summary):

@@ -8,12 +8,12 @@ from typing import Any
 from openstack import exceptions as sdk
 
 from clusterctl.cloud.sdk_errors import calling
-from clusterctl.cloud.service import Service, pages
+from clusterctl.cloud.service import OpenStackService, pages
 from clusterctl.errors import CloudError
 from clusterctl.resources import KEY_CLUSTER, KEY_GROUP, Volume
 
 
-class BlockStorage(Service):
+class BlockStorage(OpenStackService):
     """The methods of ``base.Cloud`` that Cinder serves."""
 
     @property

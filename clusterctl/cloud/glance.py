@@ -9,14 +9,14 @@ from typing import Any
 from openstack import exceptions as sdk
 
 from clusterctl.cloud.sdk_errors import calling
-from clusterctl.cloud.service import Service, pages
+from clusterctl.cloud.service import OpenStackService, pages
 from clusterctl.resources import Image
 
 KEY_FAMILY = "clusterctl_family"
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-class Images(Service):
+class Images(OpenStackService):
     """The methods of ``base.Cloud`` that Glance serves."""
 
     def images(self, *, family: str | None = None, name_or_id: str | None = None) -> list[Image]:

@@ -18,7 +18,7 @@ from openstack import exceptions as sdk
 from clusterctl.cloud.lock_tags import group_and_token, lock_id, lock_tags, locks_of, of_token
 from clusterctl.cloud.neutron_json import free_addresses, lock_of, port_body, port_of, rule_body, security_group_of
 from clusterctl.cloud.sdk_errors import calling
-from clusterctl.cloud.service import Service
+from clusterctl.cloud.service import OpenStackService
 from clusterctl.errors import CloudError
 from clusterctl.resources import (
     Lock,
@@ -36,7 +36,7 @@ from clusterctl.resources import (
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-class Networking(Service):
+class Networking(OpenStackService):
     """The methods of ``base.Cloud`` that Neutron serves."""
 
     @property

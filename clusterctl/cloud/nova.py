@@ -12,7 +12,7 @@ from novaclient.api_versions import APIVersion
 
 from clusterctl.cloud.nova_json import NEW_DISK, action_time, is_leaving, server_group_of, server_of
 from clusterctl.cloud.sdk_errors import calling
-from clusterctl.cloud.service import Service, pages
+from clusterctl.cloud.service import OpenStackService, pages
 from clusterctl.errors import CloudError
 from clusterctl.resources import (
     KEY_CLUSTER,
@@ -25,7 +25,7 @@ from clusterctl.resources import (
 )
 
 
-class Compute(Service):
+class Compute(OpenStackService):
     """The methods of ``base.Cloud`` that Nova serves."""
 
     # Nova's own default of [api]max_limit; a cloud with a smaller one gives smaller pages and a link to the next

@@ -10,7 +10,7 @@ from clusterctl.cloud.recovery import Recovery
 from clusterctl.cloud.sdk_errors import calling
 
 
-class Service:
+class OpenStackService:
     """A part of ``openstack.OpenStackCloud``: methods of ``base.Cloud`` that one OpenStack service serves."""
 
     def __init__(self, clients: Clients, recovery: Recovery | None = None) -> None:

@@ -17,19 +17,19 @@ class Offered(Protocol):
 
 
 @dataclass(frozen=True)
-class Room:
+class Capacity:
     """Masters that fit on one agent, and what bounds them: ``cpus`` or ``mem``."""
 
     masters: int
     bound: str
 
 
-def room(jenkins: JenkinsSettings, resources: Offered) -> Room:
+def room(jenkins: JenkinsSettings, resources: Offered) -> Capacity:
     """Room of an agent that hosts nothing else."""
     # Mesos counts processors in thousandths
     cpus = round(resources.cpus * 1000) // round(jenkins.master.cpus * 1000)
     mem = resources.mem_mib // jenkins.master.mem_mib
-    return Room(min(cpus, mem), "cpus" if cpus <= mem else "mem")
+    return Capacity(min(cpus, mem), "cpus" if cpus <= mem else "mem")
 
 
 def builds_too_large(jenkins: JenkinsSettings, agents: Iterable[tuple[dict[str, str], Offered]]) -> list[str]:

@@ -9,7 +9,7 @@ import json
 from typing import Any
 from xml.sax.saxutils import escape
 
-from clusterctl.spec.jenkins import Build
+from clusterctl.spec.jenkins import BuildSettings
 from clusterctl.spec.model import ClusterSpec
 
 NAME_MARK = "@NAME@"
@@ -43,7 +43,7 @@ def jenkins_variables(spec: ClusterSpec) -> dict[str, Any]:
     }
 
 
-def _build(build: Build) -> dict[str, Any]:
+def _build(build: BuildSettings) -> dict[str, Any]:
     """A kind of build for the templates of XML: its texts are escaped here, since only few filters are the same in both
     engines."""
     ordered = sorted(build.attributes.items())

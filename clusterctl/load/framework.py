@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clusterctl.load.calls import Json, accept, acknowledge, decline, sleep_task, take
-from clusterctl.load.plan import Group
+from clusterctl.load.plan import FrameworkGroup
 from clusterctl.load.result import FrameworkResult
 
 # The plugin's filter with a launch, and Mesos' default for one that is not given, in seconds
@@ -36,17 +36,17 @@ class Leave:
 
 
 @dataclass(frozen=True)
-class Call:
+class MesosCall:
     """One call."""
 
     body: Json
 
 
-Action = Register | Leave | Call
+Action = Register | Leave | MesosCall
 
 
 @dataclass
-class Build:
+class SimulatedBuild:
     """One build; moments as in ``result.BuildResult``."""
 
     framework: int
@@ -72,11 +72,11 @@ class Framework:
         tasks: builds that have one, by task id.
     """
 
-    group: Group
+    group: FrameworkGroup
     seen: FrameworkResult
     id: str | None = None
-    queue: deque[Build] = field(default_factory=deque)
-    tasks: dict[str, Build] = field(default_factory=dict)
+    queue: deque[SimulatedBuild] = field(default_factory=deque)
+    tasks: dict[str, SimulatedBuild] = field(default_factory=dict)
     offers: int = 0
     offers_wanted: int = 0
     registrations: int = 0
@@ -97,7 +97,7 @@ class Framework:
         """Jenkins has started; a framework that is always registered registers."""
         return self._register()
 
-    def want(self, build: Build, now: float) -> list[Action]:
+    def want(self, build: SimulatedBuild, now: float) -> list[Action]:
         """A build waits for an agent. ``now`` is the moment from which it counts."""
         self.queue.append(build)
         if self._wanting_since is None:
@@ -105,7 +105,7 @@ class Framework:
         if self.id is None:
             return self._register()
         self._suppressed = False
-        return [Call({"type": "REVIVE"})]
+        return [MesosCall({"type": "REVIVE"})]
 
     def look(self, now: float) -> list[Action]:
         """A registered one that has had nothing to do for long enough leaves, if it registered on demand."""
@@ -150,13 +150,13 @@ class Framework:
             if not self.queue:
                 idle.append(offer)
             elif call := self._launch(offer, now):
-                actions.append(Call(call))
+                actions.append(MesosCall(call))
             else:
                 unfit.append(offer)
         if unfit:
-            actions.append(Call(decline(unfit, NO_MATCH_FILTER_S)))
+            actions.append(MesosCall(decline(unfit, NO_MATCH_FILTER_S)))
         if idle:
-            actions.append(Call(decline(idle, self.group.decline_s)))
+            actions.append(MesosCall(decline(idle, self.group.decline_s)))
         if not self.queue:
             self._wanting_since = None
         return actions + self._when_idle()
@@ -169,7 +169,7 @@ class Framework:
 
     def updated(self, status: Mapping[str, Any], now: float) -> list[Action]:
         """A task's state. One that is lost before it ran is asked for again, as Jenkins provisions again."""
-        actions: list[Action] = [Call(acknowledge(status))] if "uuid" in status else []
+        actions: list[Action] = [MesosCall(acknowledge(status))] if "uuid" in status else []
         task_id, state = status["task_id"]["value"], status["state"]
         build = self.tasks.get(task_id)
         if build is None:
@@ -252,7 +252,7 @@ class Framework:
         if self.queue or self._suppressed or self.group.kind not in ("suppress", "marathon"):
             return []
         self._suppressed = True
-        return [Call({"type": "SUPPRESS"})]
+        return [MesosCall({"type": "SUPPRESS"})]
 
     def _gone(self, now: float) -> None:
         self.id = None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from clusterctl.errors import InputError
 from clusterctl.load.percentiles import cumulative
-from clusterctl.load.result import Result
+from clusterctl.load.result import LoadResult
 from clusterctl.load.table import facts, group_rows, percentile_rows
 from clusterctl.load.verdict import Summary, waits
 
@@ -27,7 +27,7 @@ th { border-bottom: 1px solid #9aa5ae } .ok { color: #17702f } .bad { color: #a8
 _HEIGHT = 380
 
 
-def page(result: Result, summary: Summary) -> str:
+def page(result: LoadResult, summary: Summary) -> str:
     """The page's text.
 
     Raises:
@@ -55,7 +55,7 @@ def page(result: Result, summary: Summary) -> str:
     return _frame(result, summary, body)
 
 
-def _frame(result: Result, summary: Summary, charts: Sequence[str]) -> str:
+def _frame(result: LoadResult, summary: Summary, charts: Sequence[str]) -> str:
     title = html.escape(f"Load test {result.run} of cluster {result.cluster}")
     verdict = "passed" if summary.ok else "FAILED"
     checks = "".join(
@@ -93,7 +93,7 @@ def _figure(x: str, y: str) -> Figure:
     return figure
 
 
-def _waits(result: Result) -> Figure:
+def _waits(result: LoadResult) -> Figure:
     figure = _figure("seconds", "part of the builds")
     for name, values in waits(result).items():
         if name != "run" and (points := cumulative(values)):
@@ -108,7 +108,7 @@ def _waits(result: Result) -> Figure:
     return figure
 
 
-def _offers(result: Result) -> Figure:
+def _offers(result: LoadResult) -> Figure:
     figure = _figure("framework, by number of offers within its group", "offers")
     for group in dict.fromkeys(each.group for each in result.frameworks):
         mine = sorted((each for each in result.frameworks if each.group == group), key=lambda each: each.offers)
@@ -122,7 +122,7 @@ def _offers(result: Result) -> Figure:
     return figure
 
 
-def _allocation(result: Result) -> Figure:
+def _allocation(result: LoadResult) -> Figure:
     figure = _figure("seconds since the test began", "CPUs")
     at = [sample.at_s for sample in result.samples]
     lines: list[tuple[str, list[float]]] = [
@@ -144,7 +144,7 @@ def _allocation(result: Result) -> Figure:
     return figure
 
 
-def _canary(result: Result) -> Figure:
+def _canary(result: LoadResult) -> Figure:
     figure = _figure("seconds since the test began", "seconds until an offer")
     served: list[tuple[float, Any]] = [(turn.at_s, turn.wait_s) for turn in result.canary if turn.wait_s is not None]
     figure.add_scatter(x=[at for at, _ in served], y=[wait for _, wait in served], mode="markers", name="served")

@@ -22,7 +22,7 @@ MAX_BUILDS = 200_000
 CANARY = "canary"
 
 
-class Group(StrictModel):
+class FrameworkGroup(StrictModel):
     """Jenkins masters that behave alike.
 
     Attributes:
@@ -77,7 +77,7 @@ class Canary(StrictModel):
     decline_s: Seconds = 120.0
 
 
-class Plan(StrictModel):
+class LoadPlan(StrictModel):
     """A whole test.
 
     Attributes:
@@ -86,14 +86,14 @@ class Plan(StrictModel):
         user: the Unix user of tasks.
     """
 
-    groups: tuple[Group, ...]
+    groups: tuple[FrameworkGroup, ...]
     canary: Canary | None = None
     limit_s: Annotated[float, Field(gt=0, le=86_400)]
     seed: int = 1
     user: str = "nobody"
 
     @model_validator(mode="after")
-    def _bounded(self) -> Plan:
+    def _bounded(self) -> LoadPlan:
         if (found := sum(group.count for group in self.groups)) > MAX_FRAMEWORKS:
             raise rule_error("bound", f"found {found} frameworks; allowed: at most {MAX_FRAMEWORKS}")
         if (found := sum(group.count * group.builds for group in self.groups)) > MAX_BUILDS:
@@ -112,7 +112,7 @@ class Arrival(StrictModel):
     build: bool
 
 
-def framework_groups(plan: Plan) -> list[Group]:
+def framework_groups(plan: LoadPlan) -> list[FrameworkGroup]:
     """The group of each framework, by number; the canary, a group of its own, is the last one."""
     found = [group for group in plan.groups for _ in range(group.count)]
     if plan.canary is not None:
@@ -120,9 +120,9 @@ def framework_groups(plan: Plan) -> list[Group]:
     return found
 
 
-def canary_group(canary: Canary) -> Group:
+def canary_group(canary: Canary) -> FrameworkGroup:
     """The canary as a group of one framework."""
-    return Group(
+    return FrameworkGroup(
         name=CANARY,
         kind="marathon",
         count=1,
@@ -138,7 +138,7 @@ def canary_group(canary: Canary) -> Group:
     )
 
 
-def agenda(plan: Plan) -> list[Arrival]:
+def agenda(plan: LoadPlan) -> list[Arrival]:
     """Everything that happens in the test, ascending; the same for the same plan.
 
     The canary's registration and its base tasks come before the test and are not in it.

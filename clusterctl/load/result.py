@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, ValidationError
 
 from clusterctl.errors import InputError
-from clusterctl.load.plan import Kind, Plan
+from clusterctl.load.plan import Kind, LoadPlan
 from clusterctl.spec.types import StrictModel
 
 FORMAT = 1
@@ -114,7 +114,7 @@ class Driver(StrictModel):
     latest_s: float
 
 
-class Result(StrictModel):
+class LoadResult(StrictModel):
     """A whole test.
 
     Attributes:
@@ -131,7 +131,7 @@ class Result(StrictModel):
     began: str
     ended: Literal["complete", "limit", "interrupted"]
     end_s: float
-    plan: Plan
+    plan: LoadPlan
     frameworks: tuple[FrameworkResult, ...]
     builds: tuple[BuildResult, ...]
     canary: tuple[Turn, ...]
@@ -142,19 +142,19 @@ class Result(StrictModel):
     model_config = ConfigDict(title="Result of a load test of clusterctl")
 
 
-def to_json(result: Result) -> str:
+def to_json(result: LoadResult) -> str:
     """The file's text."""
     return result.model_dump_json() + "\n"
 
 
-def from_json(text: str | bytes, where: str) -> Result:
+def from_json(text: str | bytes, where: str) -> LoadResult:
     """Reads a result.
 
     Raises:
         InputError: it is none, or of a later format; ``where`` names the file.
     """
     try:
-        return Result.model_validate_json(text)
+        return LoadResult.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the document"
@@ -166,4 +166,4 @@ def from_json(text: str | bytes, where: str) -> Result:
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of results."""
-    return Result.model_json_schema()
+    return LoadResult.model_json_schema()

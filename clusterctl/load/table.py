@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from clusterctl.load.percentiles import percentile
 from clusterctl.load.plan import CANARY
-from clusterctl.load.result import Result
+from clusterctl.load.result import LoadResult
 from clusterctl.load.verdict import PARTS, Summary, duration
 
 Table = tuple[Sequence[str], list[Sequence[str]]]
@@ -17,7 +17,7 @@ _ENDED = {
 }
 
 
-def facts(result: Result, summary: Summary) -> list[Sequence[str]]:
+def facts(result: LoadResult, summary: Summary) -> list[Sequence[str]]:
     """What the test was and what it took, a name and a text each."""
     driver = result.driver
     refused = sum(each.refused for each in result.frameworks)
@@ -46,7 +46,7 @@ def percentile_rows(summary: Summary) -> Table:
     return header, [[name, *(duration(value) for value in values)] for name, values in summary.waits.items()]
 
 
-def group_rows(result: Result) -> Table:
+def group_rows(result: LoadResult) -> Table:
     """Groups of frameworks."""
     header = ["group", "kind", "role", "frameworks", "builds", "offers (min, median, max)", "longest wait", "hoarded"]
     rows: list[Sequence[str]] = []

@@ -8,7 +8,7 @@ from typing import Any
 
 from clusterctl.load.percentiles import NEVER, percentile
 from clusterctl.load.plan import CANARY
-from clusterctl.load.result import BuildResult, FrameworkResult, Result
+from clusterctl.load.result import BuildResult, FrameworkResult, LoadResult
 
 PARTS = (0.5, 0.9, 0.99, 1.0)
 
@@ -32,7 +32,7 @@ class Thresholds:
 
 
 @dataclass(frozen=True)
-class Check:
+class Bound:
     """One threshold; ``seen`` is None where nothing was measured, which fails."""
 
     name: str
@@ -69,7 +69,7 @@ class Summary:
     unfinished: int
     failed: int
     canary_s: float | None
-    checks: tuple[Check, ...]
+    checks: tuple[Bound, ...]
 
     @property
     def ok(self) -> bool:
@@ -83,7 +83,7 @@ class Summary:
         return cleaned
 
 
-def waits(result: Result) -> dict[str, list[float]]:
+def waits(result: LoadResult) -> dict[str, list[float]]:
     """The waits of all builds but the canary's, in seconds by name; one that did not end by the test's end is NEVER.
 
     ``run`` has only builds that ended.
@@ -106,28 +106,28 @@ def waits(result: Result) -> dict[str, list[float]]:
     }
 
 
-def starved(result: Result, after_s: float) -> list[FrameworkResult]:
+def starved(result: LoadResult, after_s: float) -> list[FrameworkResult]:
     """Frameworks that once waited longer than that for an offer, but for the canary, which has a bound of its own."""
     return [each for each in result.frameworks if each.group != CANARY and each.longest_wait_s > after_s]
 
 
-def summarise(result: Result, thresholds: Thresholds) -> Summary:
+def summarise(result: LoadResult, thresholds: Thresholds) -> Summary:
     """Percentiles and checks."""
     measured = waits(result)
     hungry = starved(result, thresholds.starved_after_s)
     builds = [build for build in result.builds if result.frameworks[build.framework].group != CANARY]
     canary = max((NEVER if turn.wait_s is None else turn.wait_s for turn in result.canary), default=None)
-    checks: list[Check] = []
+    checks: list[Bound] = []
     if thresholds.starved is not None:
         name = f"frameworks that waited over {thresholds.starved_after_s:g} s for an offer"
-        checks.append(Check(name, thresholds.starved, len(hungry), ""))
+        checks.append(Bound(name, thresholds.starved, len(hungry), ""))
     if thresholds.first_offer_p99_s is not None and result.mode == "frameworks":
         seen = percentile(measured["first offer"], 0.99)
-        checks.append(Check("p99 time to first offer", thresholds.first_offer_p99_s, seen, "s"))
+        checks.append(Bound("p99 time to first offer", thresholds.first_offer_p99_s, seen, "s"))
     if thresholds.agent_p99_s is not None and result.mode == "masters":
-        checks.append(Check("p99 time to agent", thresholds.agent_p99_s, percentile(measured["agent"], 0.99), "s"))
+        checks.append(Bound("p99 time to agent", thresholds.agent_p99_s, percentile(measured["agent"], 0.99), "s"))
     if thresholds.canary_s is not None and result.plan.canary is not None:
-        checks.append(Check("Marathon's longest wait for an offer", thresholds.canary_s, canary, "s"))
+        checks.append(Bound("Marathon's longest wait for an offer", thresholds.canary_s, canary, "s"))
     return Summary(
         ended=result.ended,
         waits={name: tuple(percentile(values, part) for part in PARTS) for name, values in measured.items()},

@@ -114,7 +114,7 @@ def add(archive: tarfile.TarFile, path: Path, name: str) -> int:
     except FileNotFoundError:
         return 0
     except OSError as error:
-        raise home.Problem(f"{name} changed while it was read: {error}") from error
+        raise home.HomeError(f"{name} changed while it was read: {error}") from error
     return 1
 
 
@@ -127,11 +127,11 @@ def unpack(request: Json, given: IO[bytes]) -> Json:
     directory = home.checked(request)
     path = home.home_of(directory, request["name"])
     if os.path.lexists(path):
-        raise home.Problem(f"{path} is there")
+        raise home.HomeError(f"{path} is there")
     try:
         user = pwd.getpwnam(request["user"])
     except KeyError:
-        raise home.Problem(f"the node has no user {request['user']}: its image was built without jenkins") from None
+        raise home.HomeError(f"the node has no user {request['user']}: its image was built without jenkins") from None
     part = directory / (home.NEW + request["name"])
     if os.path.lexists(part):
         shutil.rmtree(part)
@@ -162,14 +162,14 @@ def check(counted: Digested, sha256: str) -> None:
     while counted.read(1 << 20):
         pass
     if counted.sha256.hexdigest() != sha256:
-        raise home.Problem("what arrived is not what was sent")
+        raise home.HomeError("what arrived is not what was sent")
 
 
 def extract(archive: tarfile.TarFile, info: tarfile.TarInfo, target: Path) -> None:
     """One entry of an archive of ours. Raises Problem for a path that leads out."""
     name = Path(info.name)
     if name.is_absolute() or ".." in name.parts:
-        raise home.Problem(f"the archive has the path {info.name!r}")
+        raise home.HomeError(f"the archive has the path {info.name!r}")
     if info.isreg() or info.isdir() or info.issym() or info.islnk():
         info.mode &= ~(stat.S_ISUID | stat.S_ISGID | 0o077)
         archive.extract(info, target)
@@ -179,7 +179,7 @@ def run(request: Json, given: IO[bytes], out: IO[bytes]) -> Json:
     """The whole answer to a request."""
     try:
         return {"answer": pack(request, out) if request["action"] == "pack" else unpack(request, given)}
-    except home.Problem as error:
+    except home.HomeError as error:
         return {"error": str(error)}
     except (OSError, tarfile.TarError, EOFError, zlib.error) as error:
         return {

@@ -118,8 +118,8 @@ def run(request: Json) -> Json:
             return {"error": trouble}
         return {"answers": [call(master, header, each, float(request["timeout_s"])) for each in master["calls"]]}
 
-    with ThreadPoolExecutor(PARALLEL) as pool:
-        futures = [pool.submit(one, master, *each) for master, each in zip(request["masters"], headers)]  # noqa: B905
+    with ThreadPoolExecutor(PARALLEL) as threads:
+        futures = [threads.submit(one, master, *each) for master, each in zip(request["masters"], headers)]  # noqa: B905
         return [future.result() for future in futures]
 
 

@@ -37,7 +37,7 @@ FIRST_UID, LAST_UID = 30001, 30999  # jm-001 to jm-999
 MAX_MARKER = 64 * 1024
 
 
-class Problem(Exception):
+class HomeError(Exception):
     """Why an action was refused."""
 
 
@@ -60,15 +60,15 @@ def acting_as(uid: int, gid: int) -> Iterator[None]:
 
 
 def owner(path: Path) -> os.stat_result:
-    """Of a home. Raises Problem if it isn't a directory of a master's user."""
+    """Of a home. Raises HomeError if it isn't a directory of a master's user."""
     try:
         found = path.lstat()
     except FileNotFoundError:
-        raise Problem(f"there is no home {path}") from None
+        raise HomeError(f"there is no home {path}") from None
     if not stat.S_ISDIR(found.st_mode):
-        raise Problem(f"{path} is no directory")
+        raise HomeError(f"{path} is no directory")
     if os.geteuid() == 0 and not FIRST_UID <= found.st_uid <= LAST_UID:
-        raise Problem(f"{path} belongs to uid {found.st_uid}, which is no Jenkins master's")
+        raise HomeError(f"{path} belongs to uid {found.st_uid}, which is no Jenkins master's")
     return found
 
 
@@ -76,7 +76,7 @@ def read(path: Path) -> str:
     """A small regular file; links are not followed."""
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), encoding="utf-8") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise Problem(f"{path} is no file")
+            raise HomeError(f"{path} is no file")
         return file.read(MAX_MARKER)
 
 
@@ -98,16 +98,16 @@ def checked(request: Json) -> Path:
     directory = Path(request["directory"])
     mount = request.get("mount")
     if mount and not os.path.ismount(mount):
-        raise Problem(f"the volume is not mounted at {mount}")
+        raise HomeError(f"the volume is not mounted at {mount}")
     if not directory.is_dir():
-        raise Problem(f"there is no directory {directory}")
+        raise HomeError(f"there is no directory {directory}")
     return directory
 
 
 def home_of(directory: Path, name: str) -> Path:
     """Path of a home; the name comes from us, and is checked all the same."""
     if not name or name.startswith(".") or "/" in name:
-        raise Problem(f"found name {name!r}")
+        raise HomeError(f"found name {name!r}")
     return directory / name
 
 
@@ -145,7 +145,7 @@ def told(path: Path) -> Json:
         owned = owner(path)
         with acting_as(owned.st_uid, owned.st_gid):
             answer["marker"] = read(path / MARKER)
-    except Problem as error:
+    except HomeError as error:
         answer["problem"] = str(error)
     except (OSError, ValueError) as error:
         answer["problem"] = f"its marker can't be read: {getattr(error, 'strerror', None) or error}"
@@ -175,18 +175,18 @@ def make(request: Json) -> Json:
         try:
             user = pwd.getpwnam(each["user"])
         except KeyError:
-            raise Problem(f"the node has no user {each['user']}: its image was built without jenkins") from None
+            raise HomeError(f"the node has no user {each['user']}: its image was built without jenkins") from None
         made = not os.path.lexists(path)
         if made:
             fresh(path, directory, user.pw_uid, user.pw_gid, each)
         found = owner(path)
         if os.geteuid() == 0 and found.st_uid != user.pw_uid:
-            raise Problem(f"{path} is there and belongs to uid {found.st_uid}, not to {each['user']}")
+            raise HomeError(f"{path} is there and belongs to uid {found.st_uid}, not to {each['user']}")
         with acting_as(found.st_uid, found.st_gid):
             there = json.loads(read(path / MARKER))
             wanted = json.loads(each["marker"])
             if (there.get("name"), there.get("slot")) != (wanted["name"], wanted["slot"]):
-                raise Problem(f"{path} has the marker of {there.get('name')} in slot {there.get('slot')}")
+                raise HomeError(f"{path} has the marker of {there.get('name')} in slot {there.get('slot')}")
             changed = [name for name, text in each["files"].items() if put(path / name, text)]
         answers.append({"name": each["name"], "made": made, "changed": changed})
     return answers
@@ -240,7 +240,7 @@ def put_back(request: Json) -> Json:
     directory = checked(request)
     path = home_of(directory, request["name"])
     if os.path.lexists(path):
-        raise Problem(f"{path} is there")
+        raise HomeError(f"{path} is there")
     (directory / ASIDE / Path(request["path"]).name).rename(path)
     return str(path)
 
@@ -274,7 +274,7 @@ def size_mib(path: Path) -> int | None:
     """What a home takes on the disk."""
     try:
         found = owner(path)
-    except Problem:
+    except HomeError:
         return None
     blocks = 0
     with acting_as(found.st_uid, found.st_gid):
@@ -311,7 +311,7 @@ def run(request: Json) -> Json:
     """The whole answer to a request."""
     try:
         return {"answer": ACTIONS[request["action"]](request)}
-    except Problem as error:
+    except HomeError as error:
         return {"error": str(error)}
     except OSError as error:
         return {"error": f"{error.filename or ''}: {error.strerror or error}".lstrip(": ")}

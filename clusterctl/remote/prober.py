@@ -13,7 +13,7 @@ from clusterctl.errors import CloudError
 from clusterctl.health.expect import Node
 from clusterctl.health.facts import BOOT_FILE, NodeFacts
 from clusterctl.services import PORTS, UNITS, Service
-from clusterctl.ssh.client import Failure, Result, Ssh, SshError
+from clusterctl.ssh.client import Result, Ssh, SshError, SshFailure
 from clusterctl.ssh.config import Target
 from clusterctl.ssh.hostkeys import HostKeys, lack
 
@@ -120,7 +120,7 @@ def target(node: Node) -> Target:
 
 
 def _is_key_failure(answer: Result | SshError) -> bool:
-    return isinstance(answer, SshError) and answer.failure is Failure.HOST_KEY
+    return isinstance(answer, SshError) and answer.failure is SshFailure.HOST_KEY
 
 
 def _facts(answer: Result | SshError) -> NodeFacts:

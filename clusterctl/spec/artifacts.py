@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from clusterctl.services import ARTIFACTS
 from clusterctl.spec import limits
-from clusterctl.spec.model import Access
+from clusterctl.spec.model import AccessSettings
 from clusterctl.spec.types import Label, StrictModel, Text, matching, rule_error
 
 Sha256 = Annotated[str, matching(re.compile(r"[0-9a-f]{64}"), "a sha256, 64 hex digits")]
@@ -91,7 +91,7 @@ class Builder(StrictModel):
     network: Text
     keypair: Text
     availability_zone: Text | None = None
-    access: Access
+    access: AccessSettings
 
 
 class ImageSpec(StrictModel):

@@ -115,7 +115,7 @@ class Uri(StrictModel):
     extract: bool = Field(default=True, description="unpack it if it is an archive")
 
 
-class Build(StrictModel):
+class BuildSettings(StrictModel):
     """A kind of build: its label, and what Mesos must offer for it.
 
     A task has ``cpus + executors * executor_cpus`` processors, and 1.1 times ``mem_mib + executors * executor_mem_mib``
@@ -146,7 +146,7 @@ class Build(StrictModel):
     uris: tuple[Uri, ...] = Field(default=(), strict=False, description="files fetched into each sandbox")
 
     @model_validator(mode="after")
-    def _rules(self) -> Build:
+    def _rules(self) -> BuildSettings:
         if "-Xmx" in self.jvm_args:
             raise rule_error("jvm_args", "found -Xmx; the plugin sets it from mem_mib", ("jvm_args",))
         if "UseConcMarkSweepGC" in self.jvm_args:
@@ -241,8 +241,8 @@ class JenkinsSettings(StrictModel):
         default=None, description="what users see, such as https://ci.example.com/{name}/; agents never use it"
     )
     provisioner: Provisioner = Field(default=Provisioner(), description="how quickly agents are asked for")
-    builds: tuple[Build, ...] = Field(
-        default=(Build(),), min_length=1, strict=False, description="kinds of builds, each with a label"
+    builds: tuple[BuildSettings, ...] = Field(
+        default=(BuildSettings(),), min_length=1, strict=False, description="kinds of builds, each with a label"
     )
     security: Security = Field(default=Security(), description="who may log in")
     backup: JenkinsBackup = Field(default=JenkinsBackup(), description="how homes are backed up")

@@ -34,7 +34,7 @@ from clusterctl.spec.types import (
 _GIT_URL = re.compile(r"https?://[^\s@/]+/\S*")
 
 
-class Volume(StrictModel):
+class VolumeSettings(StrictModel):
     """A block-storage volume for each node of a group; it outlives the server and keeps the node's ordinal."""
 
     size: int = Field(ge=1, le=16384, description="GiB")
@@ -56,7 +56,7 @@ class Group(StrictModel):
         description="Mesos agent attributes. One that reads as a number is a number to Mesos",
     )
     reserve_for: RoleName | None = Field(default=None, description="Mesos role that all resources are reserved for")
-    volume: Volume | None = None
+    volume: VolumeSettings | None = None
     availability_zones: tuple[Text, ...] = Field(
         default=(), strict=False, description="zones over which the nodes are spread by ordinal"
     )
@@ -96,7 +96,7 @@ class Group(StrictModel):
         return Service.MESOS_AGENT not in self.services or self.volume is not None
 
 
-class Access(StrictModel):
+class AccessSettings(StrictModel):
     """How operators reach the nodes."""
 
     user: UserName = "debian"
@@ -126,7 +126,7 @@ class ClusterSpec(StrictModel):
     network: Text
     availability_zone: Text | None = None
     keypair: Text
-    access: Access
+    access: AccessSettings
     groups: dict[Label, Group] = Field(min_length=1)
     zookeeper: ZooKeeperSettings = ZooKeeperSettings()
     mesos: MesosSettings = MesosSettings()

@@ -27,7 +27,7 @@ class Result:
     stderr: str
 
 
-class Failure(StrEnum):
+class SshFailure(StrEnum):
     """Why ssh could not run a command."""
 
     UNREACHABLE = "unreachable"  # may pass: the node boots, the network heals
@@ -39,7 +39,7 @@ class Failure(StrEnum):
 class SshError(NodeError):
     """ssh failed before or while running the command (its exit status 255, or our time limit)."""
 
-    def __init__(self, target: Target, reason: str, failure: Failure, *, hint: str | None = None) -> None:
+    def __init__(self, target: Target, reason: str, failure: SshFailure, *, hint: str | None = None) -> None:
         super().__init__(f"{target}: {reason}", hint=hint)
         self.reason = reason
         self.failure = failure
@@ -72,7 +72,7 @@ class Ssh:
         except OSError as error:
             raise ClusterctlError(f"can't run ssh: {error}", hint="Is the OpenSSH client installed?") from error
         if finished.returncode is None:
-            raise SshError(target, f"no answer within {timeout_s:g} s to: {_short(line)}", Failure.TIMEOUT)
+            raise SshError(target, f"no answer within {timeout_s:g} s to: {_short(line)}", SshFailure.TIMEOUT)
         if finished.returncode == _SSH_FAILED:
             raise failure(target, self.config, finished)
         return Result(finished.returncode, finished.stdout, finished.stderr)
@@ -90,7 +90,7 @@ class Ssh:
         argv = ["ssh", "-T", "-o", "BatchMode=yes", *self._to(target), shlex.join(command)]
         finished = self._runner.stream(argv, given=given, out=out, timeout_s=timeout_s)
         if finished.returncode is None:
-            raise SshError(target, f"the transfer took more than {timeout_s:g} s", Failure.TIMEOUT)
+            raise SshError(target, f"the transfer took more than {timeout_s:g} s", SshFailure.TIMEOUT)
         if finished.returncode == _SSH_FAILED:
             raise failure(target, self.config, finished)
         return Result(finished.returncode, "", finished.stderr)
@@ -119,16 +119,16 @@ class Ssh:
             except SshError as error:
                 return error
 
-        pool = ThreadPoolExecutor(max_workers=min(parallel, len(todo)), thread_name_prefix="ssh")
+        threads = ThreadPoolExecutor(max_workers=min(parallel, len(todo)), thread_name_prefix="ssh")
         try:
-            futures = {target.name: pool.submit(one, target) for target in todo}
+            futures = {target.name: threads.submit(one, target) for target in todo}
             return {name: future.result() for name, future in futures.items()}
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            threads.shutdown(wait=False, cancel_futures=True)
             self._runner.kill_all()
             raise
         finally:
-            pool.shutdown()
+            threads.shutdown()
 
     def interactive(
         self,
@@ -170,7 +170,7 @@ def failure(target: Target, config: SshConfig, finished: Finished) -> SshError:
         return SshError(
             target,
             f"its host key is not the one pinned in {config.known_hosts}",
-            Failure.HOST_KEY,
+            SshFailure.HOST_KEY,
             hint="Somebody may be in the middle: don't connect, unless you know why its key changed (keys made anew, a "
             f"disk put back). Then `clusterctl trust FILE {target.name}` shows both keys and pins the new one.",
         )
@@ -178,13 +178,13 @@ def failure(target: Target, config: SshConfig, finished: Finished) -> SshError:
         return SshError(
             target,
             f"it does not let '{config.user}' in: {last}",
-            Failure.DENIED,
+            SshFailure.DENIED,
             hint=f"Load the cluster's private key into your ssh agent, or set {KEY_VARIABLE} to its path.",
         )
     if config.bastion:
         # What the ssh to the bastion said is lost: for a shared connection its output goes nowhere
         last += f" (through bastion {config.bastion}: does `ssh {config.bastion}` work without a question?)"
-    return SshError(target, last, Failure.UNREACHABLE)
+    return SshError(target, last, SshFailure.UNREACHABLE)
 
 
 def _short(line: str) -> str:

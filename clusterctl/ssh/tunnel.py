@@ -18,7 +18,7 @@ LOCALHOST = "127.0.0.1"
 _OPEN_TIMEOUT_S = 60.0
 
 
-class Waiter(Protocol):
+class WaitsUntil(Protocol):
     """``ops.kit.waiting.Waiter``."""
 
     def until(
@@ -47,7 +47,7 @@ def free_port(preferred: int) -> int:
 
 @contextmanager
 def tunnel(
-    ssh: Ssh, target: Target, *, local: int, host: str, port: int, waiter: Waiter
+    ssh: Ssh, target: Target, *, local: int, host: str, port: int, waiter: WaitsUntil
 ) -> Iterator[Callable[[], int]]:
     """Connects port ``local`` of this machine with ``host:port`` as the node sees it, for as long as the body runs.
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clusterctl.ansible.inventory import Host, inventory
+from clusterctl.ansible.inventory import InventoryHost, inventory
 from clusterctl.resources import Flavor
 from clusterctl.services import Service
 from clusterctl.spec.load import load_spec
@@ -54,7 +54,7 @@ class Cluster:
         Args:
             connection: host name -> ``ansible_*`` variables.
         """
-        hosts = [Host(n.name, n.group, n.services, {**n.variables, **connection[n.name]}) for n in self.nodes]
+        hosts = [InventoryHost(n.name, n.group, n.services, {**n.variables, **connection[n.name]}) for n in self.nodes]
         dynamic = inventory(all_variables=self.shared, group_variables=self.group_variables, hosts=hosts)
         hostvars = dynamic.pop("_meta")["hostvars"]
         shared = dynamic.pop("all")["vars"]

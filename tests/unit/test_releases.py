@@ -5,8 +5,8 @@ from __future__ import annotations
 from clusterctl.releases import (
     Release,
     after_upgrade,
-    choose,
     marks,
+    newest_fitting,
     of_image,
     of_server,
     running,
@@ -68,16 +68,16 @@ def test_in_the_middle_of_an_upgrade_either_will_do() -> None:
 
 def test_the_newest_fitting_image_is_taken() -> None:
     images = [NEW, NEWER, OLD]
-    assert choose(images, {}) is NEW
-    assert choose(images, {"mesos": {M2}}) is NEW
-    assert choose(images, {"mesos": {M2}, "marathon": {T1}}) is NEWER
-    assert choose(images, {"mesos": {M1, M2}, "marathon": {T1}}) is NEWER
-    assert choose(images, {"mesos": {M1}, "marathon": {T2}}) is None
-    assert choose([image()], {"mesos": {M1}}) is None, "nothing is known of it"
+    assert newest_fitting(images, {}) is NEW
+    assert newest_fitting(images, {"mesos": {M2}}) is NEW
+    assert newest_fitting(images, {"mesos": {M2}, "marathon": {T1}}) is NEWER
+    assert newest_fitting(images, {"mesos": {M1, M2}, "marathon": {T1}}) is NEWER
+    assert newest_fitting(images, {"mesos": {M1}, "marathon": {T2}}) is None
+    assert newest_fitting([image()], {"mesos": {M1}}) is None, "nothing is known of it"
 
 
 def test_the_same_version_of_another_digest_is_another() -> None:
-    assert choose([OLD], {"mesos": {Release("mesos", "1", "f" * 64)}}) is None
+    assert newest_fitting([OLD], {"mesos": {Release("mesos", "1", "f" * 64)}}) is None
 
 
 def test_after_an_upgrade() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from clusterctl.ansible.inventory import Host, Inventory, inventory
+from clusterctl.ansible.inventory import Inventory, InventoryHost, inventory
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError, NodeError
 from clusterctl.ops.kit.access import Access, target_of
@@ -47,11 +47,11 @@ def cluster_inventory(
 
 def _look(spec: ClusterSpec, cloud: Cloud) -> tuple[Observed, list[Flavor]]:
     """What an inventory is made of, all lists at once: an operator waits for it before every playbook."""
-    with ThreadPoolExecutor(4) as pool:
-        servers, ports = pool.submit(cloud.servers, spec.cluster), pool.submit(cloud.ports, spec.cluster)
-        flavors = pool.submit(cloud.flavors)
+    with ThreadPoolExecutor(4) as threads:
+        servers, ports = threads.submit(cloud.servers, spec.cluster), threads.submit(cloud.ports, spec.cluster)
+        flavors = threads.submit(cloud.flavors)
         wanted = any(group.volume for group in spec.groups.values())
-        volumes = pool.submit(cloud.volumes, spec.cluster) if wanted else None
+        volumes = threads.submit(cloud.volumes, spec.cluster) if wanted else None
         found = volumes.result() if volumes else []
         return Observed(tuple(servers.result()), tuple(ports.result()), tuple(found)), flavors.result()
 
@@ -73,7 +73,7 @@ def build_inventory(spec: ClusterSpec, observed: Observed, flavors: Iterable[Fla
     named = {key: flavor for flavor in flavors for key in (flavor.id, flavor.name)}
     groups = {name: agent_variables(spec, name, named) for name in spec.groups_of(Service.MESOS_AGENT)}
     hosts = [
-        Host(
+        InventoryHost(
             name=server.name,
             group=server.group,
             services=spec.groups[server.group].services,

@@ -44,7 +44,7 @@ def victims(op: Operation, servers: Sequence[Server]) -> list[Victim]:
     ]
 
 
-def choose(candidates: Sequence[Victim], count: int) -> list[Victim]:
+def choose_victims(candidates: Sequence[Victim], count: int) -> list[Victim]:
     """Those to go: first what serves no more or drains already, then the emptiest, of them the youngest."""
     youngest = sorted(candidates, key=lambda each: (each.server.created, each.server.name), reverse=True)
 

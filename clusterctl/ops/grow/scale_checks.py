@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from clusterctl.counts import Counts
 from clusterctl.errors import ClusterctlError, InputError
-from clusterctl.ops.grow.agents import Victim, choose, victims
+from clusterctl.ops.grow.agents import Victim, choose_victims, victims
 from clusterctl.ops.grow.operation import Operation, alive
 from clusterctl.resources import Observed, Server
 from clusterctl.services import Service
@@ -138,7 +138,7 @@ def leaving(
         elif options.remove:
             going += [known[server.id] for server in _chosen(change, mine, options.remove)]
         else:
-            going += choose([known[server.id] for server in mine], change.have - change.target)
+            going += choose_victims([known[server.id] for server in mine], change.have - change.target)
     return going
 
 

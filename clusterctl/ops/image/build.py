@@ -29,7 +29,7 @@ from clusterctl.ops.lifecycle.preflight import named_images, network_problems, s
 from clusterctl.plan import SSH_PORT, ssh_sources
 from clusterctl.resources import Flavor, Image, Network, Rule, Server, ServerRequest
 from clusterctl.spec.artifacts import BUILDER_SUFFIX, ImageSpec
-from clusterctl.ssh.client import Failure, Ssh, SshError
+from clusterctl.ssh.client import Ssh, SshError, SshFailure
 from clusterctl.ssh.config import SshConfig, Target, ansible_ssh_args, control_directory, identity_from
 from clusterctl.ssh.console import console_tail, new_nonce, proof_of
 from clusterctl.ssh.hostkeys import HostKeys, KnownHosts, known_hosts_path
@@ -243,7 +243,7 @@ def _reach(
             # cloud-init holds the package manager's lock while it runs
             result = ssh.run(target, "cloud-init status --wait >/dev/null; cloud-init status", timeout_s=300)
         except SshError as error:
-            if error.failure in (Failure.HOST_KEY, Failure.DENIED):
+            if error.failure in (SshFailure.HOST_KEY, SshFailure.DENIED):
                 raise
             return False
         return result.stdout.strip() != ""

@@ -23,7 +23,7 @@ SUFFIX = ".tar.gz"
 
 
 @dataclass(frozen=True)
-class Manifest:
+class ArchiveManifest:
     """What an archive is.
 
     Attributes:
@@ -62,7 +62,7 @@ def directory_of(tier: Tier, given: Path | None = None) -> Path:
     return paths.state_root() / quote(tier.spec.cloud, safe="") / tier.spec.cluster / "jenkins"
 
 
-def take(tier: Tier, master: Master, directory: Path, taken: str, how: str) -> tuple[Path, Manifest]:
+def take(tier: Tier, master: Master, directory: Path, taken: str, how: str) -> tuple[Path, ArchiveManifest]:
     """Packs a master's home into ``directory/NAME/NAME-TAKEN.tar.gz``; its path and manifest.
 
     Raises:
@@ -83,7 +83,7 @@ def take(tier: Tier, master: Master, directory: Path, taken: str, how: str) -> t
             file.flush()
             os.fsync(file.fileno())
         _whole(part, master.name, answer["sha256"])
-        manifest = Manifest(
+        manifest = ArchiveManifest(
             cluster=tier.spec.cluster,
             name=master.name,
             taken=taken,
@@ -105,7 +105,7 @@ def take(tier: Tier, master: Master, directory: Path, taken: str, how: str) -> t
     return target, manifest
 
 
-def read(archive: Path) -> Manifest:
+def read(archive: Path) -> ArchiveManifest:
     """The manifest of an archive, after its digest was checked.
 
     Raises:
@@ -113,7 +113,7 @@ def read(archive: Path) -> Manifest:
     """
     path = manifest_path(archive)
     try:
-        found = Manifest(**json.loads(path.read_text()))
+        found = ArchiveManifest(**json.loads(path.read_text()))
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"ARCHIVE: {path} is no manifest: {error}") from error
     if found.format != FORMAT:

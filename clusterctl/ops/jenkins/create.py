@@ -25,7 +25,7 @@ BATCH = 10
 
 
 @dataclass(frozen=True)
-class Wanted:
+class NewMaster:
     """A master to make, or to finish: it may have its home already."""
 
     master: Master
@@ -34,7 +34,7 @@ class Wanted:
 
 
 @dataclass
-class CreateReport:
+class NewMastersReport:
     """What became of the names.
 
     Attributes:
@@ -77,7 +77,7 @@ class CreateReport:
 
 def create(
     tier: Tier, names: Sequence[str], *, batch: int = BATCH, timeout_s: float = READY_TIMEOUT_S, probe: bool = False
-) -> CreateReport:
+) -> NewMastersReport:
     """Makes the masters of these names that are missing, and waits until each is ready.
 
     A home is made before its app: killed in between, the next run finds the home and goes on with it.
@@ -93,7 +93,7 @@ def create(
         PartlyFailed: some did not become ready; those that did stay.
     """
     files = home_files(_settings(tier), tier.base)
-    report = CreateReport(tier.spec.cluster)
+    report = NewMastersReport(tier.spec.cluster)
     survey = tier.survey()
     if _missing(survey, names):
         with tier.locked():
@@ -120,7 +120,7 @@ def _create(
     tier: Tier,
     names: Sequence[str],
     files: Mapping[str, str],
-    report: CreateReport,
+    report: NewMastersReport,
     batch: int,
     timeout_s: float,
 ) -> None:
@@ -207,7 +207,7 @@ def _missing(survey: Survey, names: Sequence[str]) -> bool:
     )
 
 
-def _plan(tier: Tier, survey: Survey, names: Sequence[str]) -> list[Wanted]:
+def _plan(tier: Tier, survey: Survey, names: Sequence[str]) -> list[NewMaster]:
     """What is to be made, in the order of the names."""
     known = {name: survey.masters[name] for name in names if name in survey.masters}
     if broken := [f"  {name}: {'; '.join(each.problems)}" for name, each in known.items() if each.problems]:
@@ -229,9 +229,9 @@ def _plan(tier: Tier, survey: Survey, names: Sequence[str]) -> list[Wanted]:
     return [found[name] for name in names if name in found]
 
 
-def _wanted(survey: Survey, master: Master) -> Wanted:
+def _wanted(survey: Survey, master: Master) -> NewMaster:
     assert master.node is not None  # noqa: S101
-    return Wanted(master, master.node, release_on(survey.host(master.node)))
+    return NewMaster(master, master.node, release_on(survey.host(master.node)))
 
 
 def release_on(host: Host) -> str:
@@ -257,6 +257,6 @@ def _settings(tier: Tier) -> JenkinsSettings:
     return tier.spec.jenkins
 
 
-def _batches(todo: Sequence[Wanted], size: int) -> Iterator[Sequence[Wanted]]:
+def _batches(todo: Sequence[NewMaster], size: int) -> Iterator[Sequence[NewMaster]]:
     for start in range(0, len(todo), size):
         yield todo[start : start + size]

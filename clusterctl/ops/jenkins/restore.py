@@ -12,7 +12,7 @@ from clusterctl.errors import ClusterctlError, InputError, NodeError
 from clusterctl.health.expect import Node
 from clusterctl.jenkins.home import NAME, NOT_RESTORED, Marker
 from clusterctl.jenkins.slots import free_slots, master_user, port_plan
-from clusterctl.ops.jenkins.archives import Manifest, read, take
+from clusterctl.ops.jenkins.archives import ArchiveManifest, read, take
 from clusterctl.ops.jenkins.create import put_app, release_on
 from clusterctl.ops.jenkins.ground import PartlyFailed, Tier
 from clusterctl.ops.jenkins.outcome import Outcome
@@ -112,7 +112,7 @@ def move(tier: Tier, name: str, node: str, manner: Manner) -> Outcome:
 
 
 def _aim(
-    tier: Tier, survey: Survey, name: str, there: Master | None, target: Node | None, manifest: Manifest
+    tier: Tier, survey: Survey, name: str, there: Master | None, target: Node | None, manifest: ArchiveManifest
 ) -> Master:
     """The master that is to be: its slot and node."""
     assert tier.spec.jenkins is not None  # noqa: S101  (open_tier raised otherwise)
@@ -138,7 +138,7 @@ def _aim(
     return _with_release(survey, new, manifest)
 
 
-def _with_release(survey: Survey, master: Master, manifest: Manifest) -> Master:
+def _with_release(survey: Survey, master: Master, manifest: ArchiveManifest) -> Master:
     """Checks that the node can run what the archive ran: an older Jenkins does not read a newer one's home."""
     assert master.node is not None  # noqa: S101
     host = survey.host(master.node)
@@ -166,7 +166,7 @@ def _clear(tier: Tier, there: Master | None, manner: Manner, out: Outcome) -> tu
 
 
 def _unpack(
-    tier: Tier, master: Master, archive: Path, manifest: Manifest, marker: Marker, *, renew: bool
+    tier: Tier, master: Master, archive: Path, manifest: ArchiveManifest, marker: Marker, *, renew: bool
 ) -> Mapping[str, Any]:
     assert master.node is not None  # noqa: S101
     request = tier.request(

@@ -21,8 +21,8 @@ def for_each(call: Callable[[Item], Answer], items: Iterable[Item]) -> list[Answ
 
     Raises: the first failure, when all were tried; one that is not a ClusterctlError (a bug) before those that are.
     """
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        futures = [pool.submit(call, item) for item in items]
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        futures = [threads.submit(call, item) for item in items]
     failures = [error for future in futures if (error := future.exception()) is not None]
     for error in sorted(failures, key=lambda error: isinstance(error, ClusterctlError)):
         raise error

@@ -23,7 +23,7 @@ from clusterctl.plan import Plan, ServerGroupAction, libprocess_rules, volume_tr
 from clusterctl.render.userdata import user_data
 from clusterctl.resources import Observed, PortRequest, SecurityGroup, ServerRequest
 from clusterctl.services import Service
-from clusterctl.spec.model import ClusterSpec, Volume
+from clusterctl.spec.model import ClusterSpec, VolumeSettings
 from clusterctl.ssh.console import new_nonce, proof_of
 from clusterctl.topology import NamedNode, Topology, topology
 from clusterctl.variables import Variables, control_addresses, pool_variables, variables_of
@@ -195,7 +195,7 @@ def _request(
     )
 
 
-def _named_metadata(node: NamedNode, volume: Volume | None) -> dict[str, str]:
+def _named_metadata(node: NamedNode, volume: VolumeSettings | None) -> dict[str, str]:
     found = {r.KEY_NODE: node.name, **({r.KEY_MOUNT: volume.mount} if volume else {})}
     if Service.ZOOKEEPER in node.services:
         found[r.KEY_MYID] = str(node.myid)

@@ -13,7 +13,7 @@ from clusterctl.ops.lifecycle.tier import tier_fit
 from clusterctl.plan import Plan, failed_build
 from clusterctl.resources import Flavor, Image, Limits, Network, Observed, Server, server_group_name
 from clusterctl.services import Service
-from clusterctl.spec.model import Access, ClusterSpec
+from clusterctl.spec.model import AccessSettings, ClusterSpec
 from clusterctl.spec.types import OWN_NETWORK
 from clusterctl.variables import agent_resources
 
@@ -95,7 +95,7 @@ def network_problems(key: str, name: str, network: Network | None) -> Iterator[s
         )
 
 
-def source_problems(key: str, access: Access, network: Network | None) -> Iterator[str]:
+def source_problems(key: str, access: AccessSettings, network: Network | None) -> Iterator[str]:
     """Why ``ssh_from`` of ``access``, which stands below ``key`` of a file, opens nothing."""
     if OWN_NETWORK in access.ssh_from and network is not None and not network.cidrs:
         yield (
@@ -128,7 +128,7 @@ def image_for(spec: ClusterSpec, lookup: Lookup, group: str, servers: Sequence[S
     """
     there = [server for server in servers if not failed_build(server) and server.status != "DELETED"]
     wanted = releases.running(there, spec.groups[group].services)
-    found = lookup.images[0] if lookup.any_release else releases.choose(lookup.images, wanted)
+    found = lookup.images[0] if lookup.any_release else releases.newest_fitting(lookup.images, wanted)
     if found is None:
         needed = " and ".join(" or ".join(map(str, sorted(each))) for each in wanted.values())
         has = "; ".join(f"{image.name} has {_contents(image)}" for image in lookup.images)

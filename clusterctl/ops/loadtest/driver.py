@@ -19,9 +19,9 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from clusterctl.errors import ClusterctlError
-from clusterctl.load.framework import Build, Framework
-from clusterctl.load.plan import CANARY, NAME_PREFIX, Arrival, Group, Plan, agenda, framework_groups
-from clusterctl.load.result import BuildResult, Driver, FrameworkResult, Result, Sample, Turn
+from clusterctl.load.framework import Framework, SimulatedBuild
+from clusterctl.load.plan import CANARY, NAME_PREFIX, Arrival, FrameworkGroup, LoadPlan, agenda, framework_groups
+from clusterctl.load.result import BuildResult, Driver, FrameworkResult, LoadResult, Sample, Turn
 from clusterctl.ops.loadtest.clean import LeftError, clean
 from clusterctl.ops.loadtest.link import Link
 from clusterctl.ops.loadtest.masters import PASSING, MasterMap, allow_connections
@@ -40,8 +40,8 @@ Ended = Literal["complete", "limit", "interrupted"]
 
 
 def run_frameworks(
-    plan: Plan, masters: MasterMap, cluster: str, note: Callable[[str], None] = lambda _text: None
-) -> Result:
+    plan: LoadPlan, masters: MasterMap, cluster: str, note: Callable[[str], None] = lambda _text: None
+) -> LoadResult:
     """Runs the plan; Ctrl-C or SIGTERM ends it early and still gives a result.
 
     Args:
@@ -60,12 +60,12 @@ def run_frameworks(
 
 
 class _Driver:
-    def __init__(self, plan: Plan, masters: MasterMap, cluster: str, note: Callable[[str], None]) -> None:
+    def __init__(self, plan: LoadPlan, masters: MasterMap, cluster: str, note: Callable[[str], None]) -> None:
         self._plan, self._masters, self._cluster, self._note = plan, masters, cluster, note
         self._run = secrets.token_hex(4)
         self._agenda = deque(agenda(plan))
-        self._builds: list[Build] = []
-        self._base: list[Build] = []
+        self._builds: list[SimulatedBuild] = []
+        self._base: list[SimulatedBuild] = []
         self._samples: list[Sample] = []
         self._latest = 0.0
         self._zero = 0.0
@@ -74,7 +74,7 @@ class _Driver:
         self._failed: asyncio.Future[None]
         self._links = [self._link(number, group) for number, group in enumerate(framework_groups(plan))]
 
-    async def run(self) -> Result:
+    async def run(self) -> LoadResult:
         self._failed = asyncio.get_running_loop().create_future()
         self._zero = asyncio.get_running_loop().time()
         began, cpu = datetime.now(UTC), time.process_time()
@@ -114,7 +114,7 @@ class _Driver:
         link.act(link.framework.join())
         for _ in range(canary.base):
             run_s = self._plan.limit_s + _BASE_DEADLINE_S
-            build = Build(len(self._links) - 1, self._now(), run_s, canary.base_cpus, canary.mem_mib)
+            build = SimulatedBuild(len(self._links) - 1, self._now(), run_s, canary.base_cpus, canary.mem_mib)
             self._base.append(build)
             link.act(link.framework.want(build, self._now()))
         end = self._now() + _BASE_DEADLINE_S
@@ -156,7 +156,7 @@ class _Driver:
             link.act(framework.join())
             return
         group = framework.group
-        build = Build(arrival.framework, arrival.at_s, group.run_s, group.cpus, group.mem_mib)
+        build = SimulatedBuild(arrival.framework, arrival.at_s, group.run_s, group.cpus, group.mem_mib)
         self._builds.append(build)
         link.act(framework.want(build, arrival.at_s))
 
@@ -235,10 +235,10 @@ class _Driver:
                 raise
             raise LeftError(f"{failed.message}\n{error.message}", hint=error.hint) from failed
 
-    def _result(self, began: datetime, end: float, cpu: float) -> Result:
+    def _result(self, began: datetime, end: float, cpu: float) -> LoadResult:
         usage = resource.getrusage(resource.RUSAGE_SELF)
         canary = [build for build in self._builds if self._links[build.framework].framework.group.name == CANARY]
-        return Result(
+        return LoadResult(
             mode="frameworks",
             run=self._run,
             cluster=self._cluster,
@@ -267,7 +267,7 @@ class _Driver:
 
     # --- parts ----------------------------------------------------------------------
 
-    def _link(self, number: int, group: Group) -> Link:
+    def _link(self, number: int, group: FrameworkGroup) -> Link:
         name = f"{NAME_PREFIX}{self._run}-{group.name}-{number}"
         seen = FrameworkResult(name=name, group=group.name, kind=group.kind, role=group.role)
         failover = self._plan.limit_s + _BASE_DEADLINE_S if group.kind in _FAILOVER_KINDS else 0.0
@@ -289,7 +289,7 @@ class _Driver:
             self._failed.set_exception(error)
 
 
-def _build_result(build: Build) -> BuildResult:
+def _build_result(build: SimulatedBuild) -> BuildResult:
     def rounded(moment: float | None) -> float | None:
         return None if moment is None else round(moment, 4)
 

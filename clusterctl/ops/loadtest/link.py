@@ -13,7 +13,7 @@ import aiohttp
 
 from clusterctl.errors import ClusterctlError
 from clusterctl.load.calls import framework_info, subscribe
-from clusterctl.load.framework import Action, Call, Framework, Leave, Register
+from clusterctl.load.framework import Action, Framework, Leave, MesosCall, Register
 from clusterctl.ops.loadtest.masters import PASSING, Endpoint, MasterMap
 
 _STREAM_ID = "Mesos-Stream-Id"
@@ -72,7 +72,7 @@ class Link:
                     self._reader = self._spawn(self._live())
                 case Leave():
                     self._leave()
-                case Call(body):
+                case MesosCall(body):
                     self._post(body)
 
     @property

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError
 from clusterctl.health.expect import expected
-from clusterctl.load.plan import Plan
-from clusterctl.load.result import Result
+from clusterctl.load.plan import LoadPlan
+from clusterctl.load.result import LoadResult
 from clusterctl.ops.kit.access import open_access
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.loadtest.clean import clean, left, other_work
@@ -37,8 +37,8 @@ def masters_of(spec: ClusterSpec, cloud: Cloud) -> Iterator[list[Endpoint]]:
 
 
 def load_test(
-    cluster: str, endpoints: Sequence[Endpoint], plan: Plan, progress: Progress, *, beside_others: bool
-) -> Result:
+    cluster: str, endpoints: Sequence[Endpoint], plan: LoadPlan, progress: Progress, *, beside_others: bool
+) -> LoadResult:
     """Runs simulated frameworks on the masters.
 
     Args:

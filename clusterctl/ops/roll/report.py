@@ -11,7 +11,7 @@ from clusterctl.services import Service
 
 
 @dataclass(frozen=True)
-class Failure:
+class FailedStep:
     """A node whose step failed; ``state`` says how it was left."""
 
     service: str
@@ -41,7 +41,7 @@ class Journal:
     left: list[tuple[Service, str]] = field(default_factory=list)
     done: list[tuple[Service, str]] = field(default_factory=list)
     skipped: list[tuple[Service, str]] = field(default_factory=list)
-    failed: list[Failure] = field(default_factory=list)
+    failed: list[FailedStep] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
     advice: list[str] = field(default_factory=list)
 
@@ -57,7 +57,7 @@ class Journal:
     def fail(self, service: Service, name: str, reason: str, state: str) -> None:
         """A step failed."""
         self.left.remove((service, name))
-        self.failed.append(Failure(service.value, name, reason, state))
+        self.failed.append(FailedStep(service.value, name, reason, state))
 
     @property
     def unfinished(self) -> list[str]:

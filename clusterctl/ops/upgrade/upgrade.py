@@ -109,7 +109,7 @@ def _tell_image(rolling: Rolling, journal: Journal, wanted: Mapping[str, Wanted]
         spec, images = rolling.run.spec, named_images(rolling.run.cloud, rolling.run.spec.image)
         servers = releases.after_upgrade(rolling.run.cloud.servers(spec.cluster), new)
         found = {
-            group: releases.choose(images, releases.running(servers, each.services))
+            group: releases.newest_fitting(images, releases.running(servers, each.services))
             for group, each in spec.groups.items()
         }
         names = sorted({image.name for image in found.values() if image})

@@ -3,16 +3,16 @@
 import sys
 from pathlib import Path
 
-from clusterctl.load.plan import Canary, Group, Plan
+from clusterctl.load.plan import Canary, FrameworkGroup, LoadPlan
 from clusterctl.load.result import to_json
 from clusterctl.ops.loadtest.driver import run_frameworks
 from clusterctl.ops.loadtest.masters import Endpoint, MasterMap
 
 # 2.x and Marathon outlive their connection; builds and the canary's base run longer than any test waits
-PLAN = Plan(
+PLAN = LoadPlan(
     groups=(
-        Group(name="stays", kind="suppress", count=5, builds=1, over_s=1, run_s=600),
-        Group(name="goes", kind="on_demand", count=5, builds=1, over_s=1, run_s=600),
+        FrameworkGroup(name="stays", kind="suppress", count=5, builds=1, over_s=1, run_s=600),
+        FrameworkGroup(name="goes", kind="on_demand", count=5, builds=1, over_s=1, run_s=600),
     ),
     canary=Canary(turns=1, run_s=600),
     limit_s=600,

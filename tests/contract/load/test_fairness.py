@@ -2,8 +2,8 @@
 
 import pytest
 
-from clusterctl.load.plan import Canary, Group, Kind, Plan
-from clusterctl.load.result import Result
+from clusterctl.load.plan import Canary, FrameworkGroup, Kind, LoadPlan
+from clusterctl.load.result import LoadResult
 from clusterctl.load.verdict import Thresholds, summarise
 from clusterctl.ops.loadtest.driver import run_frameworks
 from clusterctl.ops.loadtest.masters import MasterMap
@@ -12,10 +12,10 @@ from tests.contract.load.field import Field
 pytestmark = [pytest.mark.mesos, pytest.mark.timeout(300)]
 
 
-def beside_idle(field: Field, kind: Kind, role: str) -> Result:
+def beside_idle(field: Field, kind: Kind, role: str) -> LoadResult:
     """Marathon, with a share, wants an offer 8 s after 20 idle frameworks have come; it has 15 s."""
-    idle = Group(name="idle", kind=kind, count=20, decline_s=5, join_over_s=1)
-    plan = Plan(groups=(idle,), canary=Canary(role=role, start_s=8), limit_s=23, user="root")
+    idle = FrameworkGroup(name="idle", kind=kind, count=20, decline_s=5, join_over_s=1)
+    plan = LoadPlan(groups=(idle,), canary=Canary(role=role, start_s=8), limit_s=23, user="root")
     return run_frameworks(plan, MasterMap(field.endpoints), "test")
 
 

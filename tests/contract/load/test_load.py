@@ -6,8 +6,8 @@ import signal
 import pytest
 
 from clusterctl.load.percentiles import NEVER
-from clusterctl.load.plan import Canary, Group, Plan
-from clusterctl.load.result import Result, from_json, to_json
+from clusterctl.load.plan import Canary, FrameworkGroup, LoadPlan
+from clusterctl.load.result import LoadResult, from_json, to_json
 from clusterctl.load.verdict import Thresholds, summarise
 from clusterctl.ops.loadtest.driver import run_frameworks
 from clusterctl.ops.loadtest.masters import MasterMap
@@ -16,7 +16,7 @@ from tests.contract.load.field import Field
 pytestmark = [pytest.mark.mesos, pytest.mark.timeout(300)]
 
 
-def run(field: Field, plan: Plan) -> Result:
+def run(field: Field, plan: LoadPlan) -> LoadResult:
     result = run_frameworks(plan, MasterMap(field.endpoints), "test", print)
     assert from_json(to_json(result), "result") == result
     return result
@@ -25,8 +25,8 @@ def run(field: Field, plan: Plan) -> Result:
 @pytest.mark.parametrize("kind", ["on_demand", "always", "suppress"])
 def test_every_build_of_every_generation_runs_and_nothing_remains(field: Field, kind: str) -> None:
     """Its builds run, Marathon's canary is served from its reservation, and no framework is left."""
-    group = Group(name="jenkins", kind=kind, count=10, builds=2, over_s=4, run_s=0.5, linger_s=1)  # type: ignore[arg-type]
-    plan = Plan(groups=(group,), canary=Canary(turns=2, every_s=3, run_s=1), limit_s=90, user="root")
+    group = FrameworkGroup(name="jenkins", kind=kind, count=10, builds=2, over_s=4, run_s=0.5, linger_s=1)  # type: ignore[arg-type]
+    plan = LoadPlan(groups=(group,), canary=Canary(turns=2, every_s=3, run_s=1), limit_s=90, user="root")
 
     result = run(field, plan)
 
@@ -45,8 +45,10 @@ def test_every_build_of_every_generation_runs_and_nothing_remains(field: Field, 
 
 def test_a_new_leader_is_followed(field: Field) -> None:
     """The leading master dies under load: its frameworks go on at the next one, and every build runs."""
-    group = Group(name="jenkins", kind="always", count=10, builds=2, arrival="steady", start_s=4, over_s=20, run_s=1)
-    plan = Plan(groups=(group,), canary=Canary(turns=1, start_s=15), limit_s=120, user="root")
+    group = FrameworkGroup(
+        name="jenkins", kind="always", count=10, builds=2, arrival="steady", start_s=4, over_s=20, run_s=1
+    )
+    plan = LoadPlan(groups=(group,), canary=Canary(turns=1, start_s=15), limit_s=120, user="root")
     leader = field.leader()
     master = field.masters[field.hosts.index(leader)]
     killed: list[str] = []
@@ -72,9 +74,9 @@ def test_a_new_leader_is_followed(field: Field) -> None:
 
 def test_a_hoarder_is_seen(field: Field) -> None:
     """Without an offer timeout a framework that never answers keeps everything; those that wait are starved."""
-    hoarder = Group(name="hoarder", kind="hoarder", count=1)
-    wanting = Group(name="wanting", kind="on_demand", count=2, builds=1, start_s=3, over_s=1)
-    result = run(field, Plan(groups=(hoarder, wanting), limit_s=15, user="root"))
+    hoarder = FrameworkGroup(name="hoarder", kind="hoarder", count=1)
+    wanting = FrameworkGroup(name="wanting", kind="on_demand", count=2, builds=1, start_s=3, over_s=1)
+    result = run(field, LoadPlan(groups=(hoarder, wanting), limit_s=15, user="root"))
 
     assert result.ended == "limit"
     summary = summarise(result, Thresholds(starved_after_s=8))

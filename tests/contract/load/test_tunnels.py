@@ -13,7 +13,7 @@ import pytest
 
 from clusterctl.cli.app import main
 from clusterctl.health.expect import Node
-from clusterctl.load.plan import MAX_FRAMEWORKS, Canary, Group, Plan
+from clusterctl.load.plan import MAX_FRAMEWORKS, Canary, FrameworkGroup, LoadPlan
 from clusterctl.load.verdict import Thresholds, summarise
 from clusterctl.ops.kit.access import Access
 from clusterctl.ops.loadtest.driver import run_frameworks
@@ -101,8 +101,8 @@ def children() -> list[str]:
 
 
 def test_builds_run_through_tunnels(field: Field, access: Access) -> None:
-    group = Group(name="jenkins", kind="on_demand", count=20, builds=2, over_s=5, run_s=0.5, linger_s=1)
-    plan = Plan(groups=(group,), canary=Canary(turns=2, every_s=4), limit_s=90, user="root")
+    group = FrameworkGroup(name="jenkins", kind="on_demand", count=20, builds=2, over_s=5, run_s=0.5, linger_s=1)
+    plan = LoadPlan(groups=(group,), canary=Canary(turns=2, every_s=4), limit_s=90, user="root")
     with tunnels(access, nodes(), MASTER_PORT) as endpoints:
         assert len(endpoints) == len(children()) == 3
         result = run_frameworks(plan, MasterMap(endpoints), "test")
@@ -115,8 +115,10 @@ def test_builds_run_through_tunnels(field: Field, access: Access) -> None:
 
 def test_as_many_frameworks_as_allowed_fit_through_one_ssh(field: Field, access: Access) -> None:
     what = {"kind": "suppress", "count": MAX_FRAMEWORKS, "join_over_s": 40}
-    group = Group.model_validate({"name": "many", **what, "builds": 1, "start_s": 55, "over_s": 1, "run_s": 600})
-    plan = Plan(groups=(group,), limit_s=60, user="root")  # ends soon after all want something at once
+    group = FrameworkGroup.model_validate(
+        {"name": "many", **what, "builds": 1, "start_s": 55, "over_s": 1, "run_s": 600}
+    )
+    plan = LoadPlan(groups=(group,), limit_s=60, user="root")  # ends soon after all want something at once
     with tunnels(access, nodes(), MASTER_PORT) as endpoints:
         result = run_frameworks(plan, MasterMap(endpoints), "test")
     assert [each.registrations for each in result.frameworks] == [1] * MAX_FRAMEWORKS

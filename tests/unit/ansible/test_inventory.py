@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clusterctl.ansible.inventory import Host, inventory
+from clusterctl.ansible.inventory import InventoryHost, inventory
 
 
 def test_groups_are_services_and_node_groups() -> None:
@@ -10,8 +10,8 @@ def test_groups_are_services_and_node_groups() -> None:
         all_variables={"x": 1},
         group_variables={"build-ers": {"y": 2}, "empty": {"z": 3}},
         hosts=[
-            Host("c-1", "control", ("zookeeper", "marathon"), {"clusterctl_address": "192.0.2.1"}),
-            Host("b-1", "build-ers", ("mesos_agent",), {}),
+            InventoryHost("c-1", "control", ("zookeeper", "marathon"), {"clusterctl_address": "192.0.2.1"}),
+            InventoryHost("b-1", "build-ers", ("mesos_agent",), {}),
         ],
     )
     assert found["zookeeper"] == {"hosts": ["c-1"]}

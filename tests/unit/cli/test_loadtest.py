@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from clusterctl.load.plan import NAME_PREFIX, Plan
-from clusterctl.load.result import Result, from_json, to_json
+from clusterctl.load.plan import NAME_PREFIX, LoadPlan
+from clusterctl.load.result import LoadResult, from_json, to_json
 from clusterctl.ops.loadtest.masters import Registered
 from tests.unit.cli.test_app import file, run  # noqa: F401  (file is a fixture)
 from tests.unit.load.worlds import finished, result
@@ -22,15 +22,15 @@ BEARABLE = ("--starved-after", "80")
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Plan, dict[str, Any]]]:
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[LoadPlan, dict[str, Any]]]:
     """What ``load_test`` was called with; it gives a good result."""
-    seen: list[tuple[Plan, dict[str, Any]]] = []
+    seen: list[tuple[LoadPlan, dict[str, Any]]] = []
 
     @contextmanager
     def nobody(*_: object) -> Iterator[list[object]]:
         yield []
 
-    def load_test(_cluster: str, _endpoints: object, plan: Plan, _progress: object, **more: Any) -> Result:
+    def load_test(_cluster: str, _endpoints: object, plan: LoadPlan, _progress: object, **more: Any) -> LoadResult:
         seen.append((plan, more))
         return GOOD
 
@@ -49,7 +49,7 @@ def seen(tmp_path: Path) -> Path:
 
 def test_run_asks_for_what_its_options_say(
     file: Path,  # noqa: F811
-    asked: list[tuple[Plan, dict[str, Any]]],
+    asked: list[tuple[LoadPlan, dict[str, Any]]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

@@ -6,7 +6,7 @@ from typing import Any
 
 from clusterctl.jenkins.manifests import Manifest
 from clusterctl.spec.artifacts import Artifact, Artifacts, Builder, ImageSpec, PluginArtifact
-from clusterctl.spec.model import Access, ClusterSpec
+from clusterctl.spec.model import AccessSettings, ClusterSpec
 from tests.unit.specs import demo_spec
 
 SHA = "0" * 64
@@ -31,7 +31,7 @@ def image(core: str = "2.319.3", mesos: str | None = "0.16", **changes: Any) -> 
         jenkins_java=changes.pop("jenkins_java", None),
     )
     java = {"jenkins_java_package": "openjdk-11-jre-headless"} if artifacts.jenkins_java is None else {}
-    build = Builder(cloud="c", flavor="f", network="n", keypair="k", access=Access(ssh_from=("network",)))
+    build = Builder(cloud="c", flavor="f", network="n", keypair="k", access=AccessSettings(ssh_from=("network",)))
     return ImageSpec(**{"source_image": "debian", "build": build, "artifacts": artifacts, **java, **changes})
 
 

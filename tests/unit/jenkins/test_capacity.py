@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clusterctl.jenkins.capacity import Room, builds_too_large, room
+from clusterctl.jenkins.capacity import Capacity, builds_too_large, room
 from clusterctl.spec.settings import AgentReserve
 from clusterctl.variables import AgentResources
 from tests.unit.jenkins.specs import tier
@@ -15,9 +15,10 @@ def agent(vcpus: int, ram_mib: int) -> AgentResources:
 
 
 @pytest.mark.parametrize(
-    ("vcpus", "ram", "expected"), [(2, 8192, Room(4, "cpus")), (8, 2048, Room(2, "mem")), (1, 512, Room(0, "mem"))]
+    ("vcpus", "ram", "expected"),
+    [(2, 8192, Capacity(4, "cpus")), (8, 2048, Capacity(2, "mem")), (1, 512, Capacity(0, "mem"))],
 )
-def test_masters_on_an_agent(vcpus: int, ram: int, expected: Room) -> None:
+def test_masters_on_an_agent(vcpus: int, ram: int, expected: Capacity) -> None:
     jenkins = tier().jenkins
     assert jenkins
     assert room(jenkins, agent(vcpus, ram)) == expected

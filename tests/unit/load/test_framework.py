@@ -6,20 +6,20 @@ from typing import Any
 
 import pytest
 
-from clusterctl.load.framework import Action, Build, Call, Framework, Leave, Register
-from clusterctl.load.plan import Group, Kind
+from clusterctl.load.framework import Action, Framework, Leave, MesosCall, Register, SimulatedBuild
+from clusterctl.load.plan import FrameworkGroup, Kind
 from clusterctl.load.result import FrameworkResult
 
 MORE = {"mem_mib": 32.0}
 
 
 def framework(kind: Kind, **more: Any) -> Framework:
-    group = Group(name="g", kind=kind, count=1, **more)
+    group = FrameworkGroup(name="g", kind=kind, count=1, **more)
     return Framework(group, FrameworkResult(name="f", group="g", kind=kind, role="*"))
 
 
-def build(at: float = 0.0, cpus: float = 0.1) -> Build:
-    return Build(framework=0, queued_s=at, run_s=5, cpus=cpus, mem_mib=32)
+def build(at: float = 0.0, cpus: float = 0.1) -> SimulatedBuild:
+    return SimulatedBuild(framework=0, queued_s=at, run_s=5, cpus=cpus, mem_mib=32)
 
 
 def offer(name: str, cpus: float = 4) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def said(actions: list[Action]) -> list[str]:
     """Kinds of actions, with the offers and the filter of those that have them."""
     lines = []
     for action in actions:
-        if not isinstance(action, Call):
+        if not isinstance(action, MesosCall):
             lines.append(type(action).__name__)
             continue
         line = action.body["type"]

@@ -5,21 +5,21 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from clusterctl.load.plan import Canary, Group, Plan, agenda, framework_groups
+from clusterctl.load.plan import Canary, FrameworkGroup, LoadPlan, agenda, framework_groups
 
 
-def group(name: str = "jenkins", **more: object) -> Group:
-    return Group.model_validate({"name": name, "kind": "always", "count": 2, **more})
+def group(name: str = "jenkins", **more: object) -> FrameworkGroup:
+    return FrameworkGroup.model_validate({"name": name, "kind": "always", "count": 2, **more})
 
 
 def test_numbers_go_through_the_groups_and_end_with_the_canary() -> None:
-    plan = Plan(groups=(group("a"), group("b", count=1)), canary=Canary(role="ops"), limit_s=10)
+    plan = LoadPlan(groups=(group("a"), group("b", count=1)), canary=Canary(role="ops"), limit_s=10)
     assert [each.name for each in framework_groups(plan)] == ["a", "a", "b", "canary"]
     assert framework_groups(plan)[-1].role == "ops"
 
 
 def test_the_agenda_registers_first_and_is_in_order() -> None:
-    plan = Plan(
+    plan = LoadPlan(
         groups=(
             group("a", join_after_s=1, join_over_s=4),
             group("b", kind="on_demand", builds=2, arrival="steady", start_s=3, over_s=8),
@@ -44,6 +44,6 @@ def test_the_agenda_registers_first_and_is_in_order() -> None:
         ((group("canary"),), "none 'canary'"),
     ],
 )
-def test_bounds(groups: tuple[Group, ...], message: str) -> None:
+def test_bounds(groups: tuple[FrameworkGroup, ...], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        Plan(groups=groups, limit_s=10)
+        LoadPlan(groups=groups, limit_s=10)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from clusterctl.load.plan import Canary, Group, Kind, Plan
-from clusterctl.load.result import BuildResult, Driver, FrameworkResult, Result, Sample, Turn
+from clusterctl.load.plan import Canary, FrameworkGroup, Kind, LoadPlan
+from clusterctl.load.result import BuildResult, Driver, FrameworkResult, LoadResult, Sample, Turn
 
 
 def framework(name: str, group: str = "jenkins", *, longest_wait_s: float = 0.0, offers: int = 1) -> FrameworkResult:
@@ -26,7 +26,7 @@ def finished(number: int, queued_s: float, offer_wait_s: float, agent_wait_s: fl
     )
 
 
-def result(**changes: object) -> Result:
+def result(**changes: object) -> LoadResult:
     """Two frameworks and the canary; four builds, of which the last was never offered anything."""
     builds = (
         finished(0, 0, 0.5, 1),
@@ -34,14 +34,16 @@ def result(**changes: object) -> Result:
         finished(1, 20, 1, 3),
         BuildResult(framework=1, queued_s=30),
     )
-    made = Result(
+    made = LoadResult(
         mode="frameworks",
         run="abcd",
         cluster="demo",
         began="2026-11-26T12:00:00+00:00",
         ended="limit",
         end_s=100.0,
-        plan=Plan(groups=(Group(name="jenkins", kind="on_demand", count=2, builds=2),), canary=Canary(), limit_s=100),
+        plan=LoadPlan(
+            groups=(FrameworkGroup(name="jenkins", kind="on_demand", count=2, builds=2),), canary=Canary(), limit_s=100
+        ),
         frameworks=(framework("f0"), framework("f1", longest_wait_s=70.0), framework("marathon", "canary")),
         builds=builds,
         canary=(Turn(at_s=5, wait_s=0.25), Turn(at_s=20, wait_s=2.0)),

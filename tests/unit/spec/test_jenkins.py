@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from clusterctl.errors import InputError
-from clusterctl.spec.jenkins import Build
+from clusterctl.spec.jenkins import BuildSettings
 from clusterctl.spec.load import parse_model
 from clusterctl.spec.model import ClusterSpec, json_schema
 from tests.unit.specs import DEMO
@@ -109,7 +109,7 @@ def test_with_two_reserved_groups_one_must_be_named() -> None:
 
 
 def test_what_a_builds_task_takes() -> None:
-    build = Build(cpus=0.5, mem_mib=512, executor_cpus=0.25, executor_mem_mib=128, executors=2)
+    build = BuildSettings(cpus=0.5, mem_mib=512, executor_cpus=0.25, executor_mem_mib=128, executors=2)
     assert build.task_cpus == 1.0
     assert build.task_mem_mib("0.x") == pytest.approx(1.1 * 768)
     assert build.task_mem_mib("2.x") == 768 + 32
@@ -118,7 +118,7 @@ def test_what_a_builds_task_takes() -> None:
 SECTIONS = {
     "master": "JenkinsMaster",
     "provisioner": "Provisioner",
-    "builds": "Build",
+    "builds": "BuildSettings",
     "uris": "Uri",
     "security": "Security",
     "backup": "JenkinsBackup",

@@ -12,7 +12,7 @@ from typing import NoReturn
 import pytest
 
 from clusterctl.errors import ClusterctlError
-from clusterctl.ssh.client import Failure, Result, Ssh, SshError
+from clusterctl.ssh.client import Result, Ssh, SshError, SshFailure
 from clusterctl.ssh.config import SshConfig, Target, ssh_options
 from clusterctl.ssh.process import Finished
 
@@ -61,15 +61,19 @@ def test_a_shell_line_is_passed_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("stderr", "failure", "message"),
     [
-        ("ssh: connect to host 10.0.0.1 port 22: Connection refused", Failure.UNREACHABLE, "Connection refused"),
-        ("", Failure.UNREACHABLE, "said nothing"),
-        ("debian@10.0.0.1: Permission denied (publickey).", Failure.DENIED, "does not let 'debian' in"),
-        ("Received disconnect: Too many authentication failures", Failure.DENIED, "does not let 'debian' in"),
-        ("No ED25519 host key is known for id-1.\nHost key verification failed.", Failure.HOST_KEY, "/c/known_hosts"),
-        ("@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\n...", Failure.HOST_KEY, "host key is not the one"),
+        ("ssh: connect to host 10.0.0.1 port 22: Connection refused", SshFailure.UNREACHABLE, "Connection refused"),
+        ("", SshFailure.UNREACHABLE, "said nothing"),
+        ("debian@10.0.0.1: Permission denied (publickey).", SshFailure.DENIED, "does not let 'debian' in"),
+        ("Received disconnect: Too many authentication failures", SshFailure.DENIED, "does not let 'debian' in"),
+        (
+            "No ED25519 host key is known for id-1.\nHost key verification failed.",
+            SshFailure.HOST_KEY,
+            "/c/known_hosts",
+        ),
+        ("@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\n...", SshFailure.HOST_KEY, "host key is not the one"),
     ],
 )
-def test_failures_of_ssh_are_told_apart(stderr: str, failure: Failure, message: str) -> None:
+def test_failures_of_ssh_are_told_apart(stderr: str, failure: SshFailure, message: str) -> None:
     with pytest.raises(SshError) as caught:
         failing(stderr).run(N1, ["true"])
     assert caught.value.failure is failure
@@ -86,7 +90,7 @@ def test_an_unreachable_node_behind_a_bastion_points_to_it() -> None:
 def test_a_command_without_an_end_is_named() -> None:
     with pytest.raises(SshError, match=r"node n1 .*no answer within 5 s to: sleep 99") as caught:
         Ssh(CONFIG, Script(lambda _: Finished(None, "", ""))).run(N1, ["sleep", "99"], timeout_s=5)
-    assert caught.value.failure is Failure.TIMEOUT
+    assert caught.value.failure is SshFailure.TIMEOUT
 
 
 def test_no_ssh_program() -> None:
@@ -107,7 +111,7 @@ def test_run_many_gives_each_its_result_or_its_error() -> None:
     found = Ssh(CONFIG, script).run_many([N1, N2], lambda to: ["hello", to.name], stdin=b"x")
     assert found["n1"] == Result(0, "hello n1", "")
     assert isinstance(found["n2"], SshError)
-    assert found["n2"].failure is Failure.UNREACHABLE
+    assert found["n2"].failure is SshFailure.UNREACHABLE
     assert Ssh(CONFIG, script).run_many([], lambda _: []) == {}
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from clusterctl.errors import ClusterctlError
 from clusterctl.ops.kit.waiting import Waiter
-from clusterctl.ssh.client import Failure, Ssh, SshError
+from clusterctl.ssh.client import Ssh, SshError, SshFailure
 from clusterctl.ssh.config import SshConfig, Target
 from clusterctl.ssh.tunnel import LOCALHOST, free_port, tunnel
 
@@ -60,7 +60,7 @@ def test_what_ssh_says_is_the_error(ssh: Ssh, tmp_path: Path) -> None:
         tunnel(ssh, N1, local=free_port(0), host="h", port=1, waiter=Waiter()),
     ):
         raise AssertionError
-    assert caught.value.failure is Failure.DENIED
+    assert caught.value.failure is SshFailure.DENIED
 
 
 def test_a_program_that_is_not_there(ssh: Ssh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from clusterctl.ops.kit.lock import LockedError
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.resources import Flavor, Image, owner_mark
 from clusterctl.spec.artifacts import Artifact, Artifacts, Builder, ImageSpec
-from clusterctl.spec.model import Access
+from clusterctl.spec.model import AccessSettings
 from tests.memory.cloud import MemoryCloud
 from tests.unit.ops.clouds import Clock, guard
 
@@ -26,7 +26,9 @@ CONTENT = b"a package"
 ARTIFACT = Artifact(version="1.0", src="a.bin", sha256=hashlib.sha256(CONTENT).hexdigest())
 SPEC = ImageSpec(
     source_image="debian-12",
-    build=Builder(cloud="lab", flavor="m1.small", network="lab", keypair="ops", access=Access(ssh_from=("network",))),
+    build=Builder(
+        cloud="lab", flavor="m1.small", network="lab", keypair="ops", access=AccessSettings(ssh_from=("network",))
+    ),
     artifacts=Artifacts(mesos=ARTIFACT, marathon=ARTIFACT),
 )
 

@@ -13,7 +13,7 @@ from clusterctl.errors import InputError
 from clusterctl.jenkins.release import release_name
 from clusterctl.ops.image.software import install_variables, software_facts, software_files, software_properties
 from clusterctl.spec.artifacts import Artifact, Artifacts, Builder, ImageSpec, PluginArtifact
-from clusterctl.spec.model import Access
+from clusterctl.spec.model import AccessSettings
 
 WAR = "Jenkins-Version: {}\n"
 PLUGIN = "Short-Name: {}\nPlugin-Version: {}\nJenkins-Version: 2.7.3\nPlugin-Dependencies: {}\n"
@@ -56,7 +56,7 @@ def spec_of(base: Path, plugins: tuple[str, ...] = ("mesos", "credentials"), cor
     )
 
 
-ACCESS = Access(ssh_from=("192.0.2.0/24",))
+ACCESS = AccessSettings(ssh_from=("192.0.2.0/24",))
 
 
 def test_a_whole_set_is_installed_and_recorded(files: Path) -> None:

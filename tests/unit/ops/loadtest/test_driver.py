@@ -11,14 +11,16 @@ import pytest
 from aiohttp import web
 
 from clusterctl.errors import ClusterctlError
-from clusterctl.load.plan import Canary, Group, Plan
-from clusterctl.load.result import Result
+from clusterctl.load.plan import Canary, FrameworkGroup, LoadPlan
+from clusterctl.load.result import LoadResult
 from clusterctl.ops.loadtest import driver as module
 from clusterctl.ops.loadtest.driver import _Driver
 from clusterctl.ops.loadtest.masters import Endpoint, MasterMap
 
 Json = dict[str, Any]
-ONE_BUILD = Plan(groups=(Group(name="jenkins", kind="on_demand", count=1, builds=1, over_s=0, run_s=1),), limit_s=5)
+ONE_BUILD = LoadPlan(
+    groups=(FrameworkGroup(name="jenkins", kind="on_demand", count=1, builds=1, over_s=0, run_s=1),), limit_s=5
+)
 
 
 def record(event: Json) -> bytes:
@@ -97,10 +99,10 @@ class Master:
         return stream
 
 
-def drive(plan: Plan, master: Master, before: Callable[[MasterMap], None] = lambda _masters: None) -> Result:
+def drive(plan: LoadPlan, master: Master, before: Callable[[MasterMap], None] = lambda _masters: None) -> LoadResult:
     """Runs the plan on the master; at the end it must have no framework."""
 
-    async def work() -> Result:
+    async def work() -> LoadResult:
         app = web.Application()
         app.router.add_get("/master/redirect", master.redirect)
         app.router.add_get("/master/state-summary", master.summary)
