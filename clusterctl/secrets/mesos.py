@@ -66,7 +66,12 @@ def master_credentials(spec: ClusterSpec, keys: Keyring) -> Secret:
 def agent_credential(group: str, keys: Keyring) -> Secret:
     """An agent's ``--credential``, by which it registers; the same for all of a group (D4)."""
     principal = agent_principal(group)
-    return Secret(json.dumps({"principal": principal, "secret": keys[mesos_secret(principal)].reveal()}) + "\n")
+    return principal_file(principal, keys[mesos_secret(principal)])
+
+
+def principal_file(principal: str, secret: Secret) -> Secret:
+    """One principal and its secret, JSON."""
+    return Secret(json.dumps({"principal": principal, "secret": secret.reveal()}) + "\n")
 
 
 def agent_http_credentials(keys: Keyring) -> Secret:

@@ -196,7 +196,7 @@ def _keys_at(model: type[BaseModel], path: KeyPath) -> Iterator[str]:
         if found is None:
             return
         model = found
-    yield from model.model_fields
+    yield from (field.alias or name for name, field in model.model_fields.items())
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

@@ -15,6 +15,7 @@ from clusterctl.services import CONTROL_SERVICES, Service
 from clusterctl.spec import limits
 from clusterctl.spec.jenkins import DEFAULT_DIRECTORY, JenkinsSettings
 from clusterctl.spec.jenkins_rules import check_jenkins
+from clusterctl.spec.security import WITH_SECRETS, Part, SecretsSettings, SecuritySettings
 from clusterctl.spec.settings import MarathonSettings, MesosSettings, ZooKeeperSettings
 from clusterctl.spec.types import (
     AttributeName,
@@ -134,6 +135,8 @@ class ClusterSpec(StrictModel):
     jenkins: JenkinsSettings | None = Field(
         default=None, description="Jenkins masters under Marathon, one a developer; absent: no such tier"
     )
+    security: SecuritySettings = SecuritySettings()
+    secrets: SecretsSettings = SecretsSettings()
     user_data: Literal["embedded"] | Fetch = "embedded"
     allow_non_ha: bool = Field(default=False, description="consent to fewer than three of a control service")
 
@@ -265,6 +268,15 @@ class ClusterSpec(StrictModel):
     def groups_of(self, service: Service) -> list[str]:
         """Names of the groups that run ``service``, in the order of the file."""
         return [name for name, group in self.groups.items() if service in group.services]
+
+    def secured(self, part: Part) -> bool:
+        """Whether a part of the cluster is closed to who has no secret for it, or no business with it."""
+        return self.security.closes(part)
+
+    @property
+    def has_secrets(self) -> bool:
+        """Whether nodes need files with secrets."""
+        return any(map(self.secured, WITH_SECRETS))
 
     @property
     def masters_group(self) -> str | None:

@@ -4,33 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from hashlib import sha256
 
 from clusterctl.errors import NodeError
 from clusterctl.ops.kit.access import Access
 from clusterctl.remote.standardinput import sent
-from clusterctl.secrets.secret import Secret
+from clusterctl.secrets.files import SecretFile
 from clusterctl.ssh.client import Result, SshError
 from clusterctl.ssh.config import Target
 
 _TIMEOUT_S = 60.0
-
-
-@dataclass(frozen=True)
-class SecretFile:
-    """A file of a node that only ``owner``, and ``group`` if ``mode`` says so, may read."""
-
-    path: str
-    content: Secret
-    owner: str = "root"
-    group: str = "root"
-    mode: int = 0o600
-
-    @property
-    def digest(self) -> str:
-        """sha256 of the content, by which a delivery is checked."""
-        return sha256(self.content.reveal().encode()).hexdigest()
 
 
 def deliver(access: Access, files: Mapping[Target, Sequence[SecretFile]]) -> dict[str, list[str]]:

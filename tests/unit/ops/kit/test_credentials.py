@@ -14,7 +14,8 @@ import pytest
 
 from clusterctl.errors import NodeError
 from clusterctl.ops.kit.access import Access
-from clusterctl.ops.kit.credentials import SecretFile, deliver
+from clusterctl.ops.kit.credentials import deliver
+from clusterctl.secrets.files import SecretFile
 from clusterctl.secrets.secret import Secret
 from clusterctl.ssh.client import Ssh
 from clusterctl.ssh.config import SshConfig, Target

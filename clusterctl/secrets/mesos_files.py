@@ -1,0 +1,64 @@
+"""Pure: the files that Mesos masters and agents, and our own calls on their nodes, authenticate with."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from clusterctl.secrets.files import DIRECTORY, SecretFile
+from clusterctl.secrets.mesos import (
+    agent_acls,
+    agent_credential,
+    agent_http_credentials,
+    master_acls,
+    master_credentials,
+    principal_file,
+)
+from clusterctl.secrets.names import AGENT_HTTP, MARATHON, MESOS_AGENT_HTTP, OPERATOR, PROBE, mesos_secret
+from clusterctl.secrets.secret import Secret
+from clusterctl.secrets.wanted import Wanted
+from clusterctl.services import Service
+from clusterctl.spec.security import Part
+
+MASTER_CREDENTIALS = f"{DIRECTORY}/mesos-master-credentials.json"
+MASTER_ACLS = f"{DIRECTORY}/mesos-master-acls.json"
+AGENT_CREDENTIAL = f"{DIRECTORY}/mesos-agent-credential.json"
+AGENT_HTTP_CREDENTIALS = f"{DIRECTORY}/mesos-agent-http-credentials.json"
+AGENT_ACLS = f"{DIRECTORY}/mesos-agent-acls.json"
+MARATHON_SECRET = f"{DIRECTORY}/marathon-mesos-secret"
+# Whose Marathon's apps are that name no user, and that are no Jenkins masters (role marathon: marathon_mesos_user)
+APP_USERS = ("jenkins",)
+# For root alone: what clusterctl's own calls on the node say who they are, {"principal", "secret"}
+OPERATOR_FILE = f"{DIRECTORY}/mesos-operator.json"
+PROBE_FILE = f"{DIRECTORY}/mesos-probe.json"
+AGENT_PROBE_FILE = f"{DIRECTORY}/mesos-agent-probe.json"
+
+
+def mesos_files(wanted: Wanted) -> list[SecretFile]:
+    """None where Mesos is open."""
+    spec, keys = wanted.spec, wanted.keys
+    if not spec.secured(Part.MESOS):
+        return []
+    files = []
+    if wanted.runs(Service.MESOS_MASTER):
+        files += [
+            SecretFile(MASTER_CREDENTIALS, master_credentials(spec, keys), group="mesos", mode=0o640),
+            SecretFile(MASTER_ACLS, _acls(master_acls(spec, APP_USERS)), group="mesos", mode=0o640),
+            SecretFile(OPERATOR_FILE, principal_file(OPERATOR, keys[mesos_secret(OPERATOR)])),
+            SecretFile(PROBE_FILE, principal_file(PROBE, keys[mesos_secret(PROBE)])),
+        ]
+    if wanted.runs(Service.MESOS_AGENT):
+        files += [
+            SecretFile(AGENT_CREDENTIAL, agent_credential(wanted.group, keys)),
+            SecretFile(AGENT_HTTP_CREDENTIALS, agent_http_credentials(keys)),
+            SecretFile(AGENT_ACLS, _acls(agent_acls(spec, APP_USERS))),
+            SecretFile(AGENT_PROBE_FILE, principal_file(AGENT_HTTP, keys[MESOS_AGENT_HTTP])),
+        ]
+    if wanted.runs(Service.MARATHON):
+        # No newline: Marathon takes the file's bytes as they are
+        files.append(SecretFile(MARATHON_SECRET, keys[mesos_secret(MARATHON)], group="marathon", mode=0o640))
+    return files
+
+
+def _acls(acls: dict[str, Any]) -> Secret:
+    return Secret(json.dumps(acls, indent=1) + "\n")

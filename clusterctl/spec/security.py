@@ -1,0 +1,118 @@
+"""Sections ``security`` and ``secrets``: what of a cluster is closed to strangers, and where its key comes from.
+
+The aim is that all parts are closed and the file names exceptions. A part that was not shown on the lab yet with every
+verb is in ``NOT_YET``: it is open, unless the file requires it.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+
+from clusterctl.spec.types import AbsolutePath, StrictModel, Text, matching, rule_error
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class Part(StrEnum):
+    """A part of a cluster that is closed by itself."""
+
+    MESOS = "mesos"  # authentication and ACLs of frameworks, agents and operators
+    ZOOKEEPER = "zookeeper"  # ACLs of the tree, authentication between members
+    MARATHON = "marathon"  # a password for its API
+    BUILDS = "builds"  # what tenants' users may reach from their node
+    UNITS = "units"  # hardening of the services' units
+    NETWORK = "network"  # security groups by tier
+
+
+# Parts that need files with secrets on the nodes
+WITH_SECRETS = (Part.MESOS, Part.ZOOKEEPER, Part.MARATHON)
+# Open by default until shown on the lab with every verb; what is shown is taken out
+NOT_YET: frozenset[Part] = frozenset(Part)
+# Parts of NOT_YET that the file can require; the others don't exist yet
+AVAILABLE: frozenset[Part] = frozenset()
+
+PartName = Literal["mesos", "zookeeper", "marathon", "builds", "units", "network"]
+
+
+PartOrAll = Literal["mesos", "zookeeper", "marathon", "builds", "units", "network", "all"]
+
+
+def _list_of(names: Any) -> tuple[Any, ...]:
+    """One entry needs no list."""
+    one = {"type": "string", "enum": list(get_args(names))}
+    return (
+        BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+        Field(strict=False),
+        WithJsonSchema({"anyOf": [one, {"type": "array", "items": one}]}, mode="validation"),
+    )
+
+
+class SecuritySettings(StrictModel):
+    """Exceptions from the default."""
+
+    insecure: Annotated[tuple[PartOrAll, ...], *_list_of(PartOrAll)] = Field(
+        default=(), description="parts that stay open to whoever reaches them; 'all': every part"
+    )
+    require: Annotated[tuple[PartName, ...], *_list_of(PartName)] = Field(
+        default=(), description="parts to close that are not closed by default yet"
+    )
+
+    @model_validator(mode="after")
+    def _one_wish(self) -> SecuritySettings:
+        for index, name in enumerate(self.require):
+            part = Part(name)
+            if name in self.insecure or "all" in self.insecure:
+                raise rule_error("security", f"found '{name}', which security.insecure leaves open", ("require", index))
+            if part in NOT_YET - AVAILABLE:
+                able = ", ".join(repr(part.value) for part in Part if part in AVAILABLE or part not in NOT_YET)
+                raise rule_error(
+                    "security",
+                    f"found '{name}', which clusterctl can't close yet; allowed: {able or 'nothing so far'}",
+                    ("require", index),
+                )
+        return self
+
+    def closes(self, part: Part) -> bool:
+        """Whether ``part`` is closed."""
+        if part in self.insecure or "all" in self.insecure:
+            return False
+        return part not in NOT_YET or part in self.require
+
+    @property
+    def open_parts(self) -> tuple[Part, ...]:
+        """Parts that are not closed."""
+        return tuple(part for part in Part if not self.closes(part))
+
+
+class SecretsSettings(StrictModel):
+    """Where the cluster's key comes from, from which all its secrets are derived (``clusterctl.secrets``)."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    source: Literal["control", "file", "env", "command"] = Field(
+        default="control",
+        alias="from",
+        description="'control': made by 'create', kept on the control nodes for root alone",
+    )
+    path: AbsolutePath | None = Field(default=None, description="with 'from: file', of the operator's machine")
+    variable: Annotated[str, matching(_VARIABLE, "the name of an environment variable")] | None = Field(
+        default=None, description="with 'from: env'"
+    )
+    command: tuple[Text, ...] | None = Field(
+        default=None, min_length=1, strict=False, description="with 'from: command': program and arguments, no shell"
+    )
+
+    @model_validator(mode="after")
+    def _fitting(self) -> SecretsSettings:
+        keys = {"file": "path", "env": "variable", "command": "command"}
+        for source, key in keys.items():
+            given = getattr(self, key) is not None
+            if given and source != self.source:
+                raise rule_error("secrets", f"found '{key}' with 'from: {self.source}'; it is for '{source}'", (key,))
+            if not given and source == self.source:
+                raise rule_error("secrets", f"'from: {source}' needs '{key}'", ("from",))
+        return self

@@ -1,0 +1,119 @@
+"""The files with secrets of a node: those of its services, the key where it belongs, and the list of all at the end."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import Any
+
+import pytest
+import yaml
+
+from clusterctl.paths import roles_dir
+from clusterctl.secrets import mesos_files, nodes
+from clusterctl.secrets.derive import Keyring, parse_key
+from clusterctl.secrets.files import SecretFile
+from clusterctl.secrets.nodes import COMPLETE_FILE, KEY_FILE, credentials_for
+from clusterctl.secrets.secret import Secret
+from clusterctl.spec import security
+from clusterctl.spec.model import ClusterSpec
+from clusterctl.spec.security import Part
+from clusterctl.topology import Addresses
+from tests.unit.specs import demo_spec
+
+KEY = "0f" * 32
+KEYS = Keyring("demo", parse_key(KEY, "test"))
+AT = Addresses(((1, "10.0.0.1"),), ("10.0.0.1",), ("10.0.0.1",))
+DIRECTORY = "/etc/clusterctl/secrets"
+
+
+@pytest.fixture(autouse=True)
+def _mesos_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(security, "NOT_YET", frozenset(Part) - {Part.MESOS})
+
+
+def files_of(group: str, spec: ClusterSpec | None = None) -> dict[str, SecretFile]:
+    return {file.path: file for file in credentials_for(spec or demo_spec(), group, KEYS, AT)}
+
+
+def names(group: str, **changes: Any) -> list[str]:
+    return [path.removeprefix(f"{DIRECTORY}/") for path in files_of(group, demo_spec(**changes))]
+
+
+def test_a_node_has_what_its_services_need_and_no_more() -> None:
+    assert names("control") == [
+        "key",
+        "mesos-master-credentials.json",
+        "mesos-master-acls.json",
+        "mesos-operator.json",
+        "mesos-probe.json",
+        "marathon-mesos-secret",
+        "complete",
+    ]
+    assert names("builders") == [
+        "mesos-agent-credential.json",
+        "mesos-agent-http-credentials.json",
+        "mesos-agent-acls.json",
+        "mesos-agent-probe.json",
+        "complete",
+    ]
+
+
+def test_a_cluster_without_secrets_gets_no_file() -> None:
+    assert names("control", security={"insecure": "all"}) == []
+
+
+def test_a_key_from_elsewhere_is_on_no_node() -> None:
+    for group in ("control", "builders"):
+        for file in files_of(group, demo_spec(secrets={"from": "env", "variable": "KEY"})).values():
+            assert KEY not in file.content.reveal(), file.path
+    for file in files_of("builders").values():
+        assert KEY not in file.content.reveal(), file.path
+
+
+def test_the_last_file_lists_all_others() -> None:
+    files = files_of("control")
+    last = list(files.values())[-1]
+    assert last.path == COMPLETE_FILE
+    listed = [line.split("  ") for line in last.content.reveal().splitlines()]
+    expected = [[sha256(f.content.reveal().encode()).hexdigest(), f.path] for f in files.values() if f is not last]
+    assert listed == expected
+    assert files[KEY_FILE].content.reveal() == f"{KEY}\n"
+
+
+def test_only_who_needs_a_secret_can_read_it() -> None:
+    modes = {path: (file.owner, file.group, file.mode) for path, file in files_of("control").items()}
+    assert {path for path, mode in modes.items() if mode == ("root", "root", 0o600)} == {
+        f"{DIRECTORY}/{name}" for name in ("key", "mesos-operator.json", "mesos-probe.json", "complete")
+    }
+    assert {mode for path, mode in modes.items() if "mesos-master" in path} == {("root", "mesos", 0o640)}
+    assert modes[f"{DIRECTORY}/marathon-mesos-secret"] == ("root", "marathon", 0o640)
+    assert {(f.owner, f.group, f.mode) for f in files_of("builders").values()} == {("root", "root", 0o600)}
+
+
+def test_each_side_of_a_login_has_the_same_secret() -> None:
+    control, builders = files_of("control"), files_of("builders")
+    listed = json.loads(control[f"{DIRECTORY}/mesos-master-credentials.json"].content.reveal())["credentials"]
+    known = {each["principal"]: each["secret"] for each in listed}
+    agent = json.loads(builders[f"{DIRECTORY}/mesos-agent-credential.json"].content.reveal())
+    assert (agent["principal"], known["agent-builders"]) == ("agent-builders", agent["secret"])
+    for name in ("operator", "probe"):
+        own = json.loads(control[f"{DIRECTORY}/mesos-{name}.json"].content.reveal())
+        assert (own["principal"], known[name]) == (name, own["secret"])
+    assert control[f"{DIRECTORY}/marathon-mesos-secret"].content.reveal() == known["marathon"]
+    node = json.loads(builders[f"{DIRECTORY}/mesos-agent-probe.json"].content.reveal())
+    assert [node] == json.loads(builders[f"{DIRECTORY}/mesos-agent-http-credentials.json"].content.reveal())[
+        "credentials"
+    ]
+
+
+def test_two_contributors_of_one_file_are_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    twice = (lambda _: [SecretFile("/a", Secret("x"))],) * 2
+    monkeypatch.setattr(nodes, "CONTRIBUTORS", twice)
+    with pytest.raises(ValueError, match="twice"):
+        credentials_for(demo_spec(), "control", KEYS, AT)
+
+
+def test_marathon_may_start_apps_as_the_user_that_its_role_says() -> None:
+    defaults = yaml.safe_load((roles_dir() / "marathon/defaults/main.yml").read_text())
+    assert (defaults["marathon_mesos_user"],) == mesos_files.APP_USERS

@@ -1,0 +1,83 @@
+"""The sections ``security`` and ``secrets``: what is closed, and what is refused where."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from clusterctl.errors import InputError
+from clusterctl.spec import security
+from clusterctl.spec.load import parse_model
+from clusterctl.spec.model import ClusterSpec, json_schema
+from clusterctl.spec.security import Part
+from tests.unit.specs import DEMO, demo_spec
+
+LINES = DEMO.count("\n")
+
+
+@pytest.fixture(autouse=True)
+def _parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release that closes Mesos by default, ZooKeeper on demand, and the rest never."""
+    monkeypatch.setattr(security, "NOT_YET", frozenset(Part) - {Part.MESOS})
+    monkeypatch.setattr(security, "AVAILABLE", frozenset({Part.ZOOKEEPER}))
+
+
+def parse(text: str) -> ClusterSpec:
+    return parse_model(f"{DEMO}{text}\n", ClusterSpec, "c.yml")
+
+
+@pytest.mark.parametrize(
+    ("text", "closed"),
+    [
+        ("", {Part.MESOS}),
+        ("security: {require: zookeeper}", {Part.MESOS, Part.ZOOKEEPER}),
+        ("security: {require: [zookeeper, mesos]}", {Part.MESOS, Part.ZOOKEEPER}),
+        ("security: {require: [zookeeper], insecure: [mesos]}", {Part.ZOOKEEPER}),
+        ("security: {insecure: mesos}", set()),
+        ("security: {insecure: all}", set()),
+        ("security: {insecure: [network]}", {Part.MESOS}),
+    ],
+)
+def test_what_is_closed(text: str, closed: set[Part]) -> None:
+    spec = parse(text)
+    assert {part for part in Part if spec.secured(part)} == closed
+    assert set(spec.security.open_parts) == set(Part) - closed
+    assert spec.has_secrets == bool(closed)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "expected"),
+    [
+        ("security: {insecure: [messo]}", "1:23", "found 'messo'; allowed: 'mesos', 'zookeeper', 'marathon', 'builds'"),
+        ("security: {require: all}", "1:21", "found 'all'; allowed: 'mesos', 'zookeeper'"),
+        ("security: {require: units}", "1:21", "which clusterctl can't close yet; allowed: 'mesos', 'zookeeper'"),
+        ("security: {require: mesos, insecure: [mesos]}", "1:21", "found 'mesos', which security.insecure leaves open"),
+        ("security: {require: mesos, insecure: all}", "1:21", "found 'mesos', which security.insecure leaves open"),
+        ("security: {secure: mesos}", "1:12", "unknown key (did you mean 'insecure'?)"),
+        ("secrets: {from: file}", "1:17", "'from: file' needs 'path'"),
+        ("secrets: {from: env, path: /k}", "1:28", "found 'path' with 'from: env'; it is for 'file'"),
+        ("secrets: {form: env}", "1:11", "unknown key (did you mean 'from'?)"),
+        ("secrets: {from: vault}", "1:17", "found 'vault'; allowed: 'control', 'file', 'env', 'command'"),
+        ("secrets: {from: env, variable: 1KEY}", "1:32", "allowed: the name of an environment variable"),
+        ("secrets: {from: command, command: []}", "1:26", "allowed: at least 1 entry"),
+        ("secrets: {from: file, path: key}", "1:29", "allowed: an absolute path"),
+    ],
+)
+def test_what_is_refused_and_where(text: str, place: str, expected: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse(text)
+    line, column = place.split(":")
+    assert caught.value.message.startswith(f"c.yml:{LINES + int(line)}:{column}: ")
+    assert expected in caught.value.message
+
+
+def test_a_key_is_the_control_nodes_business_by_default() -> None:
+    assert demo_spec().secrets.source == "control"
+    assert parse("secrets: {from: command, command: [vault, read]}").secrets.command == ("vault", "read")
+
+
+def test_editors_know_the_parts() -> None:
+    text = json.dumps(json_schema())
+    assert '"enum": ["mesos", "zookeeper", "marathon", "builds", "units", "network", "all"]' in text
+    assert '"from": {' in text
