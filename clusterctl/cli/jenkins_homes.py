@@ -17,13 +17,12 @@ from clusterctl.cli.jenkins_session import (
     QuietTimeout,
     ReadyTimeout,
     chosen,
-    opened,
     print_outcome,
     quiet_timeout,
     reported,
     tier_of,
 )
-from clusterctl.cli.session import CloudName, File, Json, StealLock, session
+from clusterctl.cli.session import CloudName, File, Json, StealLock
 
 Node = Annotated[str, typer.Argument(metavar="NODE", help="A node for masters.", show_default=False)]
 
@@ -161,13 +160,12 @@ def upgrade(
     if (artifacts is None) == (release is None):
         raise InputError("--artifacts, --release: found both or none; allowed: one")
     spec = load_model(artifacts, ImageSpec) if artifacts else None
-    with session(context) as at:
-        tier = opened(at, file)
+    with tier_of(context) as tier:
         wanted = chosen(tier, names, every)
         if spec is not None and artifacts is not None:
-            with tier.progress.phase("artifacts"):
-                inventory = cluster_inventory(at.spec, at.cloud, at.access)
-                hosts = AnsibleHosts(inventory, paths.data_root(), tier.progress)
+            with tier.run.progress.phase("artifacts"):
+                inventory = cluster_inventory(tier.spec, tier.run.cloud, tier.run.access)
+                hosts = AnsibleHosts(inventory, paths.data_root(), tier.run.progress)
                 release = stage(tier, hosts, spec, artifacts.parent, paths.cache_root() / "artifacts")
         manner = Manner(force=force, quiet_timeout_s=quiet_timeout(tier, quiet), ready_timeout_s=timeout, batch=batch)
         taken = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")

@@ -105,7 +105,7 @@ def upgrade(
       clusterctl upgrade demo.yml marathon --artifacts artifacts.yml --to 1.11.25
       clusterctl upgrade demo.yml all --artifacts new.yml --previous artifacts.yml
     """
-    from clusterctl.ops.upgrade.upgrade import upgrade_service
+    from clusterctl.ops.upgrade.upgrade import Versions, upgrade_service
 
     service = one_of(context, service, UPGRADABLE)
     with _rolling(context, timeout, without, as_json=as_json) as rolling:
@@ -113,9 +113,7 @@ def upgrade(
             rolling,
             service,
             names(only),
-            artifacts=artifacts,
-            previous=previous,
-            to=to,
+            Versions(artifacts, previous, to),
             batch=batch,
             max_failures=max_failures,
         )

@@ -19,9 +19,8 @@ from ruamel.yaml.scalarstring import LiteralScalarString
 
 from clusterctl.errors import ClusterctlError
 from clusterctl.paths import cloud_init_dir, roles_dir
-from clusterctl.render.manifest import manifest
 from clusterctl.render.roles import roles_of
-from clusterctl.render.templates import RenderedFile, render_files, units
+from clusterctl.render.templates import RenderedFile, manifest, render_files, units
 from clusterctl.services import Service
 from clusterctl.spec.model import Fetch
 

@@ -9,9 +9,8 @@ from typing import Any, TypeVar
 
 from clusterctl.health.disks import disk_trouble
 from clusterctl.health.marathon import leading_marathon
-from clusterctl.ops.grow.operation import alive
 from clusterctl.ops.observe.look import Look
-from clusterctl.plan import failed_build, make_plan, shrink, volume_trouble
+from clusterctl.plan import alive, failed_build, make_plan, shrink, volume_trouble
 from clusterctl.remote.masters import DRAINED, Agent
 from clusterctl.resources import Observed, Server, security_group_name, server_group_name
 from clusterctl.services import UNITS, Service

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from clusterctl.counts import Counts
 from clusterctl.errors import ClusterctlError, InputError
 from clusterctl.ops.grow.agents import Victim, choose_victims, victims
-from clusterctl.ops.grow.operation import Operation, alive
+from clusterctl.ops.grow.operation import Operation
+from clusterctl.plan import alive
 from clusterctl.resources import Observed, Server
 from clusterctl.services import Service
 from clusterctl.spec.model import ClusterSpec

@@ -20,7 +20,7 @@ from clusterctl.spec.model import ClusterSpec
 
 @dataclass(frozen=True)
 class Run:
-    """One command at work on the cluster of ``spec``, which is the file's.
+    """One command at work on the cluster of ``spec``: the file's, or what it is to become on the way there.
 
     Attributes:
         command: as it was given; the one that goes on after a failure.

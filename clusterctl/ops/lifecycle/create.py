@@ -112,10 +112,9 @@ def create(
         stack.enter_context(run.going_on(undo=run.command.other("destroy"), instead=_repair_of(run.command)))
         rebuilt: tuple[str, ...] = ()
         if not plan.empty or building:
-            batches = apply_plan(spec, plan, lookup, observed, cloud, progress, waiter=run.waiter)
+            batches = apply_plan(run, plan, lookup, observed)
             if lookup is not None:
-                builds = Builds(spec, lookup, cloud, progress, run.waiter, timeout_s=build_timeout_s)
-                rebuilt = builds.finish(batches)
+                rebuilt = Builds(run, lookup, timeout_s=build_timeout_s).finish(batches)
         report = None
         if wait_healthy is not None:
             with progress.phase("verify"):
