@@ -114,6 +114,8 @@ class _Walker:
         for name, (key, value) in self._entries(node, parents).items():
             self._document.keys[(*path, name)] = _at(key)
             result[name] = self.plain(value, (*path, name), parents)
+            if value.start_mark.index == value.end_mark.index and not value.value:  # nothing: its mark is the next key
+                self._document.values[(*path, name)] = _at(key)
         return result
 
     def _entries(self, node: MappingNode, parents: tuple[int, ...]) -> dict[str, tuple[Node, Node]]:
