@@ -58,7 +58,7 @@ def settings(
 ) -> None:
     """List the roles' variables.
 
-    With type, default, meaning, and where each is set: by `settings` of the cluster file, a key of its own, or not at all.
+    With type, default, meaning, and where each is set: in `settings` of the cluster file, by a key, or nowhere.
 
     \b
     Examples:
