@@ -178,7 +178,7 @@ def libprocess_rules(spec: ClusterSpec, ports: Iterable[Port]) -> frozenset[Rule
 def make_plan(spec: ClusterSpec, observed: Observed, own: Collection[str] = ()) -> Plan:
     """What is missing of ``spec``; existing nodes are never touched, surplus ones are named as problems.
 
-    ``own``: as of ``wanted_rules``.
+    ``own``: see ``wanted_rules``.
     """
     top = topology(spec)
     discard = tuple(server for server in observed.servers if failed_build(server))
@@ -222,7 +222,7 @@ def _surplus_rules(
 def _foreign_rule(stored: StoredRule) -> str:
     """What to do about a rule that somebody else put into the cluster's security group."""
     return (
-        f"security group rule {stored.id} ({stored.text}): is not of the file and not made by clusterctl; "
+        f"security group rule {stored.id} ({stored.text}): is not in the file and was not made by clusterctl; "
         f"`openstack security group rule delete {stored.id}` removes it"
     )
 
@@ -242,9 +242,9 @@ def alive(observed: Observed) -> list[Server]:
 
 
 def volume_trouble(volume: Volume, servers: Iterable[Server]) -> str | None:
-    """Why a volume can't be attached and will not come round by itself; after a ';' what a person can do."""
+    """Why a volume can't be attached and won't recover by itself; after a ';' what a person can do."""
     if volume.status.startswith("error"):
-        return f"is in {volume.status}; delete it with OpenStack's own command if it holds nothing of worth"
+        return f"is in {volume.status}; delete it with OpenStack's own command if you don't need its data"
     there = [server for server in servers if server.status != "DELETED"]
     if volume.status in ("reserved", "attaching") and not any(server.node == volume.name for server in there):
         return (

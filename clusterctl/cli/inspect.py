@@ -85,7 +85,7 @@ def plan(
     file: File,
     cloud: CloudName = None,
     agents: Annotated[
-        bool, typer.Option("--agents", help="Ask the masters, too, what the file means for each agent.")
+        bool, typer.Option("--agents", help="Also ask the masters what the file changes for each agent.")
     ] = False,
     exit_code: ExitCode = False,
     as_json: Json = False,

@@ -68,9 +68,7 @@ def restore(
     context: typer.Context,
     file: File,
     archive: Annotated[Path, typer.Argument(metavar="ARCHIVE", help="A .tar.gz of `backup`.", show_default=False)],
-    name: Annotated[
-        str | None, typer.Option("--name", help="Make a master of this name of it.", show_default=False)
-    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Restore it under this name.", show_default=False)] = None,
     node: Annotated[str | None, typer.Option("--node", help="On this node.", show_default=False)] = None,
     force: Force = False,
     quiet: QuietTimeout = None,
@@ -129,7 +127,7 @@ def upgrade(
         typer.Option("--artifacts", help="Bring the war and plugins of this artifacts file.", show_default=False),
     ] = None,
     release: Annotated[
-        str | None, typer.Option("--release", help="One that the nodes have already.", show_default=False)
+        str | None, typer.Option("--release", help="A release that the nodes already have.", show_default=False)
     ] = None,
     directory: Annotated[
         Path | None, typer.Option("--directory", help="Where archives go, instead of the file's.", show_default=False)

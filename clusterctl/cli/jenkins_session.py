@@ -61,7 +61,11 @@ def chosen(tier: Tier, names: Sequence[str] | None, every: bool) -> list[str]:
         InputError: neither or both.
     """
     if bool(names) == every:
-        raise InputError("NAME: found none; allowed: names of masters, or --all" if not names else "--all: and names")
+        raise InputError(
+            "NAME: found none; allowed: names of masters, or --all"
+            if not names
+            else "--all: found with names; allowed: one of both"
+        )
     return list(tier.survey().masters) if every else list(dict.fromkeys(names or ()))
 
 

@@ -36,7 +36,7 @@ Patience = Annotated[
     typer.Option(
         "--timeout",
         min=10,
-        help="Seconds for the cluster to be whole again after a step; unless given 180, and 600 for Marathon.",
+        help="Seconds for the cluster to be healthy again after a step; unless given 180, and 600 for Marathon.",
         show_default=False,
     ),
 ]
@@ -125,7 +125,7 @@ def reconfigure(
     file: File,
     cloud: CloudName = None,
     allow_drain: Annotated[
-        bool, typer.Option("--allow-drain", help="Consent to draining agents that need a new identity.")
+        bool, typer.Option("--allow-drain", help="Allow draining agents that need a new identity.")
     ] = False,
     drain_timeout: DrainTimeout = 600,
     only: Only = None,

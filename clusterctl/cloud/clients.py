@@ -95,7 +95,7 @@ class Clients:
             self.connection.session.get_token()  # the connection's own authorize() hides the kind of error
         if not self.connection.current_project_id:
             raise CloudError(
-                f"cloud {self._region.name}: the token is for no project",
+                f"cloud {self._region.name}: the token is not scoped to a project",
                 hint="give `project_name` (and its domain) under `auth` in clouds.yaml",
             )
 
@@ -185,7 +185,7 @@ def _unusable(cloud: str, error: Exception) -> InputError:
         return InputError(f"clouds.yaml can't be used: {error}")
     if config.config_filename is None:
         return InputError(
-            f"cloud {cloud}: no clouds.yaml was found, or it is empty or no YAML",
+            f"cloud {cloud}: no clouds.yaml was found, or it is empty or not YAML",
             hint="put it into the current directory, ~/.config/openstack or /etc/openstack, or name it in "
             "OS_CLIENT_CONFIG_FILE",
         )

@@ -64,7 +64,7 @@ def parse(text: str) -> Document:
     """The one document in ``text``.
 
     Raises:
-        DocumentError: it is no YAML, has a duplicate key, a key that is no text, a tag, or contains itself.
+        DocumentError: it is not YAML, has a duplicate key, a key that is not text, a tag, or contains itself.
     """
     yaml = YAML(typ="safe", pure=True)
     yaml.version = (1, 2)  # 'no' and 'on' are text, as for an editor that uses the JSON Schema

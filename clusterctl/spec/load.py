@@ -105,7 +105,7 @@ def _read(path: Path) -> str:
             f"{path}: {error.strerror or error}", hint="Give the path of a YAML file; examples/ has some."
         ) from error
     if len(raw) > MAX_BYTES:
-        raise InputError(f"{path}: larger than {MAX_BYTES // 1024} KiB; this is no cluster file")
+        raise InputError(f"{path}: larger than {MAX_BYTES // 1024} KiB; this is not a cluster file")
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -136,7 +136,7 @@ class ClusterSpec(StrictModel):
     mesos: MesosSettings = MesosSettings()
     marathon: MarathonSettings = MarathonSettings()
     jenkins: JenkinsSettings | None = Field(
-        default=None, description="Jenkins masters under Marathon, one a developer; absent: no such tier"
+        default=None, description="Jenkins masters under Marathon, one per developer; absent: no such tier"
     )
     security: SecuritySettings = SecuritySettings()
     secrets: SecretsSettings = SecretsSettings()
@@ -244,7 +244,7 @@ class ClusterSpec(StrictModel):
                 raise rule_error(
                     "reserve_for",
                     f"found '{reserved}'; allowed: '{role}', the role of Marathon (marathon.role). No framework of "
-                    "this file registers with another role, so these agents would stand idle",
+                    "this file registers with another role, so these agents would be idle",
                     ("groups", name, "reserve_for"),
                 )
         if len(reserving) == len(agents):

@@ -211,7 +211,7 @@ def _plan(tier: Tier, survey: Survey, names: Sequence[str]) -> list[NewMaster]:
     """What is to be made, in the order of the names."""
     known = {name: survey.masters[name] for name in names if name in survey.masters}
     if broken := [f"  {name}: {'; '.join(each.problems)}" for name, each in known.items() if each.problems]:
-        raise ClusterctlError("these Jenkins masters are not whole; nothing was made:\n" + "\n".join(broken))
+        raise ClusterctlError("these Jenkins masters are inconsistent; nothing was made:\n" + "\n".join(broken))
     spaces = rooms(survey, tier.agents())
     kept = [each for each in known.values() if each.app is None and each.node is not None]
     for master in kept:

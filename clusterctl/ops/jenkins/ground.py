@@ -37,7 +37,7 @@ class Report(Protocol):
 
 
 class PartlyFailed(ClusterctlError):
-    """Some masters failed; ``report`` tells of all."""
+    """Some masters failed; ``report`` has all of them."""
 
     def __init__(self, what: str, report: Report, of: int, go_on: Command) -> None:
         super().__init__(

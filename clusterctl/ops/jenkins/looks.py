@@ -74,7 +74,7 @@ class MasterReport:
     trouble: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """What ``list`` tells of it, and all attributes by name."""
+        """What ``list`` shows of it, and all attributes by name."""
         found = {key: value for key, value in vars(self).items() if key not in ("master", "trouble")}
         return {**master_json(self.master), **found, "trouble": list(self.trouble)}
 

@@ -97,7 +97,7 @@ def probe_builds(tier: Tier, masters: Sequence[Master], *, timeout_s: float = TI
     assert tier.spec.jenkins is not None  # noqa: S101  (open_tier raised otherwise)
     xml = job_xml(tier.spec.jenkins.builds[0].label)
     make = {"method": "POST", "path": f"/createItem?name={JOB}", "body": xml, "type": "application/xml"}
-    # the job of a killed run goes first; that there is none is no failure
+    # the job of a killed run goes first; that there is none is not a failure
     replies = tier.call(masters, _DELETE, make, _BUILD)
     runs = [_started(master, replies[master.name]) for master in masters]
     began = tier.run.waiter.clock()

@@ -28,7 +28,7 @@ def quiet_down(tier: Tier, masters: Sequence[Master], *, timeout_s: float) -> di
     failed: dict[str, str] = {}
     while todo:
         look = tier.run.waiter.clock()
-        # again each time: a master that restarts meanwhile has forgotten it
+        # again each time: a master that restarts meanwhile has lost it
         answers = tier.call(list(todo.values()), _QUIET, _BUSY)
         late = tier.run.waiter.clock() >= began + timeout_s
         waiting = []
@@ -37,7 +37,7 @@ def quiet_down(tier: Tier, masters: Sequence[Master], *, timeout_s: float) -> di
             if busy == 0:
                 del todo[name]
             elif busy is None:
-                failed[name] = f"whether builds run on it is not known: {why}; --force stops it all the same"
+                failed[name] = f"it is unknown whether builds run on it: {why}; --force stops it anyway"
                 del todo[name]
             elif late:
                 failed[name] = f"{busy} builds run on it after {timeout_s:g} s; --force stops them"
@@ -53,7 +53,7 @@ def quiet_down(tier: Tier, masters: Sequence[Master], *, timeout_s: float) -> di
 
 
 def cancel_quiet(tier: Tier, masters: Sequence[Master]) -> None:
-    """Lets masters start builds again; one that doesn't answer has forgotten it when it does again."""
+    """Lets masters start builds again; one that doesn't answer now has lost it when it does again."""
     if masters:
         tier.call(masters, _CANCEL)
 

@@ -31,7 +31,7 @@ def restore(tier: Tier, archive: Path, manner: Manner, *, name: str | None = Non
         node: by default that of the master of this name; for a new one where there is most room.
 
     Raises:
-        InputError: the archive is not whole, or there is no such node.
+        InputError: the archive is incomplete, or there is no such node.
         ClusterctlError: it does not fit, or what is there doesn't fit together.
         PartlyFailed: the master doesn't serve.
     """
@@ -104,7 +104,7 @@ def move(tier: Tier, name: str, node: str, manner: Manner) -> Outcome:
             if asleep:
                 call = put_app(tier, moved, target, release_of(survey, moved), instances=0)
                 out.fail(tier.deploy({name: call}))
-                out.done |= dict.fromkeys(out.going([name]), "moved, it hibernates")
+                out.done |= dict.fromkeys(out.going([name]), "moved; it hibernates")
             else:
                 bring_up(tier, survey, [moved], manner, out, word="moved")
     _tell_aside(out, name, (there.node, aside))
@@ -121,7 +121,7 @@ def _aim(
             raise ClusterctlError(f"{name} can't be restored: {'; '.join(there.problems)}")
         node = target or there.node
         if node is None:
-            raise ClusterctlError(f"{name} has no node; say --node")
+            raise ClusterctlError(f"{name} has no node; name one with --node")
         if target is not None and (there.node is None or target.name != there.node.name):
             _room(tier, survey, target)
         return _with_release(survey, replace(_stopped(there), node=node, home=None), manifest)
@@ -146,7 +146,7 @@ def _with_release(survey: Survey, master: Master, manifest: ArchiveManifest) -> 
         raise ClusterctlError(
             f"the archive is of release {manifest.release}, which node {host.node} does not have; it has: "
             f"{', '.join(sorted(host.releases)) or 'none'}",
-            hint="An image with that release, or a node that has it: --node.",
+            hint="Use an image with that release, or name a node that has it with --node.",
         )
     return replace(master, release=manifest.release or release_on(host))
 

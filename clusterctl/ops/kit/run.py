@@ -63,7 +63,7 @@ class Run:
             except ClusterctlError as second:
                 existing = f"unknown ({second.message})"
             hint = f"{error.hint} " if error.hint else ""
-            undone = f"; `{undo}` takes it away" if undo else ""
+            undone = f"; `{undo}` deletes it" if undo else ""
             error.hint = f"{hint}Existing now: {existing}. `{go_on}` goes on from here{undone}."
             if isinstance(error, UnhealthyError):
                 error.exit_code = 1

@@ -1,7 +1,7 @@
 """From the create calls to servers that run: waits for Nova's builds, makes failed ones again, and takes agents away
 again that turn out to be too many.
 
-A tenant can't name a host to avoid: Nova forgets the host of a failed server, the DifferentHostFilter is off by default
+A tenant can't name a host to avoid: Nova drops the host of a failed server, the DifferentHostFilter is off by default
 and wants a server on that host, and only administrators may choose hosts. Nova's scheduler avoids hosts whose builds
 failed (BuildFailureWeigher, on by default), but it learns of them late: a compute counts a failure in its memory and
 writes it to the database with its next claim or its periodic update (``_build_failed`` of nova/compute/manager.py).
@@ -116,7 +116,7 @@ class Builds:
             own = [server for server in have if server.metadata.get(KEY_BATCH) in batches]
             surplus += own[: max(0, len(have) - pool.count)]
         if surplus:
-            self.run.progress.note(f"{len(surplus)} agents too many, a killed run had asked for them as well")
+            self.run.progress.note(f"{len(surplus)} surplus agents: a killed run had asked for them, too")
             with self.run.progress.phase("delete servers"):
                 ids = [server.id for server in surplus]
                 delete_servers(self.run.spec.cluster, ids, self.run.cloud, self.run.progress, self.run.waiter)

@@ -128,7 +128,7 @@ def test_stop_and_start(program: Program) -> None:
     ("words", "message"),
     [
         (["hibernate"], "NAME: found none; allowed: names of masters, or --all"),
-        (["wake", "alice", "--all"], "--all: and names"),
+        (["wake", "alice", "--all"], "--all: found with names; allowed: one of both"),
         (["hibernate", "alice", "--idle", "4h"], "--idle: found with names"),
         (["hibernate", "--idle", "soon"], "--idle: found 'soon'"),
     ],
