@@ -30,11 +30,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lab"))
 import labkit
 import novaclient.client
 import openstack
+import scale
 from measure import load, markdown, run, say
 
 from clusterctl.cloud.openstack import open_cloud
 
-CLOUD = "lab-scale"
 TICK_S = 2.0
 GROUP = "bench-raw"
 PAGE = 50
@@ -42,25 +42,8 @@ PAGE = 50
 
 def cluster_file(agents: int) -> Path:
     """A cluster of one control node and that many agents in zone ``fake``."""
-    masters = agents // 5
-    common = {"flavor": "ct.small", "services": ["mesos_agent"], "anti_affinity": "off"}
-    content = {
-        "cluster": "bench",
-        "cloud": CLOUD,
-        "image": "debian-12-fake",
-        "network": "scale",
-        "availability_zone": "fake",
-        "keypair": "ops",
-        "access": {"ssh_from": "network"},
-        "allow_non_ha": True,
-        "groups": {
-            "control": {"count": 1, "flavor": "ct.small", "services": ["zookeeper", "mesos_master", "marathon"]},
-            "jenkins": {**common, "count": masters, "attributes": {"pool": "masters"}, "reserve_for": "marathon"},
-            "builders": {**common, "count": agents - masters, "attributes": {"pool": "builders"}},
-        },
-    }
     path = labkit.BUILD / f"bench-{agents}.yml"
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(scale.content(agents)))
     return path
 
 
@@ -68,7 +51,7 @@ class Raw:
     """novaclient, as the raw ways use it."""
 
     def __init__(self) -> None:
-        connection = openstack.connect(cloud=CLOUD)
+        connection = openstack.connect(cloud=scale.CLOUD)
         self.nova = novaclient.client.Client("2.90", session=connection.session)
         image, network = connection.image.find_image("debian-12-fake"), connection.network.find_network("scale")
         flavor = connection.compute.find_flavor("ct.small")
@@ -117,7 +100,7 @@ def timed(way: Callable[[], object]) -> float:
 def compare(agents: int, rounds: int) -> str:
     """The three ways, in turns."""
     raw, file = Raw(), cluster_file(agents)
-    assert not raw.nova.servers.list(), f"project {CLOUD} has servers"
+    assert not raw.nova.servers.list(), f"project {scale.CLOUD} has servers"
     seconds: dict[str, list[float]] = {"raw": [], "loop": [], "clusterctl": []}
     loads = []
 
@@ -189,7 +172,7 @@ def calls(numbers: list[int]) -> str:
 
 def lists(servers: int) -> int:
     """List calls for the servers of the cluster, of which there are so many."""
-    cloud = open_cloud(CLOUD)
+    cloud = open_cloud(scale.CLOUD)
     cloud.page_size = PAGE
     found = cloud.servers("bench")
     number = cloud.calls.by_kind["GET /servers/detail"]

@@ -32,6 +32,7 @@ import agents
 import labkit
 import novaclient.client
 import openstack
+import scale
 from measure import Measured, load, markdown, run, say
 from simulated import Recorded, SimulatedCloud, multiplied
 
@@ -149,7 +150,7 @@ def cluster(number: int) -> Iterator[Path]:
 
 def record() -> Recorded:
     """The real cloud's answers about the cluster."""
-    connection = openstack.connect(cloud=agents.CLOUD)
+    connection = openstack.connect(cloud=scale.CLOUD)
     nova = novaclient.client.Client("2.90", session=connection.session)
     lists = {
         "flavors": nova.client.get("/flavors/detail")[1]["flavors"],

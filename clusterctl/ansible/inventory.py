@@ -56,6 +56,6 @@ def inventory(
         found[group] = {"hosts": sorted(members[group])}
     for group, variables in group_variables.items():
         name = node_group_name(group)
-        if name in found and variables:
+        if name in found:
             found[name]["vars"] = variables
     return found

@@ -8,43 +8,50 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from clusterctl import __version__
-from clusterctl.cli import (
-    cluster,
-    enter,
-    grow,
-    image,
-    inspect,
-    jenkins,
-    jenkins_homes,
-    jenkins_stop,
-    loadtest,
-    operate,
-    roll,
-)
 from clusterctl.cli.output import LogHandler, print_bug, print_error, print_line
 from clusterctl.errors import ClusterctlError
 
-app = typer.Typer(
-    name="clusterctl",
-    help="Highly available ZooKeeper, Mesos, Marathon and Jenkins clusters on OpenStack, from one YAML file.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # plain help: half the time of the program's start is rich otherwise
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
-)
-for module in (inspect, cluster, enter, grow, operate, roll):
-    module.register(app)
-app.command("open")(jenkins.open_page)
-app.add_typer(image.app, name="image")
-app.add_typer(loadtest.app, name="loadtest")
-jenkins_stop.register(jenkins.app)
-jenkins_homes.register(jenkins.app)
-app.add_typer(jenkins.app, name="jenkins")
+# The modules of this package by what they add, in the help's order. A verb that is named loads its own module only:
+# importing all of them and describing their options to the parser takes as long as reading a cluster file.
+VERBS = {
+    "inspect": ("validate", "schema", "plan", "bundle"),
+    "cluster": ("create", "status", "verify", "destroy"),
+    "enter": ("ssh", "trust"),
+    "grow": ("scale", "replace", "repair", "unlock"),
+    "operate": ("inventory", "configure", "run"),
+    "roll": ("restart", "upgrade", "reconfigure"),
+    "image": ("image",),
+    "loadtest": ("loadtest",),
+    "jenkins": ("open", "jenkins"),
+}
+
+
+def program(words: Sequence[str] = ()) -> typer.Typer:
+    """The program for a command line: with the verb that it begins with, or with all of them.
+
+    Args:
+        words: the command line without the program's name.
+    """
+    app = typer.Typer(
+        name="clusterctl",
+        help="Highly available ZooKeeper, Mesos, Marathon and Jenkins clusters on OpenStack, from one YAML file.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # plain help: half the time of the program's start is rich otherwise
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+    )
+    app.callback()(options)
+    named = [family for family, verbs in VERBS.items() if words and words[0] in verbs]
+    for family in named or VERBS:
+        import_module(f"clusterctl.cli.{family}").register(app)
+    return app
 
 
 def _version(wanted: bool) -> None:
@@ -53,20 +60,19 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """See ``app``."""
+    """See ``program``."""
 
 
 def main() -> None:
     """Runs the program; never returns."""
     logging.lastResort = LogHandler(logging.WARNING)
     try:
-        app()
+        program(sys.argv[1:])()
     except ClusterctlError as error:
         print_error(error)
         sys.exit(error.exit_code)

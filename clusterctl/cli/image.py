@@ -10,10 +10,15 @@ import typer
 from clusterctl.cli.output import print_json, print_line
 from clusterctl.cli.session import CloudName, Json, given, interruptible
 
-app = typer.Typer(help="Build and list base images.", no_args_is_help=True)
+verbs = typer.Typer(help="Build and list base images.", no_args_is_help=True)
 
 
-@app.command()
+def register(app: typer.Typer) -> None:
+    """Adds ``image`` with its verbs to the program."""
+    app.add_typer(verbs, name="image")
+
+
+@verbs.command()
 def build(
     context: typer.Context,
     artifacts: Annotated[Path, typer.Argument(metavar="ARTIFACTS", help="The artifacts file (YAML).")] = Path(
@@ -32,8 +37,7 @@ def build(
     """
     from clusterctl import paths
     from clusterctl.cloud import open_cloud
-    from clusterctl.ops.image.build import Sources, build_image
-    from clusterctl.ops.image.builder import ImageBuilder
+    from clusterctl.ops.image.build import build_image
     from clusterctl.ops.kit.lock import Guard
     from clusterctl.spec.artifacts import ImageSpec
     from clusterctl.spec.load import load_model
@@ -43,10 +47,22 @@ def build(
         spec = spec.model_copy(update={"build": spec.build.model_copy(update={"cloud": cloud})})
     command = given(context)
     with interruptible(command) as progress:
-        guard = Guard("image-build", steal=steal_lock, unlock=str(command.having(steal_lock=True)), note=progress.note)
-        builder = ImageBuilder(spec, open_cloud(spec.build.cloud), progress)
-        sources = Sources(artifacts.parent, paths.data_root(), paths.cache_root() / "artifacts")
-        report = build_image(builder, sources, guard, force=force)
+        report = build_image(
+            spec,
+            artifacts.parent,
+            open_cloud(spec.build.cloud),
+            data=paths.data_root(),
+            cache=paths.cache_root() / "artifacts",
+            progress=progress,
+            force=force,
+            file=str(artifacts),
+            guard=Guard(
+                "image-build",
+                steal=steal_lock,
+                unlock=str(command.having(steal_lock=True)),
+                note=progress.note,
+            ),
+        )
     if as_json:
         print_json(report.to_json())
     else:
@@ -54,7 +70,7 @@ def build(
         print_line(f"image {report.name} ({report.id}) {outcome}")
 
 
-@app.command("list")
+@verbs.command("list")
 def list_images(
     cloud: Annotated[str, typer.Option("--cloud", help="Entry of clouds.yaml.", envvar="OS_CLOUD")],
     family: Annotated[str, typer.Option(help="The image family.")] = "clusterctl-base",

@@ -8,15 +8,26 @@ from typing import Annotated
 
 import typer
 
-from clusterctl.cli.jenkins_session import Name, ReadyTimeout, reported, tier_of
+from clusterctl.cli import jenkins_homes, jenkins_stop
+from clusterctl.cli.jenkins_session import Name, ReadyTimeout, opened, reported, tier_of
 from clusterctl.cli.output import print_json, print_line, print_rich
 from clusterctl.cli.session import CloudName, File, Json, StealLock, session
 from clusterctl.errors import InputError
 
-app = typer.Typer(help="Make, show and stop Jenkins masters.", no_args_is_help=True)
+
+def register(app: typer.Typer) -> None:
+    """Adds ``open``, and ``jenkins`` with its verbs, to the program."""
+    tier = typer.Typer(help="Make, show and stop Jenkins masters.", no_args_is_help=True)
+    tier.command()(create)
+    tier.command("list")(list_command)
+    tier.command()(status)
+    tier.command("open")(open_command)
+    jenkins_stop.register(tier)
+    jenkins_homes.register(tier)
+    app.command("open")(open_page)
+    app.add_typer(tier, name="jenkins")
 
 
-@app.command()
 def create(
     context: typer.Context,
     file: File,
@@ -59,7 +70,6 @@ def create(
     print_line(f"{len(report.ready_s)} Jenkins masters made{there}; all are ready" if report.masters else "nothing")
 
 
-@app.command("list")
 def list_command(context: typer.Context, file: File, cloud: CloudName = None, as_json: Json = False) -> None:
     """Show all masters and the nodes for them.
 
@@ -76,7 +86,6 @@ def list_command(context: typer.Context, file: File, cloud: CloudName = None, as
         print_rich(render_list(report))
 
 
-@app.command()
 def status(context: typer.Context, file: File, name: Name, cloud: CloudName = None, as_json: Json = False) -> None:
     """Show one master.
 
@@ -93,7 +102,6 @@ def status(context: typer.Context, file: File, name: Name, cloud: CloudName = No
         print_rich(render_master(report))
 
 
-@app.command("open")
 def open_command(
     context: typer.Context,
     file: File,
@@ -113,7 +121,8 @@ def open_command(
     from clusterctl.cli.tunnel import hold_open
     from clusterctl.errors import ClusterctlError
 
-    with tier_of(context) as tier:
+    with session(context) as at:
+        access, tier = at.access, opened(at, file)
         [master] = tier.survey().named([name])
         if master.node is None or master.state not in ("running", "starting"):
             why = "; ".join(master.problems) or master.state
@@ -125,7 +134,7 @@ def open_command(
         if login:
             found = tier.home(master.node, "login", name=name)
             told.append(f"log in as {found['admin']} with {found['password']}")
-    hold_open(tier.run.access, master.node, master.ports.http, local=port, told=told)
+    hold_open(access, master.node, master.ports.http, local=port, told=told)
 
 
 def open_page(

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from clusterctl.load.verdict import Thresholds
     from clusterctl.spec.model import ClusterSpec
 
-app = typer.Typer(help="Measure whether builds wait too long.", no_args_is_help=True)
+verbs = typer.Typer(help="Measure whether builds wait too long.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds ``loadtest`` with its verbs to the program."""
+    app.add_typer(verbs, name="loadtest")
 
 
 class KindName(StrEnum):
@@ -40,7 +45,7 @@ class PatternName(StrEnum):
 MaxStarved = Annotated[int, typer.Option("--max-starved", min=0, help="Frameworks that may starve.")]
 StarvedAfter = Annotated[
     float,
-    typer.Option("--starved-after", min=0.1, help="Seconds of waiting for an offer that count as starving."),
+    typer.Option("--starved-after", min=0.1, help="Seconds without an offer, while it wants one, that are too long."),
 ]
 MaxFirstOffer = Annotated[float, typer.Option("--max-first-offer", min=0, help="p99 of seconds to the first offer.")]
 MaxAgent = Annotated[float, typer.Option("--max-agent", min=0, help="p99 of seconds to the agent, with real masters.")]
@@ -53,7 +58,7 @@ PageFile = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", help="Also beside other work (run) or a test at work (clean).")]
 
 
-@app.command()
+@verbs.command()
 def run(
     context: typer.Context,
     file: File,
@@ -84,9 +89,9 @@ def run(
         float, typer.Option("--canary-every", min=0, help="Seconds between two scalings of Marathon's canary; 0: none.")
     ] = 15,
     max_seconds: Annotated[
-        float, typer.Option("--max-seconds", min=1, max=86400, help="Seconds after which the test ends in any case.")
+        float, typer.Option("--max-seconds", min=1, max=86400, help="The test ends then, whatever is open.")
     ] = 900,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the arrivals.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", help="Another one gives other arrivals.")] = 1,
     result_file: Annotated[
         Path | None,
         typer.Option("--result", help="Where to write the result; loadtest-CLUSTER-RUN.json.", show_default=False),
@@ -115,7 +120,7 @@ def run(
     _need_extra()
     for wanted in (result_file, page):
         if wanted is not None and not wanted.absolute().parent.is_dir():
-            raise InputError(f"can't write {wanted}: {wanted.parent} is not a directory")
+            raise InputError(f"can't write {wanted}: {wanted.parent} is no directory")
     from clusterctl.load.result import to_json
     from clusterctl.ops.loadtest.run import load_test, masters_of
 
@@ -145,7 +150,7 @@ def run(
     _tell(result, bounds, page, as_json=as_json)
 
 
-@app.command()
+@verbs.command()
 def report(
     result: Annotated[Path, typer.Argument(metavar="RESULT", help="A file that `run` wrote.", show_default=False)],
     page: PageFile = None,
@@ -171,7 +176,7 @@ def report(
     _tell(from_json(text, str(result)), bounds, page, as_json=as_json)
 
 
-@app.command()
+@verbs.command()
 def clean(context: typer.Context, file: File, yes: Yes = False, cloud: CloudName = None, as_json: Json = False) -> None:
     """Remove what a killed load test left."""
     _need_extra()

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from clusterctl.cloud.sdk import load_in_parts
+
 if TYPE_CHECKING:
     from clusterctl.cloud.base import Cloud
+
+load_in_parts()
 
 
 def open_cloud(name: str) -> Cloud:

@@ -1,14 +1,12 @@
-"""Block storage, through openstacksdk's proxy. A cloud without Cinder has no volumes and no limits of them."""
+"""Block storage. A cloud without Cinder has no volumes and no limits of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from openstack import exceptions as sdk
-
 from clusterctl.cloud.sdk_errors import calling
-from clusterctl.cloud.service import OpenStackService, pages
+from clusterctl.cloud.service import OpenStackService, absence_allowed, pages
 from clusterctl.errors import CloudError
 from clusterctl.resources import KEY_CLUSTER, KEY_GROUP, Volume
 
@@ -32,18 +30,14 @@ class BlockStorage(OpenStackService):
         if (cinder := self._cinder) is None:
             return {}
         with calling("read the block storage quota"):
-            response = cinder.get("/limits")
-            sdk.raise_from_response(response)
-            return dict(response.json()["limits"]["absolute"])
+            return dict(cinder.get("/limits").json()["limits"]["absolute"])
 
     def volume_zones(self) -> set[str]:
         """See ``base.Cloud``; none without Cinder."""
         if (cinder := self._cinder) is None:
             return set()
         with calling("list the zones of block storage"):
-            response = cinder.get("/os-availability-zone")
-            sdk.raise_from_response(response)
-            zones = response.json()["availabilityZoneInfo"]
+            zones = cinder.get("/os-availability-zone").json()["availabilityZoneInfo"]
         return {zone["zoneName"] for zone in zones if zone["zoneState"]["available"]}
 
     def volumes(self, cluster: str) -> list[Volume]:
@@ -52,9 +46,7 @@ class BlockStorage(OpenStackService):
             return []
 
         def get(query: Mapping[str, Any]) -> Mapping[str, Any]:
-            response = cinder.get("/volumes/detail", params=query)
-            sdk.raise_from_response(response)
-            return dict(response.json())
+            return dict(cinder.get("/volumes/detail", params=query).json())
 
         # Cinder takes the filter as the text of a dict; a cloud may have it switched off, so the mark is checked here
         found = pages("list volumes", get, "volumes", {"metadata": str({KEY_CLUSTER: cluster})})
@@ -66,10 +58,10 @@ class BlockStorage(OpenStackService):
 
         def create(_missing: Sequence[str]) -> dict[str, Volume]:
             with calling(f"create volume {name} of {size_gib} GiB"):
-                made = cinder.create_volume(
-                    name=name, size=size_gib, metadata=dict(metadata), **({"availability_zone": zone} if zone else {})
-                )
-            return {name: Volume(made.id, name, made.status, size_gib, metadata.get(KEY_GROUP, ""), None)}
+                body = {"name": name, "size": size_gib, "metadata": dict(metadata)}
+                in_zone = {"availability_zone": zone} if zone else {}
+                made = cinder.post("/volumes", json={"volume": body | in_zone}).json()["volume"]
+            return {name: Volume(made["id"], name, made["status"], size_gib, metadata.get(KEY_GROUP, ""), None)}
 
         def find() -> dict[str, Volume]:
             return {volume.name: volume for volume in self.volumes(metadata[KEY_CLUSTER])}
@@ -79,19 +71,16 @@ class BlockStorage(OpenStackService):
     def delete_volume(self, volume_id: str) -> None:
         """See ``base.Cloud``. Cinder refuses a second deletion while the first, whose answer was lost, goes on."""
         try:
-            with calling(f"delete volume {volume_id}"):
-                self._required().delete_volume(volume_id, ignore_missing=True)
+            with absence_allowed(), calling(f"delete volume {volume_id}"):
+                self._required().delete(f"/volumes/{volume_id}")
         except CloudError as error:
             if error.status != 400 or not self._is_going(volume_id):
                 raise
 
     def _is_going(self, volume_id: str) -> bool:
-        with calling(f"look at volume {volume_id}"):
-            response = self._required().get(f"/volumes/{volume_id}")
-            if response.status_code == 404:
-                return True
-            sdk.raise_from_response(response)
-            return bool(response.json()["volume"]["status"] == "deleting")
+        with absence_allowed(), calling(f"look at volume {volume_id}"):
+            return bool(self._required().get(f"/volumes/{volume_id}").json()["volume"]["status"] == "deleting")
+        return True
 
 
 def volume_of(raw: Mapping[str, Any]) -> Volume:

@@ -8,16 +8,14 @@ the discovered versions, the counters and their lock.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock, local
 from typing import Any
 
-import novaclient.client
-import openstack
 from keystoneauth1 import exceptions as ks
+from keystoneauth1.adapter import Adapter
 from keystoneauth1.session import Session
-from openstack import exceptions as sdk
 from openstack.config import OpenStackConfig
 from openstack.config.cloud_region import CloudRegion
 
@@ -45,69 +43,139 @@ class _Session(Session):  # type: ignore[misc]  # keystoneauth1 is not followed 
         return super().request(url, method, **{**kwargs, "connect_retries": 0, "status_code_retries": 0})
 
 
+class _Client(Adapter):  # type: ignore[misc]
+    """A service at its endpoint: ``get("/ports")``. An answer of 400 and above is raised, as keystoneauth's errors."""
+
+    def __init__(self, **options: Any) -> None:
+        kept = {
+            key: value for key, value in options.items() if not key.startswith(("statsd", "prometheus", "influxdb"))
+        }
+        super().__init__(**kept)
+
+
 @dataclass
-class _ThreadClients:
-    connection: Any
+class _OfThread:
+    region: Any
+    clients: dict[str, Any] = field(default_factory=dict)
+    compute: Any = None
     nova: Any = None
 
 
+# The versions of a service's API that are spoken here, where its endpoint doesn't say; Neutron's is always 2.0
+_VERSIONS = {
+    "compute": {"version": "2"},
+    "image": {"min_version": "2", "max_version": "2.latest"},
+    "block-storage": {"min_version": "2", "max_version": "3.latest"},
+}
+
+
 class Clients:
-    """openstacksdk's connection and novaclient's client over one keystoneauth session, for the calling thread."""
+    """Clients over one keystoneauth session, for the calling thread: of each service a REST client, and novaclient's.
+
+    Attributes:
+        region: openstacksdk's ``CloudRegion``: the entry of clouds.yaml.
+    """
 
     def __init__(self, region: Any, policy: RetryPolicy) -> None:
         self.calls = ApiCalls()
-        self._region, self._policy = region, policy
+        self.region = region
+        self._policy = policy
         self._auth = region.get_auth()
         self._discovery: dict[str, Any] = {}
         self._lock, self._local = Lock(), local()
+        self._finding = Lock()
+        self._compute: tuple[str, str] | None = None
 
     @property
-    def connection(self) -> Any:
-        """openstacksdk's connection."""
-        return self._mine.connection
+    def session(self) -> Any:
+        """keystoneauth's session."""
+        return self._mine.region.get_session()
 
     @property
     def nova(self) -> Any:
         """novaclient's client; CloudError if the cloud's Nova is too old."""
+        import novaclient.client  # noqa: PLC0415  (commands that only list servers don't need it)
+
         mine = self._mine
         if mine.nova is None:
-            mine.nova = self._make_nova(mine.connection)
+            url, microversion = self._compute_api()
+            mine.nova = novaclient.client.Client(
+                microversion,
+                session=self.session,
+                endpoint_override=url,
+                region_name=mine.region.get_region_name("compute"),
+            )
         return mine.nova
 
     @property
+    def compute(self) -> Any:
+        """Nova's API, at the microversion that ``nova`` uses; raises as that does."""
+        mine = self._mine
+        if mine.compute is None:
+            url, microversion = self._compute_api()
+            mine.compute = Adapter(
+                self.session,
+                service_type="compute",
+                endpoint_override=url,
+                default_microversion=microversion,
+                region_name=mine.region.get_region_name("compute"),
+            )
+        return mine.compute
+
+    @property
+    def network(self) -> Any:
+        """Neutron's API."""
+        return self._client("network")
+
+    @property
+    def image(self) -> Any:
+        """Glance's API."""
+        return self._client("image")
+
+    @property
     def block_storage(self) -> Any | None:
-        """openstacksdk's proxy of Cinder; None in a cloud without."""
-        try:
-            proxy = self.connection.block_storage
-            proxy.get_endpoint()
-        except (ks.EndpointNotFound, sdk.ServiceDisabledException):
+        """Cinder's API; None in a cloud without."""
+        if not self.region.has_service("block-storage"):
             return None
-        return proxy
+        try:
+            client = self._client("block-storage")
+            return client if client.get_endpoint() else None
+        except ks.EndpointNotFound:
+            return None
 
     @property
     def project_id(self) -> str:
         """Id of the project that the token is for."""
-        return str(self.connection.current_project_id)
+        return str(self.session.get_project_id())
 
     def authenticate(self) -> None:
         """Gets a token; raises CloudError if refused, or if nobody answers."""
-        with calling(f"log in to cloud {self._region.name}"):
-            self.connection.session.get_token()  # the connection's own authorize() hides the kind of error
-        if not self.connection.current_project_id:
+        with calling(f"log in to cloud {self.region.name}"):
+            self.session.get_token()
+        if not self.session.get_project_id():
             raise CloudError(
-                f"cloud {self._region.name}: the token is not scoped to a project",
+                f"cloud {self.region.name}: the token is for no project",
                 hint="give `project_name` (and its domain) under `auth` in clouds.yaml",
             )
 
     @property
-    def _mine(self) -> _ThreadClients:
+    def _mine(self) -> _OfThread:
         if not hasattr(self._local, "clients"):
-            self._local.clients = _ThreadClients(openstack.connection.Connection(config=self._make_region()))
-        clients: _ThreadClients = self._local.clients
+            self._local.clients = _OfThread(self._make_region())
+        clients: _OfThread = self._local.clients
         return clients
 
+    def _client(self, kind: str) -> Any:
+        mine = self._mine
+        if kind not in mine.clients:
+            versions = {} if mine.region.get_api_version(kind) else _VERSIONS.get(kind, {})
+            mine.clients[kind] = mine.region.get_session_client(
+                kind, constructor=_Client, allow_version_hack=True, **versions
+            )
+        return mine.clients[kind]
+
     def _make_region(self) -> Any:
-        region = self._region
+        region = self.region
         return CloudRegion(
             name=region.name,
             region_name=region.region_name,
@@ -123,25 +191,27 @@ class Clients:
     def _make_session(self, **kwargs: Any) -> _Session:
         return _Session(session=Transport(self.calls, self._lock, self._policy), **kwargs)
 
-    def _make_nova(self, connection: Any) -> Any:
+    def _compute_api(self) -> tuple[str, str]:
+        """URL and microversion, found once for all threads."""
+        with self._finding:
+            if self._compute is None:
+                self._compute = self._find_compute()
+            return self._compute
+
+    def _find_compute(self) -> tuple[str, str]:
         with calling("find the compute API"):
-            data = connection.compute.get_endpoint_data()
+            data = self._client("compute").get_endpoint_data()
         newest = data.max_microversion if data else None
         if data and not newest:
             # keystoneauth passes over a failed discovery in silence; asked plainly, the cloud says what is wrong
             with calling("find the compute API"):
-                connection.session.get(data.url)
+                self.session.get(data.url)
         if not newest or tuple(newest) < MIN_COMPUTE:
             raise CloudError(
-                f"cloud {self._region.name}: its compute API goes up to microversion {_text(newest or (2, 1))}, "
+                f"cloud {self.region.name}: its compute API goes up to microversion {_text(newest or (2, 1))}, "
                 f"clusterctl needs {_text(MIN_COMPUTE)} (OpenStack Pike, 2017)"
             )
-        return novaclient.client.Client(
-            _text(min(tuple(newest), MAX_COMPUTE)),
-            session=connection.session,
-            endpoint_override=data.url,
-            region_name=connection.config.get_region_name("compute"),
-        )
+        return data.url, _text(min(tuple(newest), MAX_COMPUTE))
 
 
 def _text(version: tuple[int, ...]) -> str:
@@ -185,7 +255,7 @@ def _unusable(cloud: str, error: Exception) -> InputError:
         return InputError(f"clouds.yaml can't be used: {error}")
     if config.config_filename is None:
         return InputError(
-            f"cloud {cloud}: no clouds.yaml was found, or it is empty or not YAML",
+            f"cloud {cloud}: no clouds.yaml was found, or it is empty or no YAML",
             hint="put it into the current directory, ~/.config/openstack or /etc/openstack, or name it in "
             "OS_CLIENT_CONFIG_FILE",
         )

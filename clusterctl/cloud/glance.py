@@ -1,4 +1,4 @@
-"""Images, through openstacksdk's proxy; snapshots are started by Nova and found in Glance."""
+"""Images; snapshots are started by Nova and found in Glance."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from openstack import exceptions as sdk
-
 from clusterctl.cloud.sdk_errors import calling
-from clusterctl.cloud.service import OpenStackService, pages
+from clusterctl.cloud.service import OpenStackService, absence_allowed, pages
 from clusterctl.resources import Image
 
 KEY_FAMILY = "clusterctl_family"
@@ -37,21 +35,16 @@ class Images(OpenStackService):
         query = {KEY_FAMILY: family, "name": name}
 
         def get(query: Mapping[str, Any]) -> Mapping[str, Any]:
-            response = self._clients.connection.image.get("/images", params=query)
-            sdk.raise_from_response(response)
-            return dict(response.json())
+            return dict(self._clients.image.get("/images", params=query).json())
 
         found = pages("list images", get, "images", {key: value for key, value in query.items() if value is not None})
         return [image_of(raw) for raw in found if family in (None, raw.get(KEY_FAMILY)) and name in (None, raw["name"])]
 
     def image(self, image_id: str) -> Image | None:
         """See ``base.Cloud``."""
-        with calling(f"read image {image_id}"):
-            response = self._clients.connection.image.get(f"/images/{image_id}")
-            if response.status_code == 404:
-                return None
-            sdk.raise_from_response(response)
-        return image_of(response.json())
+        with absence_allowed(), calling(f"read image {image_id}"):
+            return image_of(self._clients.image.get(f"/images/{image_id}").json())
+        return None
 
     def create_snapshot(self, server_id: str, name: str, properties: Mapping[str, str]) -> str:
         """See ``base.Cloud``. After an uncertain answer an image of that name and those properties is taken for it."""
@@ -68,8 +61,8 @@ class Images(OpenStackService):
 
     def delete_image(self, image_id: str) -> None:
         """See ``base.Cloud``."""
-        with calling(f"delete image {image_id}"):
-            self._clients.connection.image.delete_image(image_id, ignore_missing=True)
+        with absence_allowed(), calling(f"delete image {image_id}"):
+            self._clients.image.delete(f"/images/{image_id}")
 
 
 # image attributes of Glance's API v2 itself; everything else at the top level of an image is a custom property

@@ -1,4 +1,4 @@
-"""Network, through openstacksdk's proxy: networks, ports, security groups and their rules.
+"""Network: networks, ports, security groups and their rules.
 
 An administrator's lists span all projects, so every list names the project, and the mark is checked here as well:
 Neutron ignores a filter that it doesn't know.
@@ -13,12 +13,10 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from openstack import exceptions as sdk
-
 from clusterctl.cloud.lock_tags import group_and_token, lock_id, lock_tags, locks_of, of_token
 from clusterctl.cloud.neutron_json import free_addresses, lock_of, port_body, port_of, rule_body, security_group_of
 from clusterctl.cloud.sdk_errors import calling
-from clusterctl.cloud.service import OpenStackService
+from clusterctl.cloud.service import OpenStackService, absence_allowed, pages
 from clusterctl.errors import CloudError
 from clusterctl.resources import (
     Lock,
@@ -33,77 +31,96 @@ from clusterctl.resources import (
     security_group_name,
 )
 
+_Body = Mapping[str, Any]
+
+_NOT_TOLD = (403, 404)  # an extension that is for administrators, or isn't there
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Networking(OpenStackService):
     """The methods of ``base.Cloud`` that Neutron serves."""
 
-    @property
-    def _network(self) -> Any:
-        with calling("find the network API"):
-            return self._clients.connection.network
+    def _listed(self, what: str, kind: str, **query: Any) -> list[dict[str, Any]]:
+        """``kind`` as in the path; a filter that is given more than one value takes any of them."""
+
+        def get(query: Mapping[str, Any]) -> Mapping[str, Any]:
+            return dict(self._clients.network.get(f"/{kind}", params=query).json())
+
+        return list(pages(what, get, kind.replace("-", "_"), query))
+
+    def _post(self, kind: str, body: Mapping[str, Any]) -> Any:
+        return self._clients.network.post(f"/{kind}", json=body).json()
+
+    def _delete(self, what: str, kind: str, identity: str) -> None:
+        with absence_allowed(), calling(what):
+            self._clients.network.delete(f"/{kind}/{identity}")
 
     # --- look-ups -----------------------------------------------------------------------------------------------
     def network(self, name_or_id: str, *, with_free_addresses: bool = False) -> Network | None:
         """See ``base.Cloud``."""
-        with calling(f"look for network {name_or_id}"):
-            found = list(self._network.networks(name=name_or_id))
-            if not found and _UUID.fullmatch(name_or_id):
-                found = list(self._network.networks(id=name_or_id))
-        found = [network for network in found if name_or_id in (network.name, network.id)]
+        what = f"look for network {name_or_id}"
+        found = self._listed(what, "networks", name=name_or_id)
+        if not found and _UUID.fullmatch(name_or_id):
+            found = self._listed(what, "networks", id=name_or_id)
+        found = [network for network in found if name_or_id in (network["name"], network["id"])]
         if len(found) > 1:
-            ids = ", ".join(sorted(network.id for network in found))
+            ids = ", ".join(sorted(network["id"] for network in found))
             raise CloudError(f"{len(found)} networks are called {name_or_id}: {ids}", hint="give the id instead")
         if not found:
             return None
         [network] = found
         subnets = self._subnets(network) if with_free_addresses else []
+        subnet_ids = tuple(network.get("subnets") or ())
         return Network(
-            network.id,
-            network.name,
-            tuple(network.subnet_ids or ()),
+            network["id"],
+            network["name"],
+            subnet_ids,
             self._free_addresses(network, subnets) if with_free_addresses else None,
             # subnets of another project's network may be hidden: then the ports will tell
-            ipv4=not with_free_addresses or (bool(subnets or network.subnet_ids) and not _only_v6(subnets)),
-            port_security=_secured(network),
-            cidrs=tuple(sorted(subnet.cidr for subnet in subnets)),
+            ipv4=not with_free_addresses or (bool(subnets or subnet_ids) and not _only_v6(subnets)),
+            # a cloud without the extension secures every port
+            port_security=network.get("port_security_enabled") is not False,
+            cidrs=tuple(sorted(subnet["cidr"] for subnet in subnets)),
         )
 
-    def _subnets(self, network: Any) -> list[Any]:
-        with calling(f"list the subnets of network {network.name}"):
-            return list(self._network.subnets(network_id=network.id))
+    def _subnets(self, network: _Body) -> list[dict[str, Any]]:
+        return self._listed(f"list the subnets of network {network['name']}", "subnets", network_id=network["id"])
 
-    def _free_addresses(self, network: Any, subnets: Sequence[Any]) -> int | None:
+    def _free_addresses(self, network: _Body, subnets: Sequence[_Body]) -> int | None:
         """Free IPv4 addresses; None where the cloud doesn't tell.
 
         ``network-ip-availability`` is for administrators by default; the owner of a network can count its ports.
         """
-        with calling(f"read the free addresses of network {network.name}"):
-            try:
-                known = self._network.get_network_ip_availability(network.id)
-                of_v4 = [subnet for subnet in known.subnet_ip_availability if subnet["ip_version"] == 4]
-                return sum(int(subnet["total_ips"]) - int(subnet["used_ips"]) for subnet in of_v4)
-            except (sdk.ForbiddenException, sdk.NotFoundException):
-                if network.project_id != self._clients.project_id:
-                    return None
-            pools = [pool for subnet in subnets if subnet.ip_version != 6 for pool in subnet.allocation_pools]
-            ports = self._network.ports(network_id=network.id, fields="fixed_ips")
-            taken = {ip["ip_address"] for port in ports for ip in port.fixed_ips or ()}
-        return free_addresses(pools, taken)
+        what = f"read the free addresses of network {network['name']}"
+        try:
+            with calling(what):
+                path = f"/network-ip-availabilities/{network['id']}"
+                known = self._clients.network.get(path).json()["network_ip_availability"]
+            of_v4 = [subnet for subnet in known["subnet_ip_availability"] if subnet["ip_version"] == 4]
+            return sum(int(subnet["total_ips"]) - int(subnet["used_ips"]) for subnet in of_v4)
+        except CloudError as error:
+            if error.status not in _NOT_TOLD:
+                raise
+        if network.get("project_id") != self._clients.project_id:
+            return None
+        pools = [pool for subnet in subnets if subnet.get("ip_version") != 6 for pool in subnet["allocation_pools"]]
+        ports = self._listed(what, "ports", network_id=network["id"], fields="fixed_ips")
+        return free_addresses(pools, {ip["ip_address"] for port in ports for ip in port.get("fixed_ips") or ()})
 
     def network_quota(self) -> Mapping[str, Mapping[str, int]]:
         """``{"ports": {"limit", "used", "reserved"}, ...}``; empty where the cloud doesn't tell what is used."""
-        with calling("read the network quota"):
-            try:
-                details = self._network.get_quota(self._clients.project_id, details=True)
-            except (sdk.NotFoundException, sdk.ForbiddenException):
+        try:
+            with calling("read the network quota"):
+                details = self._clients.network.get(f"/quotas/{self._clients.project_id}/details").json()["quota"]
+        except CloudError as error:
+            if error.status in _NOT_TOLD:
                 return {}
-            return {
-                "ports": details.ports or {},
-                "security_groups": details.security_groups or {},
-                "security_group_rules": details.security_group_rules or {},
-            }
+            raise
+        return {
+            "ports": details.get("port") or {},
+            "security_groups": details.get("security_group") or {},
+            "security_group_rules": details.get("security_group_rule") or {},
+        }
 
     # --- observation --------------------------------------------------------------------------------------------
     def ports(self, cluster: str) -> list[Port]:
@@ -112,38 +129,37 @@ class Networking(OpenStackService):
 
     def security_groups(self, cluster: str) -> list[SecurityGroup]:
         """Security groups of the cluster: one filtered list call."""
-        return [security_group_of(group) for group in self._marked("security_groups", owner_mark(cluster))]
+        return [security_group_of(group) for group in self._marked("security-groups", owner_mark(cluster))]
 
-    def _marked(self, kind: str, mark: str) -> list[Any]:
+    def _marked(self, kind: str, mark: str) -> list[dict[str, Any]]:
         project = self._clients.project_id
-        with calling(f"list {kind.replace('_', ' ')}"):
-            found = list(getattr(self._network, kind)(description=mark, project_id=project))
-        return [item for item in found if item.description == mark and item.project_id == project]
+        found = self._listed(f"list {kind.replace('-', ' ')}", kind, description=mark, project_id=project)
+        return [item for item in found if item.get("description") == mark and item["project_id"] == project]
 
     def locks(self, cluster: str) -> list[Lock]:
         """See ``base.Cloud``. A security group of that name is a lock only with the mark."""
         name, mark = lock_name(cluster), lock_mark(cluster)
         found = self._named(cluster)
-        locks = [lock_of(each) for each in found if each.name == name and (each.description or "").startswith(mark)]
-        tagged = [lock for each in found if self._is_cluster(each, cluster) for lock in locks_of(each.id, each.tags)]
+        locks = [lock_of(e) for e in found if e["name"] == name and (e.get("description") or "").startswith(mark)]
+        of_cluster = [group for group in found if self._is_cluster(group, cluster)]
+        tagged = [lock for group in of_cluster for lock in locks_of(group["id"], group.get("tags") or ())]
         return [*locks, *(lock for lock in tagged if lock.text.startswith(mark))]
 
-    def _named(self, cluster: str) -> list[Any]:
+    def _named(self, cluster: str) -> list[dict[str, Any]]:
         """Security groups that have the names of the cluster's, or of its locks."""
         names, project = [lock_name(cluster), security_group_name(cluster)], self._clients.project_id
-        with calling("list locks"):
-            found = list(self._network.security_groups(name=names, project_id=project))
-        return [group for group in found if group.name in names and group.project_id == project]
+        found = self._listed("list locks", "security-groups", name=names, project_id=project)
+        return [group for group in found if group["name"] in names and group["project_id"] == project]
 
     @staticmethod
-    def _is_cluster(group: Any, cluster: str) -> bool:
-        return bool(group.name == security_group_name(cluster) and group.description == owner_mark(cluster))
+    def _is_cluster(group: _Body, cluster: str) -> bool:
+        return (group["name"], group.get("description")) == (security_group_name(cluster), owner_mark(cluster))
 
     def users_of_group(self, group_id: str) -> list[Port]:
         """See ``base.Cloud``. A Neutron that doesn't know the filter lists all ports, so it is checked here as well."""
-        with calling(f"list the ports of security group {group_id}"):
-            found = list(self._network.ports(security_groups=group_id, project_id=self._clients.project_id))
-        return [port_of(port) for port in found if group_id in (port.security_group_ids or ())]
+        what, project = f"list the ports of security group {group_id}", self._clients.project_id
+        found = self._listed(what, "ports", security_groups=group_id, project_id=project)
+        return [port_of(port) for port in found if group_id in (port.get("security_groups") or ())]
 
     # --- writes -------------------------------------------------------------------------------------------------
     def create_ports(self, requests: Sequence[PortRequest]) -> list[Port]:
@@ -156,10 +172,11 @@ class Networking(OpenStackService):
         def create(missing: Sequence[str]) -> dict[str, Port]:
             bodies = [port_body(by_name[name]) for name in missing]
             with calling(f"create {len(bodies)} ports {missing[0]} to {missing[-1]}"):
-                return {port.name: port_of(port) for port in self._network.create_ports(bodies)}
+                made = self._post("ports", {"ports": bodies})["ports"]
+            return {port["name"]: port_of(port) for port in made}
 
         def find() -> dict[str, Port]:
-            return {port.name: port_of(port) for port in self._marked("ports", mark)}
+            return {port["name"]: port_of(port) for port in self._marked("ports", mark)}
 
         made = self._recovery.create(list(by_name), create, find)
         return [made[request.name] for request in requests]
@@ -169,11 +186,11 @@ class Networking(OpenStackService):
 
         def create(_missing: Sequence[str]) -> dict[str, SecurityGroup]:
             with calling(f"create security group {name}"):
-                made = self._network.create_security_group(name=name, description=description)
-            return {name: security_group_of(made)}
+                made = self._post("security-groups", {"security_group": {"name": name, "description": description}})
+            return {name: security_group_of(made["security_group"])}
 
         def find() -> dict[str, SecurityGroup]:
-            return {group.name: security_group_of(group) for group in self._marked("security_groups", description)}
+            return {group["name"]: security_group_of(group) for group in self._marked("security-groups", description)}
 
         return self._recovery.create([name], create, find)[name]
 
@@ -182,8 +199,9 @@ class Networking(OpenStackService):
 
         def create(_missing: Sequence[str]) -> dict[str, Lock]:
             with calling(f"lock cluster {cluster}"):
-                made = self._network.create_security_group(name=lock_name(cluster), description=text)
-            return {text: lock_of(made)}
+                wanted = {"name": lock_name(cluster), "description": text}
+                made = self._post("security-groups", {"security_group": wanted})
+            return {text: lock_of(made["security_group"])}
 
         def find() -> dict[str, Lock]:
             return {lock.text: lock for lock in self.locks(cluster)}
@@ -191,7 +209,7 @@ class Networking(OpenStackService):
         try:
             return self._recovery.create([text], create, find)[text]
         except CloudError as error:
-            groups = sorted(group.id for group in self._named(cluster) if self._is_cluster(group, cluster))
+            groups = sorted(group["id"] for group in self._named(cluster) if self._is_cluster(group, cluster))
             if error.status != 409 or not groups:
                 raise
             return self._tag(groups[0], text)
@@ -200,14 +218,17 @@ class Networking(OpenStackService):
         """A lock without quota, see ``lock_tags``."""
         token, created = secrets.token_hex(4), datetime.now(UTC).isoformat(timespec="seconds")
         for tag in lock_tags(token, text, created):
-            self._recovery.repeat(partial(self._set_tag, "put", group_id, tag))
+            self._recovery.repeat(partial(self._set_tag, "PUT", group_id, tag))
         return Lock(lock_id(group_id, token), text, created)
 
     def _set_tag(self, method: str, group_id: str, tag: str) -> None:
-        with calling(f"{'lock' if method == 'put' else 'unlock'} by a tag of security group {group_id}"):
-            response = getattr(self._network, method)(f"/security-groups/{group_id}/tags/{tag}")
-            if method == "put" or response.status_code != 404:
-                sdk.raise_from_response(response)
+        path = f"/security-groups/{group_id}/tags/{tag}"
+        if method == "PUT":
+            with calling(f"lock by a tag of security group {group_id}"):
+                self._clients.network.put(path)
+        else:
+            with absence_allowed(), calling(f"unlock by a tag of security group {group_id}"):
+                self._clients.network.delete(path)
 
     def create_rules(self, security_group_id: str, rules: Iterable[Rule], description: str = "") -> None:
         """See ``base.Cloud``. Where one of the rules exists, Neutron makes none: then they are made one by one."""
@@ -221,7 +242,7 @@ class Networking(OpenStackService):
 
         def post() -> None:
             with calling(f"create {len(bodies)} rules of security group {bodies[0]['security_group_id']}"):
-                list(self._network.create_security_group_rules(bodies))
+                self._post("security-group-rules", {"security_group_rules": bodies})
 
         try:
             self._recovery.repeat(post)
@@ -233,14 +254,12 @@ class Networking(OpenStackService):
 
     def delete_port(self, port_id: str) -> None:
         """See ``base.Cloud``."""
-        with calling(f"delete port {port_id}"):
-            self._network.delete_port(port_id, ignore_missing=True)
+        self._delete(f"delete port {port_id}", "ports", port_id)
 
     def delete_security_group(self, group_id: str) -> None:
         """See ``base.Cloud``. CloudError 409 while a port uses it."""
         try:
-            with calling(f"delete security group {group_id}"):
-                self._network.delete_security_group(group_id, ignore_missing=True)
+            self._delete(f"delete security group {group_id}", "security-groups", group_id)
         except CloudError as error:
             if error.status == 409:
                 error.hint = "something still uses it: delete the servers and ports first, then try again"
@@ -248,28 +267,22 @@ class Networking(OpenStackService):
 
     def delete_rule(self, rule_id: str) -> None:
         """See ``base.Cloud``."""
-        with calling(f"delete security group rule {rule_id}"):
-            self._network.delete_security_group_rule(rule_id, ignore_missing=True)
+        self._delete(f"delete security group rule {rule_id}", "security-group-rules", rule_id)
 
     def delete_lock(self, identity: str) -> None:
         """See ``base.Cloud``."""
         if tagged := group_and_token(identity):
             self._untag(*tagged)
             return
-        with calling(f"delete lock {identity}"):
-            self._network.delete_security_group(identity, ignore_missing=True)
+        self._delete(f"delete lock {identity}", "security-groups", identity)
 
     def _untag(self, group_id: str, token: str) -> None:
-        with calling(f"look at security group {group_id}"):
-            found = self._network.find_security_group(group_id, ignore_missing=True)
-        for tag in of_token(token, found.tags if found else ()):
-            self._recovery.repeat(partial(self._set_tag, "delete", group_id, tag))
+        tags: Sequence[str] = ()
+        with absence_allowed(), calling(f"look at security group {group_id}"):
+            tags = self._clients.network.get(f"/security-groups/{group_id}").json()["security_group"].get("tags") or ()
+        for tag in of_token(token, tags):
+            self._recovery.repeat(partial(self._set_tag, "DELETE", group_id, tag))
 
 
-def _only_v6(subnets: Sequence[Any]) -> bool:
-    return bool(subnets) and all(subnet.ip_version == 6 for subnet in subnets)
-
-
-def _secured(network: Any) -> bool:
-    """A cloud without the extension secures every port; openstacksdk would say False of it."""
-    return network._body.attributes.get("port_security_enabled") is not False
+def _only_v6(subnets: Sequence[_Body]) -> bool:
+    return bool(subnets) and all(subnet.get("ip_version") == 6 for subnet in subnets)

@@ -1,4 +1,4 @@
-"""Pure: what openstacksdk's network resources say -> our records, and our requests -> Neutron's bodies."""
+"""Pure: what Neutron's API returns -> our records, and our requests -> its bodies."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from clusterctl.resources import Lock, Port, PortRequest, Rule, SecurityGroup, S
 _TCP = ("tcp", "6")  # Neutron keeps the protocol as it was given
 
 
-def port_of(port: Any) -> Port:
+def port_of(port: Mapping[str, Any]) -> Port:
     """A port, with its first IPv4 address (or its first one, where it has none)."""
-    addresses = sorted((ip["ip_address"] for ip in port.fixed_ips or ()), key=lambda ip: ":" in ip)
-    return Port(port.id, port.name, addresses[0] if addresses else "", port.device_id or "")
+    addresses = sorted((ip["ip_address"] for ip in port.get("fixed_ips") or ()), key=lambda ip: ":" in ip)
+    return Port(port["id"], port["name"], addresses[0] if addresses else "", port.get("device_id") or "")
 
 
-def security_group_of(group: Any) -> SecurityGroup:
+def security_group_of(group: Mapping[str, Any]) -> SecurityGroup:
     """A security group with its ingress rules; those of its own mark are clusterctl's."""
-    raw = [rule for rule in group.security_group_rules or () if rule["direction"] == "ingress"]
-    mark = group.description or None
+    raw = [rule for rule in group.get("security_group_rules") or () if rule["direction"] == "ingress"]
+    mark = group.get("description") or None
     stored = tuple(
         StoredRule(
             each.get("id") or "",
-            rule := _rule_of(each, group.id),
+            rule := _rule_of(each, group["id"]),
             str(rule or _text(each)),
             each.get("description") == mark,
         )
         for each in raw
     )
-    return SecurityGroup(group.id, group.name, frozenset(each.rule for each in stored if each.rule), stored)
+    return SecurityGroup(group["id"], group["name"], frozenset(each.rule for each in stored if each.rule), stored)
 
 
-def lock_of(group: Any) -> Lock:
+def lock_of(group: Mapping[str, Any]) -> Lock:
     """A security group that serves as a lock."""
-    return Lock(group.id, group.description or "", group.created_at or "")
+    return Lock(group["id"], group.get("description") or "", group.get("created_at") or "")
 
 
 def _rule_of(raw: Mapping[str, Any], group_id: str) -> Rule | None:

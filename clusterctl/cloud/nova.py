@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
-
-from novaclient import exceptions as nova_errors
-from novaclient.api_versions import APIVersion
 
 from clusterctl.cloud.nova_json import NEW_DISK, action_time, is_leaving, server_group_of, server_of
 from clusterctl.cloud.sdk_errors import calling
-from clusterctl.cloud.service import OpenStackService, pages
+from clusterctl.cloud.service import OpenStackService, absence_allowed, pages
 from clusterctl.errors import CloudError
 from clusterctl.resources import (
     KEY_CLUSTER,
@@ -34,18 +30,19 @@ class Compute(OpenStackService):
     # --- look-ups -----------------------------------------------------------------------------------------------
     def flavors(self) -> list[Flavor]:
         """See ``base.Cloud``."""
-        with calling("list flavors"):
-            found = self._clients.nova.flavors.list()
-        return [Flavor(f.id, f.name, int(f.vcpus), int(f.ram), int(f.disk)) for f in found]
+
+        def get(query: Mapping[str, Any]) -> Mapping[str, Any]:
+            return dict(self._clients.compute.get("/flavors/detail", params=query).json())
+
+        found = pages("list flavors", get, "flavors", {})
+        return [Flavor(f["id"], f["name"], int(f["vcpus"]), int(f["ram"]), int(f["disk"])) for f in found]
 
     def has_keypair(self, name: str) -> bool:
         """See ``base.Cloud``."""
-        with calling(f"look for keypair {name}"):
-            try:
-                self._clients.nova.keypairs.get(name)
-            except nova_errors.NotFound:
-                return False
-        return True
+        with absence_allowed(), calling(f"look for keypair {name}"):
+            self._clients.nova.keypairs.get(name)
+            return True
+        return False
 
     def availability_zones(self) -> set[str]:
         """See ``base.Cloud``."""
@@ -77,8 +74,7 @@ class Compute(OpenStackService):
         """In detail, page by page. novaclient's own ``list`` hides the link to the next page: a call more a list."""
 
         def get(query: Mapping[str, Any]) -> Mapping[str, Any]:
-            _, page = self._clients.nova.client.get(f"/servers/detail?{urlencode(query)}")
-            return dict(page)
+            return dict(self._clients.compute.get("/servers/detail", params=query).json())
 
         return pages("list servers", get, "servers", {**filters, "limit": self.page_size})
 
@@ -96,19 +92,19 @@ class Compute(OpenStackService):
 
     def fault(self, server_id: str) -> str | None:
         """See ``base.Cloud``."""
-        with calling(f"read the fault of server {server_id}"):
-            try:
-                return server_of(self._clients.nova.servers.get(server_id).to_dict()).fault
-            except nova_errors.NotFound:
-                return None
+        with absence_allowed(), calling(f"read the fault of server {server_id}"):
+            return server_of(self._clients.nova.servers.get(server_id).to_dict()).fault
+        return None
 
     def rebuilt(self, server_id: str) -> datetime | None:
         """See ``base.Cloud``. Nova's policy lets owners list the actions of their servers; a cloud's may differ."""
-        with calling(f"list the actions of server {server_id}"):
-            try:
+        try:
+            with calling(f"list the actions of server {server_id}"):
                 actions = self._clients.nova.instance_action.list(server_id)
-            except (nova_errors.NotFound, nova_errors.Forbidden):
+        except CloudError as error:
+            if error.status in (403, 404):
                 return None
+            raise
         times = [action_time(action.start_time) for action in actions if action.action in NEW_DISK]
         return max(times, default=None)
 
@@ -120,7 +116,7 @@ class Compute(OpenStackService):
             with calling(f"create server group {name}"):
                 nova = self._clients.nova
                 # microversion 2.64 made a word of the list of one
-                as_word = nova.api_version >= APIVersion("2.64")
+                as_word = (nova.api_version.ver_major, nova.api_version.ver_minor) >= (2, 64)
                 made = nova.server_groups.create(name, policy if as_word else [policy])
             return {name: server_group_of(made.to_dict())}
 
@@ -152,26 +148,20 @@ class Compute(OpenStackService):
 
     def delete_server(self, server_id: str) -> None:
         """See ``base.Cloud``."""
-        with calling(f"delete server {server_id}"):
-            try:
-                self._clients.nova.servers.delete(server_id)
-            except nova_errors.NotFound:
-                return
+        with absence_allowed(), calling(f"delete server {server_id}"):
+            self._clients.nova.servers.delete(server_id)
 
     def delete_server_group(self, group_id: str) -> None:
         """See ``base.Cloud``."""
-        with calling(f"delete server group {group_id}"):
-            try:
-                self._clients.nova.server_groups.delete(group_id)
-            except nova_errors.NotFound:
-                return
+        with absence_allowed(), calling(f"delete server group {group_id}"):
+            self._clients.nova.server_groups.delete(group_id)
 
     def stop_server(self, server_id: str) -> None:
-        """See ``base.Cloud``. A stopped or stopping server is not an error, so an uncertain answer is tried again."""
+        """See ``base.Cloud``. One that is stopped or stopping is no error, so an uncertain answer is tried again."""
         self._power("stop", server_id, ("vm_state stopped", "powering-off"))
 
     def start_server(self, server_id: str) -> None:
-        """See ``base.Cloud``. One that runs or starts is not an error, so an uncertain answer is tried again."""
+        """See ``base.Cloud``. One that runs or starts is no error, so an uncertain answer is tried again."""
         self._power("start", server_id, ("vm_state active", "powering-on"))
 
     def set_metadata(self, server_id: str, metadata: Mapping[str, str]) -> None:

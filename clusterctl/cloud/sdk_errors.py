@@ -5,14 +5,14 @@ from __future__ import annotations
 import html
 import json
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import openstack.exceptions as sdk
 import requests
 from keystoneauth1 import exceptions as ks
-from novaclient import exceptions as nova
-from openstack import exceptions as sdk
 
 from clusterctl.errors import CloudError
 
@@ -45,10 +45,14 @@ def calling(what: str) -> Iterator[None]:
         raise _http(what, error.http_status, _said(error.response) or error.message, _id(error.response)) from error
     except sdk.HttpException as error:
         raise _http(what, error.status_code, _said(error.response) or str(error), error.request_id) from error
-    except nova.ClientException as error:
-        raise _http(what, int(error.code), _plain(str(error.message)), error.request_id) from error
     except (ks.ClientException, sdk.SDKException) as error:
         raise _without_answer(what, error) from error
+    except Exception as error:
+        # where novaclient isn't loaded, nothing can have raised its errors
+        nova = sys.modules.get("novaclient.exceptions")
+        if nova is None or not isinstance(error, nova.ClientException):
+            raise
+        raise _http(what, int(error.code), _plain(str(error.message)), error.request_id) from error
 
 
 def _without_answer(what: str, error: Exception) -> CloudError:

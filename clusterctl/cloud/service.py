@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from clusterctl.cloud.clients import Clients
 from clusterctl.cloud.recovery import Recovery
 from clusterctl.cloud.sdk_errors import calling
+from clusterctl.errors import CloudError
 
 
 class OpenStackService:
@@ -40,3 +42,13 @@ def pages(
         if not page[key] or not ("next" in page or any(x["rel"] == "next" for x in page.get(f"{key}_links", ()))):
             return
         query["marker"] = page[key][-1]["id"]
+
+
+@contextmanager
+def absence_allowed() -> Iterator[None]:
+    """Passes over a 404 of ``calling`` in its body: what was to be deleted or read is not there (any more)."""
+    try:
+        yield
+    except CloudError as error:
+        if error.status != 404:
+            raise

@@ -11,7 +11,7 @@ BOOT_FILE = "/var/lib/clusterctl/boot.json"
 
 
 class _Facts(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     error: str = ""
 

@@ -187,4 +187,4 @@ Bastion = Annotated[str, Field(max_length=limits.TEXT), AfterValidator(_bastion)
 class StrictModel(BaseModel):
     """Frozen, without conversions, and without unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)

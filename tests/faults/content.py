@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from openstack.connection import Connection
+
 from clusterctl.cloud.openstack import OpenStackCloud
 from clusterctl.resources import KEY_GROUP, KEY_NODE, lock_name
 
@@ -19,7 +21,8 @@ def content_of(cloud: OpenStackCloud, cluster: str) -> Content:
     Servers of a group that have no identity of their own are told alike, and so are their ports.
     """
     clients = cloud._clients
-    network, project = clients.connection.network, clients.project_id
+    sdk, project = Connection(config=clients.region), clients.project_id
+    network = sdk.network
     found: Content = Counter()
     servers: dict[str, str] = {}
     for server in clients.nova.servers.list():
@@ -31,8 +34,8 @@ def content_of(cloud: OpenStackCloud, cluster: str) -> Content:
     for port in network.ports(project_id=project):
         at = servers.get(port.device_id, f"no server ({port.device_id})") if port.device_id else "nothing"
         found[f"port {port.name or '(made by Nova)'} at {at}"] += 1
-    if (cinder := clients.block_storage) is not None:
-        for volume in cinder.volumes():
+    if clients.block_storage is not None:
+        for volume in sdk.block_storage.volumes():
             at = ", ".join(servers.get(each["server_id"], "no server") for each in volume.attachments)
             found[f"volume {volume.name}, {volume.status}, at {at or 'nothing'}"] += 1
     for group in clients.nova.server_groups.list():

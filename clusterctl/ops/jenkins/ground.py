@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError, NodeError
 from clusterctl.health.expect import Expected, Node, expected
 from clusterctl.health.facts import AgentFacts
 from clusterctl.health.mesos import leading_master
 from clusterctl.jenkins.slots import port_plan
 from clusterctl.ops.jenkins.survey import Master, Survey, read_apps, read_elsewhere, read_host
-from clusterctl.ops.kit.command import Command
-from clusterctl.ops.kit.run import Run
+from clusterctl.ops.kit.access import Access
+from clusterctl.ops.kit.lock import Guard
+from clusterctl.ops.kit.progress import Progress
+from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.remote.jenkinsnodes import Asked, JenkinsNodes, Reply, SshJenkinsNodes
 from clusterctl.remote.marathons import Call, Marathon, MarathonError, SshMarathon
 from clusterctl.remote.masters import Masters, SshMasters
+from clusterctl.remote.prober import Prober
 from clusterctl.spec.model import ClusterSpec
 
 # One call: apps, their tasks, and why the last one of each failed
@@ -37,9 +41,9 @@ class Report(Protocol):
 
 
 class PartlyFailed(ClusterctlError):
-    """Some masters failed; ``report`` has all of them."""
+    """Some masters failed; ``report`` tells of all."""
 
-    def __init__(self, what: str, report: Report, of: int, go_on: Command) -> None:
+    def __init__(self, what: str, report: Report, of: int, go_on: str) -> None:
         super().__init__(
             f"{len(report.failed)} of {of} Jenkins masters are {what}:\n"
             + "\n".join(f"  {name}: {why}" for name, why in report.failed.items()),
@@ -54,19 +58,21 @@ class Tier:
 
     Attributes:
         base: directory that relative paths of the cluster file start from.
+        go_on: the command that goes on after a failure.
     """
 
-    run: Run
-    base: Path
+    spec: ClusterSpec
     expect: Expected
     marathon: Marathon
     mesos: Masters
     jenkins: JenkinsNodes
-
-    @property
-    def spec(self) -> ClusterSpec:
-        """The cluster file's."""
-        return self.run.spec
+    prober: Prober
+    cloud: Cloud
+    progress: Progress
+    guard: Guard
+    base: Path
+    go_on: str
+    waiter: Waiter = field(default_factory=Waiter)
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -99,7 +105,7 @@ class Tier:
 
     def agents(self) -> dict[str, AgentFacts]:
         """Active agents by address, as the leading Mesos master knows them. Raises ClusterctlError where none leads."""
-        leader = leading_master(self.expect, self.run.access.prober.probe(self.expect.control))
+        leader = leading_master(self.expect, self.prober.probe(self.expect.control))
         if leader is None:
             raise ClusterctlError("no Mesos master leads", hint="`clusterctl verify FILE` shows what the masters lack.")
         return {agent.hostname: agent for agent in leader[1].agents or () if agent.active}
@@ -141,12 +147,12 @@ class Tier:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Holds the cluster's lock; errors of the body say how to go on."""
-        with self.run.guard.hold(self.spec.cluster, self.run.cloud):
+        with self.guard.hold(self.spec.cluster, self.cloud):
             try:
                 yield
             except ClusterctlError as error:
                 hint = f"{error.hint} " if error.hint else ""
-                error.hint = f"{hint}What was made stays; `{self.run.command}` goes on from here."
+                error.hint = f"{hint}What was made stays; `{self.go_on}` goes on from here."
                 raise
 
 
@@ -157,26 +163,29 @@ def asked(master: Master, calls: Sequence[Mapping[str, Any]]) -> Asked:
     return Asked(master.name, master.node, master.ports.http, calls)
 
 
-def open_tier(run: Run, file: Path) -> Tier:
+def open_tier(
+    spec: ClusterSpec, cloud: Cloud, access: Access, *, progress: Progress, guard: Guard, file: Path, go_on: str
+) -> Tier:
     """The tier of a running cluster; one list of servers, and no call to a node yet.
-
-    Args:
-        file: the cluster file.
 
     Raises:
         ClusterctlError: the file has no tier, or the cluster no node for masters.
     """
-    spec, access = run.spec, run.access
     port_plan(spec)  # raises without a tier
     assert spec.homes_directory is not None  # noqa: S101
-    expect = expected(spec, run.cloud.servers(spec.cluster), run.cloud.flavors())
+    expect = expected(spec, cloud.servers(spec.cluster), cloud.flavors())
     tier = Tier(
-        run=run,
-        base=file.resolve().parent,
+        spec=spec,
         expect=expect,
         marathon=SshMarathon(access.ssh, access.host_keys, expect.control),
         mesos=SshMasters(access.ssh, access.host_keys, expect.control),
         jenkins=SshJenkinsNodes(access.ssh, access.host_keys, spec.homes_directory),
+        prober=access.prober,
+        cloud=cloud,
+        progress=progress,
+        guard=guard,
+        base=file.resolve().parent,
+        go_on=go_on,
     )
     if not tier.nodes:
         raise ClusterctlError(

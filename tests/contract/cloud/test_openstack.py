@@ -215,16 +215,16 @@ def test_refusals_are_the_clouds_own_words(cloud: OpenStackCloud, cluster: str) 
 
 
 def test_a_revoked_token_is_renewed(cloud: OpenStackCloud) -> None:
-    connection = cloud._clients.connection
-    token = connection.session.get_token()
-    revoked = connection.session.delete(
+    session = cloud._clients.session
+    token = session.get_token()
+    revoked = session.delete(
         "/auth/tokens",
         endpoint_filter={"service_type": "identity", "interface": "public", "version": (3, 0)},
         headers={"X-Subject-Token": token},
     )
     assert revoked.status_code == 204
     assert cloud.flavors()
-    assert connection.session.get_token() != token
+    assert session.get_token() != token
 
 
 def test_a_snapshot_is_started_and_found(cloud: OpenStackCloud, cluster: str) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 from clusterctl.cli import app as program
+from clusterctl.cli.app import VERBS
 from clusterctl.errors import CloudError
 from tests.unit.specs import DEMO
 
@@ -96,38 +99,37 @@ def test_the_schema_is_json_and_names_every_key(
     assert {"cluster", "groups", "marathon", "allow_non_ha"} <= set(schema["properties"])
 
 
-def test_settings_lists_every_variable_of_a_role(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run("settings", "mesos_agent", "--json", monkeypatch=monkeypatch) == 0
-    found = {each["name"]: each for each in json.loads(capsys.readouterr().out)["variables"]}
-    assert found["mesos_agent_launcher"] == {
-        "role": "mesos_agent",
-        "name": "mesos_agent_launcher",
-        "type": "str",
-        "elements": None,
-        "choices": ["posix", "linux"],
-        "default": "posix",
-        "meaning": "Launcher",
-        "settable": True,
-        "place": "settings",
-        "where": "settings (the cluster's, or a group with mesos_agent)",
-    }
-    assert found["mesos_agent_attributes"]["where"] == "key groups.NAME.attributes"
-    assert run("settings", monkeypatch=monkeypatch) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert next(line for line in lines if "marathon_jvm_options" in line).split()[:4] == [
-        "marathon",
-        "marathon_jvm_options",
-        "str",
-        '""',
-    ]
-    assert run("settings", "mesos_agnet", monkeypatch=monkeypatch) == 2
-    assert "no role 'mesos_agnet'; allowed: builder, common, jenkins" in capsys.readouterr().err
-
-
 def test_help_imports_no_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.split(".")[0] in ("openstack", "novaclient")]:
         monkeypatch.delitem(sys.modules, name)
     assert run("--help", monkeypatch=monkeypatch) == 0
     assert not {"openstack", "novaclient"} & {name.split(".")[0] for name in sys.modules}
+
+
+def verbs(*words: str) -> list[str]:
+    group = typer.main.get_command(program.program(words))
+    assert isinstance(group, typer.core.TyperGroup)
+    return list(group.commands)
+
+
+def test_a_verb_that_is_named_loads_its_family_alone() -> None:
+    assert sorted(verbs()) == sorted(verb for family in VERBS.values() for verb in family)
+    for family in VERBS.values():
+        for verb in family:
+            assert sorted(verbs(verb, "demo.yml")) == sorted(family)
+
+
+def test_words_that_name_no_verb_load_all() -> None:
+    assert verbs("--help") == verbs("none-such") == verbs()
+
+
+def test_validate_loads_neither_other_verbs_nor_what_asks_clouds() -> None:
+    code = (
+        "import sys; sys.argv = ['clusterctl', 'validate', 'examples/demo.yml']\n"
+        "from clusterctl.cli.app import main\n"
+        "try: main()\n"
+        "except SystemExit: print({'clusterctl.cli.jenkins', 'keystoneauth1', 'requests'} & sys.modules.keys())"
+    )
+    root = Path(__file__).parents[3]
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=root)
+    assert ended.stdout.splitlines()[-1:] == ["set()"], ended.stderr

@@ -13,7 +13,7 @@ import pytest
 import typer
 
 import clusterctl
-from clusterctl.cli.app import app
+from clusterctl.cli.app import program
 from clusterctl.cli.session import given
 from clusterctl.ops.kit.command import Command
 from clusterctl.ops.kit.lock import Guard
@@ -64,7 +64,7 @@ def named() -> dict[str, str]:
 def parse(line: str) -> Any:
     """The context of a command line's verb. Raises click's error if it would be refused."""
     _, *words = shlex.split(line)
-    group: Any = typer.main.get_command(app)
+    group: Any = typer.main.get_command(program())
     context = group.make_context("clusterctl", words)
     while hasattr(group, "resolve_command"):
         rest = [*context._protected_args, *context.args]  # as Group.invoke does
@@ -119,14 +119,14 @@ def test_neither_the_form_of_the_answer_nor_a_stolen_lock_is_repeated() -> None:
 
 
 def test_every_verb_on_a_cluster_takes_the_file_first() -> None:
-    group: Any = typer.main.get_command(app)
+    group: Any = typer.main.get_command(program())
     for name in ("create", "restart", "upgrade", "scale", "replace", "ssh", "run", "status"):
         arguments = [each.name for each in group.commands[name].params if each.param_type_name == "argument"]
         assert arguments[0] == "file", name
 
 
 def test_summaries_are_not_cut() -> None:
-    group: Any = typer.main.get_command(app)
+    group: Any = typer.main.get_command(program())
     for each in [
         *group.commands.values(),
         *(sub for name in ("image", "loadtest", "jenkins") for sub in group.commands[name].commands.values()),
