@@ -30,16 +30,27 @@ write_state() {
   mv "$state_dir/.boot.json" "$state_dir/boot.json"
 }
 
+# show_keys say|tell
+show_keys() {
+  for key in /etc/ssh/ssh_host_*_key.pub; do
+    [ -e "$key" ] || continue
+    read -r type text _ < "$key"
+    "$1" "hostkey $type $text"
+  done
+}
+
+# The last lines of all, DONE or FAILED; the keys once more before them: a console that is read slowly loses its middle
+finish() {
+  show_keys tell
+  say "$*"
+}
+
 # The first lines of all: operators pin these keys before they open a connection
 begin() {
   mkdir -p "$state_dir" /run/clusterctl
   [ ! -e $shown ] || return 0
-  for key in /etc/ssh/ssh_host_*_key.pub; do
-    [ -e "$key" ] || continue
-    read -r type text _ < "$key"
-    say "hostkey $type $text"
-    tell "hostkey $type $text"  # once more: the kernel may write into the middle of a line
-  done
+  show_keys say
+  show_keys tell  # once more: the kernel may write into the middle of a line
   : > $shown
   write_state running start ''
 }
@@ -52,6 +63,6 @@ fail() {
   reason=$(printf '%s' "$*" | tr '\n' ' ' | tr -d '\000-\037')
   say "step $step failed: $reason"
   write_state failed "$step" "$reason"
-  say "failed $step"
+  finish "failed $step"
   exit 1
 }

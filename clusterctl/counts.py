@@ -77,7 +77,7 @@ def changed_lines(text: str, counts: Counts) -> tuple[str, list[str]]:
     lines = text.splitlines(keepends=True)
     places = {group: document.values.get(("groups", group, "count")) for group in counts}
     if missing := [group for group, place in places.items() if place is None]:
-        raise InputError(f"groups.{missing[0]}.count does not stand in the file")
+        raise InputError(f"groups.{missing[0]}.count is not in the file")
     changed: list[int] = []
     # from the end on: a number that gets longer moves those behind it
     for place, group in sorted(((place, group) for group, place in places.items() if place), reverse=True):

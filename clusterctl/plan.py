@@ -178,13 +178,13 @@ def libprocess_rules(spec: ClusterSpec, ports: Iterable[Port]) -> frozenset[Rule
 def make_plan(spec: ClusterSpec, observed: Observed, own: Collection[str] = ()) -> Plan:
     """What is missing of ``spec``; existing nodes are never touched, surplus ones are named as problems.
 
-    ``own``: as of ``wanted_rules``.
+    ``own``: see ``wanted_rules``.
     """
     top = topology(spec)
     discard = tuple(server for server in observed.servers if failed_build(server))
-    alive = [server for server in observed.servers if not failed_build(server) and server.status != "DELETED"]
+    there = [server for server in observed.servers if not failed_build(server) and server.status != "DELETED"]
     sg = _one_security_group(spec, observed.security_groups)
-    present = {server.node for server in alive if server.node}
+    present = {server.node for server in there if server.node}
     boot = tuple(node for node in top.nodes if node.name not in present)
     have_ports = {port.name for port in observed.ports}
     have_volumes = {volume.name for volume in observed.volumes}
@@ -200,8 +200,8 @@ def make_plan(spec: ClusterSpec, observed: Observed, own: Collection[str] = ()) 
         volumes=tuple(node for node in top.nodes if spec.groups[node.group].volume and node.name not in have_volumes),
         discard=discard,
         boot=boot,
-        pools=_missing_agents(top, alive),
-        problems=(*_problems(spec, top, observed, alive), *map(_foreign_rule, foreign)),
+        pools=_missing_agents(top, there),
+        problems=(*_problems(spec, top, observed, there), *map(_foreign_rule, foreign)),
     )
 
 
@@ -222,7 +222,7 @@ def _surplus_rules(
 def _foreign_rule(stored: StoredRule) -> str:
     """What to do about a rule that somebody else put into the cluster's security group."""
     return (
-        f"security group rule {stored.id} ({stored.text}): is not of the file and not made by clusterctl; "
+        f"security group rule {stored.id} ({stored.text}): is not in the file and was not made by clusterctl; "
         f"`openstack security group rule delete {stored.id}` removes it"
     )
 
@@ -232,12 +232,21 @@ def failed_build(server: Server) -> bool:
     return server.status == "ERROR" and not server.launched
 
 
+def alive(observed: Observed) -> list[Server]:
+    """The servers that count: no failed build, none being deleted."""
+    return [
+        server
+        for server in observed.servers
+        if not failed_build(server) and server.status != "DELETED" and server.task_state != "deleting"
+    ]
+
+
 def volume_trouble(volume: Volume, servers: Iterable[Server]) -> str | None:
-    """Why a volume can't be attached and will not come round by itself; after a ';' what a person can do."""
+    """Why a volume can't be attached and won't recover by itself; after a ';' what a person can do."""
     if volume.status.startswith("error"):
-        return f"is in {volume.status}; delete it with OpenStack's own command if it holds nothing of worth"
-    alive = [server for server in servers if server.status != "DELETED"]
-    if volume.status in ("reserved", "attaching") and not any(server.node == volume.name for server in alive):
+        return f"is in {volume.status}; delete it with OpenStack's own command if you don't need its data"
+    there = [server for server in servers if server.status != "DELETED"]
+    if volume.status in ("reserved", "attaching") and not any(server.node == volume.name for server in there):
         return (
             f"is {volume.status} for a server that is gone; `openstack --os-volume-api-version 3.27 volume attachment "
             f"list --volume-id {volume.id}` shows for which, and `... volume attachment delete ID` frees it"
@@ -264,8 +273,8 @@ def _missing_server_groups(spec: ClusterSpec, observed: Observed) -> tuple[Serve
     )
 
 
-def _missing_agents(top: Topology, alive: list[Server]) -> tuple[AgentPool, ...]:
-    have = Counter(server.group for server in alive if server.node is None)
+def _missing_agents(top: Topology, there: list[Server]) -> tuple[AgentPool, ...]:
+    have = Counter(server.group for server in there if server.node is None)
     return tuple(
         AgentPool(group=pool.group, count=pool.count - have[pool.group], zone=pool.zone)
         for pool in top.pools
@@ -280,22 +289,22 @@ def shrink(spec: ClusterSpec, group: str) -> str:
     return f"`clusterctl scale FILE {group}={spec.groups[group].count}` drains and removes what is too much"
 
 
-def _problems(spec: ClusterSpec, top: Topology, observed: Observed, alive: list[Server]) -> Iterable[str]:
-    names = Counter(server.node for server in alive if server.node)
-    group_of = {server.node: server.group for server in alive}
+def _problems(spec: ClusterSpec, top: Topology, observed: Observed, there: list[Server]) -> Iterable[str]:
+    names = Counter(server.node for server in there if server.node)
+    group_of = {server.node: server.group for server in there}
     wanted = {node.name for node in top.nodes}
     for name, times in sorted(names.items()):
         if times > 1:
             yield f"{name}: {times} servers have this identity; run `clusterctl repair FILE`"
         if name not in wanted:
             yield f"{name}: is not in the file any more; {shrink(spec, group_of[name])}"
-    have = Counter(server.group for server in alive if server.node is None)
+    have = Counter(server.group for server in there if server.node is None)
     pools = {pool.group: pool.count for pool in top.pools}
     for group, count in sorted(have.items()):
         surplus = count - pools.get(group, 0)
         if surplus > 0:
             yield (f"group {group}: {surplus} agents more than the file's {pools.get(group, 0)}; {shrink(spec, group)}")
-    for server in alive:
+    for server in there:
         if server.status not in ("ACTIVE", "BUILD"):
             fault = f" ({server.fault})" if server.fault else ""
             yield f"{server.name}: is {server.status}{fault}; run `clusterctl repair FILE`"

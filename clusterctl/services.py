@@ -38,6 +38,7 @@ class Row:
         unit: its systemd unit, without ``.service``.
         port: TCP, where it is asked and serves its clients.
         component: what an upgrade brings to it; services of one component get it together.
+        roles: its Ansible roles, a role after those it builds on.
         package: the distribution's package that the component is; None if it is an artifact of the base image (D9).
         peer_ports: TCP, between members only.
     """
@@ -45,6 +46,7 @@ class Row:
     unit: str
     port: int
     component: str
+    roles: tuple[str, ...]
     package: str | None = None
     peer_ports: tuple[int, ...] = ()
 
@@ -56,12 +58,23 @@ TABLE: Mapping[Service, Row] = {
         unit="zookeeper",
         port=2181,
         component="zookeeper",
+        roles=("common", "zookeeper"),
         package=ZOOKEEPER_PACKAGE,
         peer_ports=ZOOKEEPER_QUORUM_PORTS,
     ),
-    Service.MESOS_MASTER: Row(unit="mesos-master", port=5050, component="mesos"),
-    Service.MESOS_AGENT: Row(unit="mesos-agent", port=5051, component="mesos"),
-    Service.MARATHON: Row(unit="marathon", port=8080, component="marathon", peer_ports=(MARATHON_LIBPROCESS_PORT,)),
+    Service.MESOS_MASTER: Row(
+        unit="mesos-master", port=5050, component="mesos", roles=("common", "mesos", "mesos_master")
+    ),
+    Service.MESOS_AGENT: Row(
+        unit="mesos-agent", port=5051, component="mesos", roles=("common", "mesos", "jenkins", "builder", "mesos_agent")
+    ),
+    Service.MARATHON: Row(
+        unit="marathon",
+        port=8080,
+        component="marathon",
+        roles=("common", "marathon"),
+        peer_ports=(MARATHON_LIBPROCESS_PORT,),
+    ),
 }
 
 ROLL_ORDER: tuple[Service, ...] = tuple(TABLE)

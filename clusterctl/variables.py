@@ -23,6 +23,7 @@ def cluster_variables(spec: ClusterSpec, at: Addresses) -> Variables:
     """Variables that are the same on every node."""
     ensemble = ",".join(f"{address}:{PORTS[Service.ZOOKEEPER]}" for _, address in at.zookeeper)
     return {
+        **spec.settings.variables(),
         "clusterctl_cluster": spec.cluster,
         "zookeeper_servers": [{"id": myid, "address": address} for myid, address in at.zookeeper],
         "zookeeper_client_port": PORTS[Service.ZOOKEEPER],
@@ -66,19 +67,24 @@ def variables_of(
         flavors: by the name or id that the file uses.
         volume: its data volume.
     """
-    values = cluster_variables(spec, at)
-    if Service.MESOS_AGENT in node.services:
-        values |= agent_variables(spec, node.group, flavors)
+    values = cluster_variables(spec, at) | group_variables(spec, node.group, flavors)
     return values | node_variables(spec, node, address, volume)
 
 
 def pool_variables(spec: ClusterSpec, pool: AgentPool, flavors: Mapping[str, Flavor], at: Addresses) -> Variables:
     """All variables of the agents of a pool; ``flavors`` as for ``variables_of``."""
-    return cluster_variables(spec, at) | agent_variables(spec, pool.group, flavors)
+    return cluster_variables(spec, at) | group_variables(spec, pool.group, flavors)
+
+
+def group_variables(spec: ClusterSpec, name: str, flavors: Mapping[str, Flavor]) -> Variables:
+    """Variables of the group ``name``, above the cluster's; nothing in them is individual to a node (D4)."""
+    group = spec.groups[name]
+    agent = agent_variables(spec, name, flavors) if Service.MESOS_AGENT in group.services else {}
+    return {**group.settings.variables(), **agent}
 
 
 def agent_variables(spec: ClusterSpec, name: str, flavors: Mapping[str, Flavor]) -> Variables:
-    """Variables of the group ``name`` of agents; nothing in them is individual to a node (D4)."""
+    """What agents of a group have besides its settings."""
     group = spec.groups[name]
     return {
         "mesos_agent_port": PORTS[Service.MESOS_AGENT],

@@ -56,6 +56,6 @@ def inventory(
         found[group] = {"hosts": sorted(members[group])}
     for group, variables in group_variables.items():
         name = node_group_name(group)
-        if name in found:
+        if name in found and variables:
             found[name]["vars"] = variables
     return found

@@ -37,7 +37,7 @@ def create(
 ) -> None:
     """Bring a cluster up, or finish one.
 
-    What is there already is left alone; a cluster that is whole costs no writing call.
+    What is there already is left alone; a complete cluster costs no writing call.
     """
     from clusterctl.ops.lifecycle.create import create as create_cluster
     from clusterctl.ops.observe.verify import healthy_within
@@ -53,11 +53,11 @@ def create(
     made = f"{report.created} servers made" if wrote else "nothing to do, no writing call was sent"
     if report.healthy is None:
         print_line(f"cluster {report.cluster}: the servers of its {report.nodes} nodes are built; {made}")
-        print_line("not waited for their boot, not verified: `clusterctl verify FILE` tells whether they serve")
+        print_line("their boot and services were not checked: `clusterctl verify FILE` shows whether they serve")
     else:
         print_line(f"cluster {report.cluster}: {report.nodes} nodes, healthy; {made}")
     if report.rebuilt:
-        print_line(f"built at a later try: {', '.join(report.rebuilt)}")
+        print_line(f"built after a retry: {', '.join(report.rebuilt)}")
     for problem in report.problems:
         print_line(f"! {problem}")
 
@@ -66,8 +66,10 @@ def status(
     context: typer.Context,
     file: File,
     cloud: CloudName = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Look again and again, until Ctrl-C.")] = False,
-    interval: Annotated[float, typer.Option("--interval", min=1, help="With --watch: seconds between looks.")] = 5.0,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh until Ctrl-C.")] = False,
+    interval: Annotated[
+        float, typer.Option("--interval", min=1, help="With --watch: seconds between refreshes.")
+    ] = 5.0,
     as_json: Json = False,
 ) -> None:
     """Show nodes, services, leaders and use."""

@@ -25,7 +25,7 @@ from clusterctl.cli.session import (
 )
 
 Yes = Annotated[bool, typer.Option("--yes", help="Don't ask.")]
-Force = Annotated[bool, typer.Option("--force", help="Don't wait for tasks to end on agents that go.")]
+Force = Annotated[bool, typer.Option("--force", help="Don't wait for tasks to end on removed agents.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -46,12 +46,12 @@ def scale(
     remove: Annotated[
         str | None,
         typer.Option(
-            "--remove", metavar="NODE[,NODE]...", help="The agents that go; else the emptiest.", show_default=False
+            "--remove", metavar="NODE[,NODE]...", help="Agents to remove; by default the emptiest.", show_default=False
         ),
     ] = None,
     drain_timeout: DrainTimeout = 600,
     force: Force = False,
-    volumes: Annotated[bool, typer.Option("--volumes", help="Delete the data volumes of nodes that go.")] = False,
+    volumes: Annotated[bool, typer.Option("--volumes", help="Delete the data volumes of removed nodes.")] = False,
     write: Annotated[bool, typer.Option("--write", help="Change the counts in the cluster file, too.")] = False,
     image: AnyImage = None,
     timeout: Timeout = 1200,
@@ -144,7 +144,7 @@ def repair(
     cloud: CloudName = None,
     image: AnyImage = None,
     timeout: Timeout = 1200,
-    apply: Annotated[bool, typer.Option("--apply", help="Do what is needed, instead of only telling.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Do what is needed, instead of only listing it.")] = False,
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:

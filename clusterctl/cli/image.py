@@ -37,7 +37,8 @@ def build(
     """
     from clusterctl import paths
     from clusterctl.cloud import open_cloud
-    from clusterctl.ops.image.build import build_image
+    from clusterctl.ops.image.build import Sources, build_image
+    from clusterctl.ops.image.builder import ImageBuilder
     from clusterctl.ops.kit.lock import Guard
     from clusterctl.spec.artifacts import ImageSpec
     from clusterctl.spec.load import load_model
@@ -47,22 +48,10 @@ def build(
         spec = spec.model_copy(update={"build": spec.build.model_copy(update={"cloud": cloud})})
     command = given(context)
     with interruptible(command) as progress:
-        report = build_image(
-            spec,
-            artifacts.parent,
-            open_cloud(spec.build.cloud),
-            data=paths.data_root(),
-            cache=paths.cache_root() / "artifacts",
-            progress=progress,
-            force=force,
-            file=str(artifacts),
-            guard=Guard(
-                "image-build",
-                steal=steal_lock,
-                unlock=str(command.having(steal_lock=True)),
-                note=progress.note,
-            ),
-        )
+        guard = Guard("image-build", steal=steal_lock, unlock=str(command.having(steal_lock=True)), note=progress.note)
+        builder = ImageBuilder(spec, open_cloud(spec.build.cloud), progress)
+        sources = Sources(artifacts.parent, paths.data_root(), paths.cache_root() / "artifacts")
+        report = build_image(builder, sources, guard, force=force)
     if as_json:
         print_json(report.to_json())
     else:

@@ -1,4 +1,4 @@
-"""Verbs that need no cluster: ``validate``, ``schema``, ``bundle``; and ``plan``, which only reads."""
+"""Verbs that need no cluster: ``validate``, ``schema``, ``settings``, ``bundle``; and ``plan``, which only reads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clusterctl.cli.output import print_json, print_line, print_text
+from clusterctl.cli.output import print_json, print_line, print_rich, print_text
 from clusterctl.cli.session import DRIFT, CloudName, ExitCode, File, Json, session
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
     """Adds the verbs to the program."""
     app.command()(validate)
     app.command()(schema)
+    app.command()(settings)
     app.command()(plan)
     app.command()(bundle)
 
@@ -51,12 +52,40 @@ def schema() -> None:
     print_json(json_schema())
 
 
+def settings(
+    role: Annotated[str | None, typer.Argument(metavar="ROLE", help="Of this role only.", show_default=False)] = None,
+    as_json: Json = False,
+) -> None:
+    """List the roles' variables.
+
+    With type, default, meaning, and where each is set: in `settings` of the cluster file, by a key, or nowhere.
+
+    \b
+    Examples:
+      clusterctl settings mesos_agent
+      clusterctl settings --json
+    """
+    from clusterctl.cli.tables import render_settings
+    from clusterctl.errors import InputError
+    from clusterctl.spec.rolevars import role_variables
+
+    found = role_variables()
+    roles = sorted({variable.role for variable in found})
+    if role is not None and role not in roles:
+        raise InputError(f"no role {role!r}; allowed: {', '.join(roles)}")
+    listed = [variable for variable in found if role in (None, variable.role)]
+    if as_json:
+        print_json({"variables": [variable.to_json() for variable in listed]})
+    else:
+        print_rich(render_settings(listed))
+
+
 def plan(
     context: typer.Context,
     file: File,
     cloud: CloudName = None,
     agents: Annotated[
-        bool, typer.Option("--agents", help="Ask the masters, too, what the file means for each agent.")
+        bool, typer.Option("--agents", help="Also ask the masters what the file changes for each agent.")
     ] = False,
     exit_code: ExitCode = False,
     as_json: Json = False,

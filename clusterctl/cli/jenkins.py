@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from clusterctl.cli import jenkins_homes, jenkins_stop
-from clusterctl.cli.jenkins_session import Name, ReadyTimeout, opened, reported, tier_of
+from clusterctl.cli.jenkins_session import Name, ReadyTimeout, reported, tier_of
 from clusterctl.cli.output import print_json, print_line, print_rich
 from clusterctl.cli.session import CloudName, File, Json, StealLock, session
 from clusterctl.errors import InputError
@@ -121,8 +121,7 @@ def open_command(
     from clusterctl.cli.tunnel import hold_open
     from clusterctl.errors import ClusterctlError
 
-    with session(context) as at:
-        access, tier = at.access, opened(at, file)
+    with tier_of(context) as tier:
         [master] = tier.survey().named([name])
         if master.node is None or master.state not in ("running", "starting"):
             why = "; ".join(master.problems) or master.state
@@ -134,7 +133,7 @@ def open_command(
         if login:
             found = tier.home(master.node, "login", name=name)
             told.append(f"log in as {found['admin']} with {found['password']}")
-    hold_open(access, master.node, master.ports.http, local=port, told=told)
+    hold_open(tier.run.access, master.node, master.ports.http, local=port, told=told)
 
 
 def open_page(

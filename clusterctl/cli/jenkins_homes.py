@@ -17,13 +17,12 @@ from clusterctl.cli.jenkins_session import (
     QuietTimeout,
     ReadyTimeout,
     chosen,
-    opened,
     print_outcome,
     quiet_timeout,
     reported,
     tier_of,
 )
-from clusterctl.cli.session import CloudName, File, Json, StealLock, session
+from clusterctl.cli.session import CloudName, File, Json, StealLock
 
 Node = Annotated[str, typer.Argument(metavar="NODE", help="A node for masters.", show_default=False)]
 
@@ -69,9 +68,7 @@ def restore(
     context: typer.Context,
     file: File,
     archive: Annotated[Path, typer.Argument(metavar="ARCHIVE", help="A .tar.gz of `backup`.", show_default=False)],
-    name: Annotated[
-        str | None, typer.Option("--name", help="Make a master of this name of it.", show_default=False)
-    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Restore it under this name.", show_default=False)] = None,
     node: Annotated[str | None, typer.Option("--node", help="On this node.", show_default=False)] = None,
     force: Force = False,
     quiet: QuietTimeout = None,
@@ -130,7 +127,7 @@ def upgrade(
         typer.Option("--artifacts", help="Bring the war and plugins of this artifacts file.", show_default=False),
     ] = None,
     release: Annotated[
-        str | None, typer.Option("--release", help="One that the nodes have already.", show_default=False)
+        str | None, typer.Option("--release", help="A release that the nodes already have.", show_default=False)
     ] = None,
     directory: Annotated[
         Path | None, typer.Option("--directory", help="Where archives go, instead of the file's.", show_default=False)
@@ -161,13 +158,12 @@ def upgrade(
     if (artifacts is None) == (release is None):
         raise InputError("--artifacts, --release: found both or none; allowed: one")
     spec = load_model(artifacts, ImageSpec) if artifacts else None
-    with session(context) as at:
-        tier = opened(at, file)
+    with tier_of(context) as tier:
         wanted = chosen(tier, names, every)
         if spec is not None and artifacts is not None:
-            with tier.progress.phase("artifacts"):
-                inventory = cluster_inventory(at.spec, at.cloud, at.access)
-                hosts = AnsibleHosts(inventory, paths.data_root(), tier.progress)
+            with tier.run.progress.phase("artifacts"):
+                inventory = cluster_inventory(tier.spec, tier.run.cloud, tier.run.access)
+                hosts = AnsibleHosts(inventory, paths.data_root(), tier.run.progress)
                 release = stage(tier, hosts, spec, artifacts.parent, paths.cache_root() / "artifacts")
         manner = Manner(force=force, quiet_timeout_s=quiet_timeout(tier, quiet), ready_timeout_s=timeout, batch=batch)
         taken = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")

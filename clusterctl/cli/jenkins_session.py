@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -16,7 +15,6 @@ from clusterctl.errors import InputError
 if TYPE_CHECKING:
     from clusterctl.ops.jenkins.ground import Report, Tier
     from clusterctl.ops.jenkins.outcome import Outcome
-    from clusterctl.ops.kit.run import Run
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A master.", show_default=False)]
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Masters.", show_default=False)]
@@ -35,17 +33,10 @@ R = TypeVar("R", bound="Report")
 @contextmanager
 def tier_of(context: typer.Context) -> Iterator[Tier]:
     """The tier, for one verb."""
-    with session(context) as at:
-        yield opened(at, context.params["file"])
-
-
-def opened(at: Run, file: Path) -> Tier:
-    """The tier at a session that is open."""
     from clusterctl.ops.jenkins.ground import open_tier
 
-    return open_tier(
-        at.spec, at.cloud, at.access, progress=at.progress, guard=at.guard, file=file, go_on=str(at.command)
-    )
+    with session(context) as run:
+        yield open_tier(run, context.params["file"])
 
 
 def reported(work: Callable[[], R], *, as_json: bool) -> R:
@@ -70,7 +61,11 @@ def chosen(tier: Tier, names: Sequence[str] | None, every: bool) -> list[str]:
         InputError: neither or both.
     """
     if bool(names) == every:
-        raise InputError("NAME: found none; allowed: names of masters, or --all" if not names else "--all: and names")
+        raise InputError(
+            "NAME: found none; allowed: names of masters, or --all"
+            if not names
+            else "--all: found with names; allowed: one of both"
+        )
     return list(tier.survey().masters) if every else list(dict.fromkeys(names or ()))
 
 

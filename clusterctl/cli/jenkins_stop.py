@@ -69,7 +69,7 @@ def hibernate(
     every: All = False,
     idle: Annotated[
         str | None,
-        typer.Option("--idle", metavar="TIME", help="All that did nothing for so long: 4h.", show_default=False),
+        typer.Option("--idle", metavar="TIME", help="All that were idle for this long: 4h.", show_default=False),
     ] = None,
     force: Force = False,
     quiet: QuietTimeout = None,

@@ -45,7 +45,7 @@ class PatternName(StrEnum):
 MaxStarved = Annotated[int, typer.Option("--max-starved", min=0, help="Frameworks that may starve.")]
 StarvedAfter = Annotated[
     float,
-    typer.Option("--starved-after", min=0.1, help="Seconds without an offer, while it wants one, that are too long."),
+    typer.Option("--starved-after", min=0.1, help="Seconds of waiting for an offer that count as starving."),
 ]
 MaxFirstOffer = Annotated[float, typer.Option("--max-first-offer", min=0, help="p99 of seconds to the first offer.")]
 MaxAgent = Annotated[float, typer.Option("--max-agent", min=0, help="p99 of seconds to the agent, with real masters.")]
@@ -89,9 +89,9 @@ def run(
         float, typer.Option("--canary-every", min=0, help="Seconds between two scalings of Marathon's canary; 0: none.")
     ] = 15,
     max_seconds: Annotated[
-        float, typer.Option("--max-seconds", min=1, max=86400, help="The test ends then, whatever is open.")
+        float, typer.Option("--max-seconds", min=1, max=86400, help="Seconds after which the test ends in any case.")
     ] = 900,
-    seed: Annotated[int, typer.Option("--seed", help="Another one gives other arrivals.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the arrivals.")] = 1,
     result_file: Annotated[
         Path | None,
         typer.Option("--result", help="Where to write the result; loadtest-CLUSTER-RUN.json.", show_default=False),
@@ -120,7 +120,7 @@ def run(
     _need_extra()
     for wanted in (result_file, page):
         if wanted is not None and not wanted.absolute().parent.is_dir():
-            raise InputError(f"can't write {wanted}: {wanted.parent} is no directory")
+            raise InputError(f"can't write {wanted}: {wanted.parent} is not a directory")
     from clusterctl.load.result import to_json
     from clusterctl.ops.loadtest.run import load_test, masters_of
 

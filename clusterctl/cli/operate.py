@@ -43,7 +43,7 @@ def configure(
     context: typer.Context,
     file: File,
     cloud: CloudName = None,
-    check: Annotated[bool, typer.Option("--check", help="Only tell what would change.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only show what would change.")] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Show the changed lines.")] = False,
     limit: Annotated[
         str | None, typer.Option("--limit", help="Only these hosts (Ansible's pattern).", show_default=False)

@@ -146,7 +146,7 @@ def print_note(text: str) -> None:
 
 def print_bug() -> None:
     """The error at hand, which is none of ours, with its traceback."""
-    _err("clusterctl: internal error, a bug of clusterctl; please report it with these lines:")
+    _err("clusterctl: internal error, a bug in clusterctl; please report it with these lines:")
     _err(traceback.format_exc().rstrip())
 
 

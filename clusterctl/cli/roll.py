@@ -36,7 +36,7 @@ Patience = Annotated[
     typer.Option(
         "--timeout",
         min=10,
-        help="Seconds for the cluster to be whole again after a step; unless given 180, and 600 for Marathon.",
+        help="Seconds for the cluster to be healthy again after a step; unless given 180, and 600 for Marathon.",
         show_default=False,
     ),
 ]
@@ -105,7 +105,7 @@ def upgrade(
       clusterctl upgrade demo.yml marathon --artifacts artifacts.yml --to 1.11.25
       clusterctl upgrade demo.yml all --artifacts new.yml --previous artifacts.yml
     """
-    from clusterctl.ops.upgrade.upgrade import upgrade_service
+    from clusterctl.ops.upgrade.upgrade import Versions, upgrade_service
 
     service = one_of(context, service, UPGRADABLE)
     with _rolling(context, timeout, without, as_json=as_json) as rolling:
@@ -113,9 +113,7 @@ def upgrade(
             rolling,
             service,
             names(only),
-            artifacts=artifacts,
-            previous=previous,
-            to=to,
+            Versions(artifacts, previous, to),
             batch=batch,
             max_failures=max_failures,
         )
@@ -127,7 +125,7 @@ def reconfigure(
     file: File,
     cloud: CloudName = None,
     allow_drain: Annotated[
-        bool, typer.Option("--allow-drain", help="Consent to draining agents that need a new identity.")
+        bool, typer.Option("--allow-drain", help="Allow draining agents that need a new identity.")
     ] = False,
     drain_timeout: DrainTimeout = 600,
     only: Only = None,

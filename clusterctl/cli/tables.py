@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 
 from rich.console import Group, RenderableType
@@ -14,6 +15,10 @@ from clusterctl.load.table import facts, group_rows, percentile_rows
 from clusterctl.load.verdict import Summary
 from clusterctl.ops.observe.status import READY, StatusReport
 from clusterctl.ops.observe.verify import VerifyReport
+from clusterctl.spec.rolevars import RoleVariable
+
+# Names and addresses are for copying: other columns give way
+_COPIED = ("node", "address", "check", "master", "url", "variable")
 
 
 def render_status(report: StatusReport) -> RenderableType:
@@ -80,6 +85,15 @@ def render_load(result: LoadResult, summary: Summary) -> RenderableType:
     return Group(about, Text(""), waits, Text(""), groups, Text(""), checks)
 
 
+def render_settings(variables: Iterable[RoleVariable]) -> RenderableType:
+    """One line a variable; those that `settings` can have first of each role."""
+    shown = table("role", "variable", "type", "default", "set by", "meaning")
+    for each in sorted(variables, key=lambda each: (each.role, bool(each.refusal))):
+        default = "" if each.default is None else json.dumps(each.default)
+        shown.add_row(*map(Text, (each.role, each.name, each.shown_kind, default, each.told, each.meaning)))
+    return shown
+
+
 def _rows(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     shown = table(*header)
     for row in rows:
@@ -91,6 +105,5 @@ def table(*columns: str) -> Table:
     """A plain table, whose names and addresses can be copied."""
     made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        # names and addresses are for copying: other columns give way
-        made.add_column(column, overflow="fold", no_wrap=column in ("node", "address", "check", "master", "url"))
+        made.add_column(column, overflow="fold", no_wrap=column in _COPIED)
     return made

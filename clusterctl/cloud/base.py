@@ -96,7 +96,7 @@ class Cloud(Protocol):
         """An empty security group."""
 
     def create_rules(self, security_group_id: str, rules: Iterable[Rule], description: str = "") -> None:
-        """Ingress TCP rules in one bulk call; one that exists already is no error."""
+        """Ingress TCP rules in one bulk call; one that exists already is not an error."""
 
     def create_server_group(self, name: str, policy: str) -> ServerGroup:
         """A server group; ``policy`` is Nova's (``soft-anti-affinity``, ``anti-affinity``)."""
@@ -118,7 +118,7 @@ class Cloud(Protocol):
         """
 
     def delete_server(self, server_id: str) -> None:
-        """Starts the deletion; a server that is gone already is no error (the same for all deletes)."""
+        """Starts the deletion; a server that is gone already is not an error (the same for all deletes)."""
 
     def delete_port(self, port_id: str) -> None: ...
 

@@ -154,7 +154,7 @@ class Clients:
             self.session.get_token()
         if not self.session.get_project_id():
             raise CloudError(
-                f"cloud {self.region.name}: the token is for no project",
+                f"cloud {self.region.name}: the token is not scoped to a project",
                 hint="give `project_name` (and its domain) under `auth` in clouds.yaml",
             )
 
@@ -255,7 +255,7 @@ def _unusable(cloud: str, error: Exception) -> InputError:
         return InputError(f"clouds.yaml can't be used: {error}")
     if config.config_filename is None:
         return InputError(
-            f"cloud {cloud}: no clouds.yaml was found, or it is empty or no YAML",
+            f"cloud {cloud}: no clouds.yaml was found, or it is empty or not YAML",
             hint="put it into the current directory, ~/.config/openstack or /etc/openstack, or name it in "
             "OS_CLIENT_CONFIG_FILE",
         )

@@ -157,11 +157,11 @@ class Compute(OpenStackService):
             self._clients.nova.server_groups.delete(group_id)
 
     def stop_server(self, server_id: str) -> None:
-        """See ``base.Cloud``. One that is stopped or stopping is no error, so an uncertain answer is tried again."""
+        """See ``base.Cloud``. A stopped or stopping server is not an error, so an uncertain answer is tried again."""
         self._power("stop", server_id, ("vm_state stopped", "powering-off"))
 
     def start_server(self, server_id: str) -> None:
-        """See ``base.Cloud``. One that runs or starts is no error, so an uncertain answer is tried again."""
+        """See ``base.Cloud``. One that runs or starts is not an error, so an uncertain answer is tried again."""
         self._power("start", server_id, ("vm_state active", "powering-on"))
 
     def set_metadata(self, server_id: str, metadata: Mapping[str, str]) -> None:

@@ -30,7 +30,7 @@ def disk_checks(expect: Expected, facts: Mapping[str, NodeFacts]) -> list[Check]
 
 
 def disk_trouble(disk: DiskFacts) -> str | None:
-    """What is too little; None where there is enough. A file system without inodes of its own tells of none."""
+    """What is too little; None where there is enough. A file system without inodes of its own reports none."""
     if disk.free_mib < LEAST_MIB:
         return f"{disk.path} has {disk.free_mib} of {disk.size_mib} MiB free, expected {LEAST_MIB}"
     if disk.inodes and disk.free_inodes < disk.inodes * LEAST_INODES:

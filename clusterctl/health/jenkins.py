@@ -99,7 +99,7 @@ def _homes(
     for node, home in homes:
         places.setdefault(home.name, []).append(node.name)
         if home.slot is None:
-            yield f"{home.name} on {node.name} belongs to no master's user"
+            yield f"{home.name} on {node.name} does not belong to a master's user"
         else:
             slots.setdefault(home.slot, set()).add(home.name)
     for app in apps:

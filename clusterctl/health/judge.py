@@ -89,7 +89,7 @@ def boot_check(expect: Expected, facts: Mapping[str, NodeFacts]) -> Check:
 def boot_text(boot: BootFacts) -> str:
     """How far a boot is, in words."""
     if boot.error:
-        return f"its boot has left no report ({boot.error})"
+        return f"its boot left no report ({boot.error})"
     at = f" at step '{boot.step}'" if boot.step else ""
     return f"its boot is {boot.state or 'unknown'}{at}{f': {boot.detail}' if boot.detail else ''}"
 

@@ -81,7 +81,7 @@ def _log(masters: Sequence[tuple[Node, MasterFacts]], size: int) -> Check:
         if found.ensemble_size != size:
             problems.append(f"{node}: sees {found.ensemble_size} replicas, expected {size}")
     if len(masters) < quorum(size):
-        problems.append(f"{len(masters)} of {size} masters tell of theirs")
+        problems.append(f"{len(masters)} of {size} masters report theirs")
     return check("mesos.log", problems, f"{size} replicas, all recovered")
 
 
@@ -137,7 +137,7 @@ def _own_account(seen: NodeFacts | None) -> str:
 def _unexpected(name: str, expect: Expected, agents: Sequence[AgentFacts]) -> Check:
     ours = {node.address for node in expect.agents} | set(expect.left_out.values())
     strangers = [agent for agent in agents if agent.hostname not in ours]
-    problems = [f"agent {agent.id} at {agent.hostname} is no node of this cluster" for agent in strangers]
+    problems = [f"agent {agent.id} at {agent.hostname} is not a node of this cluster" for agent in strangers]
     twice = [address for address, count in Counter(agent.hostname for agent in agents).items() if count > 1]
     problems += [f"{address} is registered more than once" for address in twice]
     return check(name, problems, "none")

@@ -49,7 +49,7 @@ def app(
         instances: 1, or 0 for a master that hibernates.
 
     Raises:
-        ClusterctlError: the file has no tier, or a slot beyond its ``max_masters``, or ``release`` is no plain name.
+        ClusterctlError: the file has no tier, or a slot beyond its ``max_masters``, or ``release`` is not a plain name.
     """
     ports = port_plan(spec)
     assert spec.jenkins is not None  # noqa: S101  (port_plan raised otherwise)
@@ -99,6 +99,6 @@ def app(
 
 
 def slot_of(definition: Mapping[str, Any]) -> int | None:
-    """Slot of an app that Marathon tells of; None if its label is missing or no number."""
+    """Slot of one of Marathon's apps; None if its label is missing or not a number."""
     text = definition.get("labels", {}).get(LABEL_SLOT, "")
     return int(text) if re.fullmatch(r"[1-9]\d{0,3}", text) else None

@@ -63,7 +63,7 @@ GENERATIONS = (
         libmesos=True,
         core=OLDEST_CORE,
         core_below="2.328",
-        why="on demand leaves a thread that swallows offers (mesos-plugin #328, #338, never mended); core as with 0.x",
+        why="on demand leaves a thread that swallows offers (mesos-plugin #328, #338, never fixed); core as with 0.x",
     ),
     Generation(
         plugin="2.x",

@@ -68,14 +68,14 @@ def _jobs_without_label(jenkins: JenkinsSettings) -> Iterator[Warn]:
     if jenkins.plugin == "2.x":
         yield Warn(
             ("jenkins", "plugin"),
-            "plugin 2.x never starts an agent for a job without a label: such a job waits for ever",
+            "plugin 2.x never starts an agent for a job without a label: such a job waits forever",
             f"give every job a label, for example {jenkins.builds[0].label!r}",
         )
     elif not any(build.default for build in jenkins.builds):
         yield Warn(
             ("jenkins", "builds"),
-            "masters have no executors, and no kind of build is for jobs without a label: such a job waits for ever",
-            "say 'default: true' in one entry",
+            "masters have no executors, and no kind of build is for jobs without a label: such a job waits forever",
+            "set 'default: true' in one entry",
         )
 
 
@@ -83,7 +83,7 @@ def _held_offers(spec: ClusterSpec) -> Iterator[Warn]:
     if spec.mesos.offer_timeout_s == 0:
         yield Warn(
             ("mesos", "offer_timeout_s"),
-            "0 lets a framework hold offers for ever, which the plugin did more than once (mesos-plugin #49, #183, "
+            "0 lets a framework hold offers forever, which the plugin did more than once (mesos-plugin #49, #183, "
             "#328): the resources are lost to all others",
             "leave it out (60 s)",
         )
@@ -94,7 +94,8 @@ def _traces(spec: ClusterSpec, jenkins: JenkinsSettings) -> Iterator[Warn]:
     if jenkins.registration == "on_demand" and kept < jenkins.max_masters:
         yield Warn(
             ("mesos", "max_completed_frameworks"),
-            f"on demand each spell of builds is a framework of its own; of {jenkins.max_masters} masters, "
-            f"{kept} are forgotten before each had one, and with them where the sandboxes of builds are",
+            f"on demand each spell of builds registers a framework of its own, and Mesos keeps records of "
+            f"{kept} that have left, fewer than {jenkins.max_masters} masters make: the sandboxes of the others' "
+            "builds can't be found again",
             f"keep {5 * jenkins.max_masters} or more",
         )

@@ -21,7 +21,7 @@ PASSWORD = f"{OWN}/password"
 SECURITY = f"{OWN}/security.xml"
 LOCK = f"{OWN}/lock"
 
-# Removed from a home that is put back: the first would be refused, the second asks for builds of yesterday
+# Removed from a home that is restored: the first would be refused, the second asks for builds of yesterday
 NOT_RESTORED = (".owner", "queue.xml", LOCK)
 
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
@@ -49,7 +49,7 @@ _SECRET = (
 
 @dataclass(frozen=True)
 class Marker:
-    """Whose home this is. The start script refuses a home whose marker is missing or tells of another master."""
+    """Whose home this is. The start script refuses a home whose marker is missing or names another master."""
 
     cluster: str
     name: str
@@ -94,12 +94,12 @@ def read_marker(text: str) -> Marker:
     try:
         found = Marker(**json.loads(text))
     except (TypeError, ValueError) as error:
-        raise ClusterctlError(f"this is no marker of a Jenkins home: {error}") from error
+        raise ClusterctlError(f"not a marker of a Jenkins home: {error}") from error
     texts = (found.cluster, found.name, found.admin, found.cloud_id, found.framework_id)
     if not all(isinstance(each, str) for each in texts) or type(found.slot) is not int:
-        raise ClusterctlError("this is no marker of a Jenkins home: a value has a wrong type")
+        raise ClusterctlError("not a marker of a Jenkins home: a value has a wrong type")
     if not NAME.fullmatch(found.name) or not all(map(_UUID.fullmatch, (found.cloud_id, found.framework_id))):
-        raise ClusterctlError(f"this is no marker of a Jenkins home: found name {found.name!r}, {found.cloud_id!r}")
+        raise ClusterctlError(f"not a marker of a Jenkins home: found name {found.name!r}, {found.cloud_id!r}")
     return found
 
 

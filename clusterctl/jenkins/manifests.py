@@ -1,4 +1,4 @@
-"""What a war and plugins say of themselves in their manifests, and whether a set of them is whole.
+"""What a war and plugins say of themselves in their manifests, and whether a set of them is complete.
 
 A manifest is ``META-INF/MANIFEST.MF`` of a zip file: lines ``Name: value`` of 72 bytes, longer ones continued by a line
 that begins with a blank (JAR file specification). Jenkins fetches nothing: it disables a plugin that lacks another.
@@ -79,17 +79,17 @@ def read(path: Path, key: str) -> Manifest:
         key: of ``artifacts.yml``, for the message.
 
     Raises:
-        InputError: it is no zip file, or has no manifest.
+        InputError: it is not a zip file, or has no manifest.
     """
     try:
         with zipfile.ZipFile(path) as archive, archive.open(MANIFEST) as file:
             return parse(file.read(MAX_BYTES).decode("utf-8", "replace"))
     except (zipfile.BadZipFile, KeyError) as error:
-        raise InputError(f"{key}: {path.name} is no war and no plugin: {str(error).strip(chr(34))}") from error
+        raise InputError(f"{key}: {path.name} is neither a war nor a plugin: {str(error).strip(chr(34))}") from error
 
 
 def problems(war: Manifest, version: str, plugins: Mapping[str, tuple[str, Manifest]]) -> list[str]:
-    """What is wrong with a war and plugins as a set; empty if it is whole.
+    """What is wrong with a war and plugins as a set; empty if it is complete.
 
     Args:
         version: of the war in ``artifacts.yml``.
@@ -101,7 +101,7 @@ def problems(war: Manifest, version: str, plugins: Mapping[str, tuple[str, Manif
     for name, (wanted, plugin) in plugins.items():
         at = f"artifacts.jenkins_plugins.{name}"
         if not plugin.name or not plugin.version:
-            found.append(f"{at}: the file is no plugin: its manifest has no Short-Name or no Plugin-Version")
+            found.append(f"{at}: the file is not a plugin: its manifest has no Short-Name or no Plugin-Version")
             continue
         if plugin.name != name or plugin.version != wanted:
             found.append(f"{at}: found version {wanted}; the file is {plugin.name} {plugin.version}")

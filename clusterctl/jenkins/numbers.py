@@ -19,7 +19,7 @@ def at_least(found: str, wanted: str) -> bool:
 
 
 def java_major(version: str) -> int | None:
-    """``11.0.21`` -> 11, ``1.8.0_392`` and ``8u392`` -> 8; None if it is no version."""
+    """``11.0.21`` -> 11, ``1.8.0_392`` and ``8u392`` -> 8; None if it is not a version."""
     parts = number(version)
     if not parts:
         return None

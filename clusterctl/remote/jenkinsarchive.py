@@ -65,7 +65,7 @@ def pack(request: Json, out: IO[bytes]) -> Json:
     "sha256"}`` of it.
 
     Raises:
-        Problem: a file changed while it was read: the archive is of no use.
+        Problem: a file changed while it was read: the archive is useless.
     """
     path = home.home_of(home.checked(request), request["name"])
     found = home.owner(path)

@@ -38,7 +38,7 @@ def authorization(directory: str, name: str) -> str:
     if os.geteuid() != 0:
         return basic(home)
     if not FIRST_UID <= found.st_uid <= LAST_UID:
-        raise PermissionError(0, f"belongs to uid {found.st_uid}, which is no Jenkins master's", str(home))
+        raise PermissionError(0, f"belongs to uid {found.st_uid}, which is not a Jenkins master's", str(home))
     groups = os.getgroups()
     os.setgroups([])
     os.setegid(found.st_gid)
@@ -62,7 +62,7 @@ def read(path: Path) -> str:
     """A small regular file."""
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), encoding="utf-8") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(0, "is no file", str(path))
+            raise OSError(0, "is not a file", str(path))
         return file.read(65536)
 
 

@@ -1,4 +1,4 @@
-"""Runs ON an agent for Jenkins masters, as root: tells of the homes there, makes and removes them.
+"""Runs ON an agent for Jenkins masters, as root: reports the homes there, makes and removes them.
 
 Self-contained, standard library only. The request is one line of JSON on standard input (``standardinput.py``):
 ``{"action", "directory", "mount", ...}``; ``mount`` is a path that must be a mount point, or null. Prints the answer of
@@ -66,9 +66,9 @@ def owner(path: Path) -> os.stat_result:
     except FileNotFoundError:
         raise HomeError(f"there is no home {path}") from None
     if not stat.S_ISDIR(found.st_mode):
-        raise HomeError(f"{path} is no directory")
+        raise HomeError(f"{path} is not a directory")
     if os.geteuid() == 0 and not FIRST_UID <= found.st_uid <= LAST_UID:
-        raise HomeError(f"{path} belongs to uid {found.st_uid}, which is no Jenkins master's")
+        raise HomeError(f"{path} belongs to uid {found.st_uid}, which is not a Jenkins master's")
     return found
 
 
@@ -76,7 +76,7 @@ def read(path: Path) -> str:
     """A small regular file; links are not followed."""
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), encoding="utf-8") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise HomeError(f"{path} is no file")
+            raise HomeError(f"{path} is not a file")
         return file.read(MAX_MARKER)
 
 

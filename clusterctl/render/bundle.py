@@ -71,6 +71,6 @@ def _files_of(archive: bytes) -> list[tuple[str, bytes]]:
                 continue
             content = tar.extractfile(member) if member.isreg() else None
             if content is None:
-                raise ClusterctlError(f"the bundle holds {member.name}, which is no plain file")
+                raise ClusterctlError(f"the bundle holds {member.name}, which is not a plain file")
             files.append((member.name, content.read()))
     return files

@@ -16,9 +16,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from clusterctl.errors import ClusterctlError
-from clusterctl.render.manifest import manifest
 from clusterctl.render.roles import roles_of
-from clusterctl.render.templates import RenderedFile, render_files, units
+from clusterctl.render.templates import RenderedFile, manifest, render_files, units
 
 
 def main(arguments: list[str] | None = None) -> int:

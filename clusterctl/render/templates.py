@@ -5,7 +5,8 @@ Imported on nodes too (``user_data: fetch``), so: standard library, jinja2 and P
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -83,6 +84,11 @@ def units(roles_dir: Path, roles: Sequence[str], variables: Mapping[str, Any]) -
     loaded = [_load(roles_dir, role) for role in roles]
     values = _with_defaults(loaded, variables)
     return [service["name"] for role in loaded for service in role.services if _applies(service, values)]
+
+
+def manifest(files: Iterable[RenderedFile]) -> str:
+    """The digests by which a node checks that its files arrived whole, as ``sha256sum --check`` reads them."""
+    return "".join(f"{hashlib.sha256(file.content.encode()).hexdigest()}  {file.path}\n" for file in files)
 
 
 def _load(roles_dir: Path, role: str) -> _Role:

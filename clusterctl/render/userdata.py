@@ -1,8 +1,8 @@
 """Pure: services and variables of a node -> its user-data, a ``#cloud-config`` document.
 
 Nothing in it is individual to an agent (D4): host name and keys come from Nova's metadata. The nonce, by which the
-operator knows the lines on the console for the node's own, is no secret between the agents of a request: each writes to
-a console of its own.
+operator knows the lines on the console for the node's own, is not a secret between the agents of a request: each writes
+to a console of its own.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ from ruamel.yaml.scalarstring import LiteralScalarString
 
 from clusterctl.errors import ClusterctlError
 from clusterctl.paths import cloud_init_dir, roles_dir
-from clusterctl.render.manifest import manifest
 from clusterctl.render.roles import roles_of
-from clusterctl.render.templates import RenderedFile, render_files, units
+from clusterctl.render.templates import RenderedFile, manifest, render_files, units
 from clusterctl.services import Service
 from clusterctl.spec.model import Fetch
 

@@ -56,11 +56,11 @@ def parse_key(text: str, source: str) -> Secret:
         source: named in the error; the text is not.
 
     Raises:
-        InputError: it is no key.
+        InputError: it is not a key.
     """
     if not _KEY.fullmatch(text.strip()):
         raise InputError(
-            f"{source}: found {len(text.strip())} characters that are no key; allowed: 64 hex digits in lower case",
+            f"{source}: found {len(text.strip())} characters that are not a key; allowed: 64 hex digits in lower case",
             hint="`openssl rand -hex 32` makes a key.",
         )
     return Secret(text.strip())

@@ -64,7 +64,7 @@ def parse(text: str) -> Document:
     """The one document in ``text``.
 
     Raises:
-        DocumentError: it is no YAML, has a duplicate key, a key that is no text, a tag, or contains itself.
+        DocumentError: it is not YAML, has a duplicate key, a key that is not text, a tag, or contains itself.
     """
     yaml = YAML(typ="safe", pure=True)
     yaml.version = (1, 2)  # 'no' and 'on' are text, as for an editor that uses the JSON Schema
@@ -114,6 +114,8 @@ class _Walker:
         for name, (key, value) in self._entries(node, parents).items():
             self._document.keys[(*path, name)] = _at(key)
             result[name] = self.plain(value, (*path, name), parents)
+            if value.start_mark.index == value.end_mark.index and not value.value:  # nothing: its mark is the next key
+                self._document.values[(*path, name)] = _at(key)
         return result
 
     def _entries(self, node: MappingNode, parents: tuple[int, ...]) -> dict[str, tuple[Node, Node]]:

@@ -60,7 +60,7 @@ class JenkinsMaster(StrictModel):
     mem_mib: int = Field(default=1024, ge=320, description="memory of a master, the whole process")
     heap_mib: int = Field(default=512, ge=64, description="-Xmx of a master; mem_mib must be 256 more")
     java_options: tuple[Annotated[Line, matching(_JAVA_OPTION, "a Java option, beginning with '-'")], ...] = Field(
-        default=(), strict=False, description="further Java options of a master, one an entry"
+        default=(), strict=False, description="further Java options of a master, one per entry"
     )
     start_grace_s: int = Field(
         default=300,
@@ -99,8 +99,8 @@ class JenkinsMaster(StrictModel):
 class Provisioner(StrictModel):
     """How quickly a master asks for an agent when a build waits (Jenkins' NodeProvisioner, by system properties)."""
 
-    recurrence_ms: int = Field(default=2500, ge=100, le=60000, description="milliseconds between looks at the queue")
-    initial_delay_ms: int = Field(default=0, ge=0, description="milliseconds from the start to the first look")
+    recurrence_ms: int = Field(default=2500, ge=100, le=60000, description="milliseconds between checks of the queue")
+    initial_delay_ms: int = Field(default=0, ge=0, description="milliseconds from the start to the first check")
     margin: int = Field(default=50, ge=0, le=100, description="MARGIN, percent; the plugin's manual advises 50")
     margin0: float = Field(
         default=0.85, ge=0, le=1, strict=False, description="MARGIN0; the plugin's manual advises 0.85"
@@ -194,7 +194,7 @@ class JenkinsBackup(StrictModel):
     """How homes are backed up."""
 
     method: Literal["archive", "snapshot"] = Field(
-        default="archive", description="archive: a file a home, on your machine; snapshot: of the node's volume"
+        default="archive", description="archive: one file per home, on your machine; snapshot: of the node's volume"
     )
     directory: Text | None = Field(
         default=None, description="where archives go; by default below ~/.local/state/clusterctl"

@@ -62,7 +62,7 @@ def _check_group(spec: ClusterSpec, jenkins: JenkinsSettings) -> None:
         raise rule_error(
             "homes",
             f"group {group!r} hosts Jenkins masters and has no 'volume': their homes would go with the server. Give it "
-            "one, or say 'allow_ephemeral_homes: true' in 'jenkins'",
+            "one, or set 'allow_ephemeral_homes: true' in 'jenkins'",
             ("groups", group),
         )
 
@@ -125,7 +125,7 @@ def _check_builds(spec: ClusterSpec, jenkins: JenkinsSettings) -> None:
     for number, build in enumerate(jenkins.builds):
         at = ("jenkins", "builds", number)
         if labels[build.label] > 1:
-            raise rule_error("label", f"found {build.label!r} twice; allowed: one entry a label", (*at, "label"))
+            raise rule_error("label", f"found {build.label!r} twice; allowed: one entry per label", (*at, "label"))
         if not any(build.attributes.items() <= each.items() for each in free.values()):
             raise rule_error(
                 "attributes",
@@ -138,6 +138,6 @@ def _check_builds(spec: ClusterSpec, jenkins: JenkinsSettings) -> None:
     if len(defaults) > 1:
         raise rule_error(
             "default",
-            "two kinds of builds are for jobs without a label; allowed: one. Say 'default: false' here",
+            "two kinds of builds are for jobs without a label; allowed: one. Set 'default: false' here",
             ("jenkins", "builds", defaults[1]),
         )

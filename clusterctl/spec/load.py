@@ -6,9 +6,9 @@ Used for the cluster file and for ``artifacts.yml``: anything that a person writ
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -105,7 +105,7 @@ def _read(path: Path) -> str:
             f"{path}: {error.strerror or error}", hint="Give the path of a YAML file; examples/ has some."
         ) from error
     if len(raw) > MAX_BYTES:
-        raise InputError(f"{path}: larger than {MAX_BYTES // 1024} KiB; this is no cluster file")
+        raise InputError(f"{path}: larger than {MAX_BYTES // 1024} KiB; this is not a cluster file")
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -162,10 +162,7 @@ def _message(item: dict[str, Any], path: KeyPath, model: type[BaseModel]) -> str
     if kind == "missing":
         return _MISSING.get(path[-2:], _MISSING.get(path[-1:], "is missing; add it"))
     if kind == "extra_forbidden":
-        allowed = sorted(_keys_at(model, path[:-1]))
-        close = difflib.get_close_matches(str(path[-1]), allowed, n=1)
-        suggestion = f" (did you mean '{close[0]}'?)" if close else ""
-        return f"unknown key{suggestion}; allowed: {', '.join(allowed)}"
+        return _unknown(str(path[-1]), model_at(model, path[:-1]))
     found = _found(item.get("input"))
     if kind in ("enum", "literal_error"):
         return f"found {found}; allowed: {str(context['expected']).replace(' or ', ', ')}"
@@ -186,17 +183,30 @@ def _found(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _keys_at(model: type[BaseModel], path: KeyPath) -> Iterator[str]:
-    """Keys allowed in the mapping at ``path``."""
+def _unknown(name: str, model: type[BaseModel] | None) -> str:
+    """What to say of a key that ``model`` doesn't have."""
+    elsewhere: Mapping[str, str] = getattr(model, "elsewhere", {})
+    if name in elsewhere:
+        return elsewhere[name]
+    allowed = sorted(field.alias or key for key, field in model.model_fields.items()) if model else []
+    close = difflib.get_close_matches(name, [*allowed, *elsewhere], n=1)
+    suggestion = f" (did you mean '{close[0]}'?)" if close else ""
+    return f"unknown key{suggestion}; " + getattr(model, "unknown", f"allowed: {', '.join(allowed)}")
+
+
+def model_at(model: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:
+    """The model of the mapping at ``path``; None for one of plain values."""
+    named = False  # the next part is a name that the file gives, such as a group's
     for part in path:
-        field = model.model_fields.get(str(part))
-        if field is None:  # a key of a dict such as groups.<name>: the model stays that of the dict's values
+        field = None if named else model.model_fields.get(str(part))
+        named = field is not None and get_origin(field.annotation) is dict
+        if field is None:  # also the number of a list's entry: the model stays that of the values
             continue
         found = _model_in(field.annotation)
         if found is None:
-            return
+            return None
         model = found
-    yield from (field.alias or name for name, field in model.model_fields.items())
+    return model
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

@@ -11,10 +11,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from clusterctl.services import CONTROL_SERVICES, Service
+from clusterctl.services import CONTROL_SERVICES, TABLE, Service
 from clusterctl.spec import limits
 from clusterctl.spec.jenkins import DEFAULT_DIRECTORY, JenkinsSettings
 from clusterctl.spec.jenkins_rules import check_jenkins
+from clusterctl.spec.rolesettings import Settings, check_roles
 from clusterctl.spec.security import WITH_SECRETS, Part, SecretsSettings, SecuritySettings
 from clusterctl.spec.settings import MarathonSettings, MesosSettings, ZooKeeperSettings
 from clusterctl.spec.types import (
@@ -62,6 +63,7 @@ class Group(StrictModel):
         default=(), strict=False, description="zones over which the nodes are spread by ordinal"
     )
     anti_affinity: Literal["soft", "hard", "off"] = "soft"
+    settings: Settings = Field(default=Settings(), description="variables of the group's roles, above the cluster's")
 
     @model_validator(mode="after")
     def _agent_keys(self) -> Group:
@@ -89,6 +91,7 @@ class Group(StrictModel):
                 "agents are created by one request per group and that has one zone: make a group per zone",
                 ("availability_zones",),
             )
+        check_roles(self.settings, (role for each in self.services for role in TABLE[each].roles), self.services)
         return self
 
     @property
@@ -133,10 +136,13 @@ class ClusterSpec(StrictModel):
     mesos: MesosSettings = MesosSettings()
     marathon: MarathonSettings = MarathonSettings()
     jenkins: JenkinsSettings | None = Field(
-        default=None, description="Jenkins masters under Marathon, one a developer; absent: no such tier"
+        default=None, description="Jenkins masters under Marathon, one per developer; absent: no such tier"
     )
     security: SecuritySettings = SecuritySettings()
     secrets: SecretsSettings = SecretsSettings()
+    settings: Settings = Field(
+        default=Settings(), description="variables of the roles for all nodes; `clusterctl settings` lists them"
+    )
     user_data: Literal["embedded"] | Fetch = "embedded"
     allow_non_ha: bool = Field(default=False, description="consent to fewer than three of a control service")
 
@@ -238,7 +244,7 @@ class ClusterSpec(StrictModel):
                 raise rule_error(
                     "reserve_for",
                     f"found '{reserved}'; allowed: '{role}', the role of Marathon (marathon.role). No framework of "
-                    "this file registers with another role, so these agents would stand idle",
+                    "this file registers with another role, so these agents would be idle",
                     ("groups", name, "reserve_for"),
                 )
         if len(reserving) == len(agents):

@@ -171,8 +171,8 @@ def failure(target: Target, config: SshConfig, finished: Finished) -> SshError:
             target,
             f"its host key is not the one pinned in {config.known_hosts}",
             SshFailure.HOST_KEY,
-            hint="Somebody may be in the middle: don't connect, unless you know why its key changed (keys made anew, a "
-            f"disk put back). Then `clusterctl trust FILE {target.name}` shows both keys and pins the new one.",
+            hint="Somebody may be in the middle: don't connect, unless you know why its key changed (new keys, or a "
+            f"restored disk). Then `clusterctl trust FILE {target.name}` shows both keys and pins the new one.",
         )
     if "Permission denied" in text or "Too many authentication failures" in text:
         return SshError(
@@ -183,7 +183,7 @@ def failure(target: Target, config: SshConfig, finished: Finished) -> SshError:
         )
     if config.bastion:
         # What the ssh to the bastion said is lost: for a shared connection its output goes nowhere
-        last += f" (through bastion {config.bastion}: does `ssh {config.bastion}` work without a question?)"
+        last += f" (through bastion {config.bastion}: does `ssh {config.bastion}` work without a prompt?)"
     return SshError(target, last, SshFailure.UNREACHABLE)
 
 

@@ -93,7 +93,7 @@ def identity_from(environ: Mapping[str, str] = os.environ) -> Path | None:
         return None
     path = Path(name).expanduser().absolute()
     if not path.is_file():
-        raise InputError(f"{KEY_VARIABLE}: found {name!r}, which is no file; allowed: the path of a private key")
+        raise InputError(f"{KEY_VARIABLE}: found {name!r}, which is not a file; allowed: the path of a private key")
     return path
 
 

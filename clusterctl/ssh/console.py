@@ -215,7 +215,7 @@ def _said(line: str, proof: str) -> str | None:
 
 
 def _key_runs(said_in: Iterable[str | None]) -> list[tuple[HostKey, ...]]:
-    """The keys of each run of the script, which begins with them; of each type the first one that is whole."""
+    """The keys of each run of the script, which begins with them; of each type the first complete one."""
     runs: list[dict[str, HostKey]] = []
     in_keys = False
     for said in said_in:

@@ -28,9 +28,9 @@ from clusterctl.ssh.console import HostKey, parse_console, valid_key
 ReadConsole = Callable[[str], str]
 
 NO_KEY = "its console shows no ssh host key (yet)"
-UNPROVEN = "it was made before consoles proved their lines, and a build there could have written a key"
+UNPROVEN = "it was made before console lines carried a proof, and a build there could have written a key"
 _TRUST = (
-    "If it boots still, try again. If its console log was cut off, or the node is from before: "
+    "If it is still booting, try again. If its console log was cut off, or the node is older: "
     "`clusterctl trust FILE {}` shows what there is, and pins it."
 )
 
@@ -90,7 +90,7 @@ class KnownHosts:
         """Sets the keys of a server; none removes its entry.
 
         Raises:
-            ValueError: a key is no whole public key.
+            ValueError: a key is not a complete public key.
         """
         wanted = tuple(sorted(keys))
         if broken := [key.type for key in wanted if not valid_key(key)]:

@@ -18,7 +18,7 @@ from clusterctl.services import Service
 from clusterctl.spec.load import load_spec
 from clusterctl.spec.model import ClusterSpec
 from clusterctl.topology import addresses, topology
-from clusterctl.variables import Variables, agent_variables, cluster_variables, node_variables
+from clusterctl.variables import Variables, cluster_variables, group_variables, node_variables
 
 # Of the test hosts; the lab's smallest flavor. What an agent offers comes from here and never from the kernel.
 FLAVOR = {"vcpus": 1, "ram_mib": 1024, "disk_gib": 6}
@@ -89,8 +89,8 @@ def cluster(path: Path, prefix: str = "10.99.0.") -> Cluster:
         if name.startswith(f"{spec.cluster}-{pool.group}-")
     ]
     flavors = {group.flavor: Flavor(group.flavor, group.flavor, **FLAVOR) for group in spec.groups.values()}
-    agents = {name: agent_variables(spec, name, flavors) for name in spec.groups_of(Service.MESOS_AGENT)}
-    return Cluster(spec, (*named, *pools), cluster_variables(spec, addresses(top, address_of)), agents)
+    groups = {name: group_variables(spec, name, flavors) for name in spec.groups}
+    return Cluster(spec, (*named, *pools), cluster_variables(spec, addresses(top, address_of)), groups)
 
 
 def write_vars(of: Cluster, directory: Path) -> None:

@@ -27,7 +27,7 @@ from clusterctl.ops.kit.lock import Guard  # noqa: E402
 from clusterctl.ops.kit.progress import Progress  # noqa: E402
 from clusterctl.ops.kit.run import Run  # noqa: E402
 from clusterctl.ops.roll.ground import Rolling  # noqa: E402
-from clusterctl.ops.upgrade.upgrade import upgrade_service  # noqa: E402
+from clusterctl.ops.upgrade.upgrade import Versions, upgrade_service  # noqa: E402
 from clusterctl.resources import KEY_CONSOLE, Flavor, Image, Port, Server  # noqa: E402
 from clusterctl.ssh.console import new_nonce, proof_of  # noqa: E402
 
@@ -109,9 +109,7 @@ def main(lab_name: str, spec: str, artifacts: str) -> int:
     run = Run(of.spec, cloud, Command("upgrade", spec, ("all",)), Guard("upgrade"), Progress(Printed()), warn=print)
     rolling = Rolling(run, timeout_s=180)
     try:
-        journal = upgrade_service(
-            rolling, "all", (), artifacts=Path(artifacts), previous=None, to=None, batch="50%", max_failures=0
-        )
+        journal = upgrade_service(rolling, "all", (), Versions(Path(artifacts)), batch="50%", max_failures=0)
     except ClusterctlError as error:
         print(f"{error.message}\n{error.hint or ''}", file=sys.stderr)
         return 1

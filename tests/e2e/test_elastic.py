@@ -183,7 +183,7 @@ def cut_off(cluster: Cluster, name: str, addresses: list[str]) -> Iterator[None]
 
 
 def test_a_partition_heals_by_itself(cluster: Cluster) -> None:
-    """The leading master's node and the other control nodes don't reach each other; no command mends it."""
+    """The leading master's node and the other control nodes don't reach each other; no command fixes it."""
     leader = str(cluster.status()["leaders"]["mesos_master"])
     first, agents = task(cluster), cluster.agents()
     others = [node["address"] for node in cluster.status()["nodes"] if node["group"] == "control"]

@@ -147,7 +147,7 @@ def situations(at: Place, killer: Killer) -> Iterator[Row]:
     assert killer.run(destroy) == 0
     failed, again = no_host_can_build(at)
     yield Row("no host can build one group", "a flavor that no host serves", failed)
-    yield Row("… the same command when a host can", "the flavor mended", again)
+    yield Row("… the same command when a host can", "the flavor fixed", again)
     at.file.write_text(text)
 
 

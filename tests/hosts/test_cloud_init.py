@@ -65,6 +65,17 @@ def test_only_root_can_read_the_nonce_of_the_console(booted: Booted) -> None:
     assert NONCE not in arguments.stdout.replace(f"grep -c {NONCE}", "")
 
 
+def test_host_keys_come_again_before_the_last_line(booted: Booted) -> None:
+    """A console that is read slowly loses its middle."""
+    text = booted.lab.console_text("th-builders-1").replace("\r", "")
+    began, _, rest = text.partition(f"clusterctl {NONCE}: step ")
+    ended, done, _ = rest.rpartition(f"clusterctl {NONCE}: done")
+    assert done
+    key = f"clusterctl {NONCE}: hostkey ssh-ed25519 "
+    assert key in began
+    assert key in ended
+
+
 def test_others_write_to_the_console_in_vain(booted: Booted) -> None:
     node = "th-builders-1"
     before = booted.lab.console(node)

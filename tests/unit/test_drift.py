@@ -1,4 +1,4 @@
-"""What can't be changed in place is named, each with the command that mends it."""
+"""What can't be changed in place is named, each with the command that fixes it."""
 
 from __future__ import annotations
 

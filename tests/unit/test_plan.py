@@ -133,10 +133,10 @@ def test_a_rule_of_others_is_a_problem_and_stays() -> None:
     plan = make_plan(demo_spec(), with_rules(*rules))
     assert plan.empty
     assert plan.problems == (
-        "security group rule id-tcp/8080 from 0.0.0.0/0 (tcp/8080 from 0.0.0.0/0): is not of the file and not made by "
-        "clusterctl; `openstack security group rule delete id-tcp/8080 from 0.0.0.0/0` removes it",
-        "security group rule id-udp/53 from 0.0.0.0/0 (udp/53 from 0.0.0.0/0): is not of the file and not made by "
-        "clusterctl; `openstack security group rule delete id-udp/53 from 0.0.0.0/0` removes it",
+        "security group rule id-tcp/8080 from 0.0.0.0/0 (tcp/8080 from 0.0.0.0/0): is not in the file and was not made "
+        "by clusterctl; `openstack security group rule delete id-tcp/8080 from 0.0.0.0/0` removes it",
+        "security group rule id-udp/53 from 0.0.0.0/0 (udp/53 from 0.0.0.0/0): is not in the file and was not made "
+        "by clusterctl; `openstack security group rule delete id-udp/53 from 0.0.0.0/0` removes it",
     )
 
 

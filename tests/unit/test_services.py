@@ -23,6 +23,10 @@ def test_what_runs_on_nodes_knows_the_same_services(table: dict[str, object]) ->
     assert set(table) == {service.value for service in Service}
 
 
+def test_nodes_and_cluster_files_know_the_same_roles() -> None:
+    assert {service.value: row.roles for service, row in TABLE.items()} == SERVICE_ROLES
+
+
 def test_every_service_has_a_role_and_facts() -> None:
     for service in Service:
         assert service.value in SERVICE_ROLES[service.value]

@@ -51,6 +51,23 @@ def test_agents_of_a_group_share_all_variables() -> None:
     assert jenkins["mesos_agent_attributes"] == "pool:jenkins-master"
 
 
+def test_a_groups_settings_go_above_the_clusters_and_below_nothing_computed() -> None:
+    groups = demo()["groups"]
+    groups["builders"]["settings"] = {"mesos_agent_launcher": "linux"}
+    groups["control"]["settings"] = {"marathon_jvm_options": "-Xss1m"}
+    everywhere = {"mesos_agent_launcher": "posix", "mesos_agent_logging_level": "WARNING", "marathon_jvm_options": ""}
+    spec = demo_spec(groups=groups, settings=everywhere)
+    top = topology(spec)
+    pools = {pool.group: pool_variables(spec, pool, FLAVORS, AT) for pool in top.pools}
+    assert {name: values["mesos_agent_launcher"] for name, values in pools.items()} == {
+        "jenkins": "posix",
+        "builders": "linux",
+    }
+    assert all(values["mesos_agent_logging_level"] == "WARNING" for values in pools.values())
+    control = variables_of(spec, top.nodes[0], FLAVORS, AT, "192.0.2.1", None)
+    assert control["marathon_jvm_options"] == "-Xss1m"
+
+
 def test_only_zookeeper_nodes_have_a_myid_and_only_nodes_with_a_volume_a_serial() -> None:
     spec = demo_spec()
     node = topology(spec).nodes[1]

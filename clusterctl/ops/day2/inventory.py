@@ -11,11 +11,10 @@ from clusterctl.errors import ClusterctlError, NodeError
 from clusterctl.ops.kit.access import Access, target_of
 from clusterctl.ops.kit.parallel import for_each
 from clusterctl.resources import Flavor, Observed, Server
-from clusterctl.services import Service
 from clusterctl.spec.model import ClusterSpec
 from clusterctl.ssh.config import ansible_ssh_args
 from clusterctl.topology import Topology, topology
-from clusterctl.variables import Variables, agent_variables, cluster_variables, control_addresses, node_variables
+from clusterctl.variables import Variables, cluster_variables, control_addresses, group_variables, node_variables
 
 
 def cluster_inventory(
@@ -71,7 +70,7 @@ def build_inventory(spec: ClusterSpec, observed: Observed, flavors: Iterable[Fla
         raise ClusterctlError(f"the cluster has servers of groups that the file doesn't have: {', '.join(unknown)}")
     at = control_addresses(top, observed.ports)
     named = {key: flavor for flavor in flavors for key in (flavor.id, flavor.name)}
-    groups = {name: agent_variables(spec, name, named) for name in spec.groups_of(Service.MESOS_AGENT)}
+    groups = {name: group_variables(spec, name, named) for name in spec.groups}
     hosts = [
         InventoryHost(
             name=server.name,

@@ -13,7 +13,7 @@ from clusterctl.ssh.hostkeys import HostKeys, believable
 
 GIVEN = "given"
 PROVEN = "its console, with the nonce of its user-data"
-BELIEVED = "its console; nothing of strangers runs there"
+BELIEVED = "its console; no foreign code runs there"
 DOUBTFUL = "its console, which a build on it could have written to: compare it with another source"
 
 # Asked with lines that describe what will be pinned; raises CancelledError for no
@@ -57,7 +57,7 @@ def trust(targets: Sequence[Target], host_keys: HostKeys, confirm: Confirm, give
         given: ``TYPE BASE64``, as in a file ``ssh_host_*_key.pub``; for one node.
 
     Raises:
-        InputError: ``given`` is no whole key, or there are several nodes for it.
+        InputError: ``given`` is not a complete key, or there are several nodes for it.
         NodeError: a console shows no key; nothing was pinned.
         CloudError: a console can't be read; nothing was pinned.
         CancelledError: of ``confirm``.
@@ -77,7 +77,7 @@ def parse_key(text: str) -> HostKey:
     """A public key as OpenSSH writes it, without its comment.
 
     Raises:
-        InputError: it is none, or not whole.
+        InputError: it is not a key, or incomplete.
     """
     words = text.split()
     key = HostKey(*words[:2]) if len(words) >= 2 else None

@@ -56,9 +56,9 @@ def choose_victims(candidates: Sequence[Victim], count: int) -> list[Victim]:
 
 
 def remove(op: Operation, leaving: Sequence[Victim], *, deadline_s: float, force: bool) -> None:
-    """Drains agents, has the master forget them, and deletes their servers.
+    """Drains agents, has the master drop them, and deletes their servers.
 
-    A drained agent is forgotten before its server is deleted: killed in between, the next run finds a server that
+    A drained agent is marked gone before its server is deleted: killed in between, the next run finds a server that
     serves nothing, and never an agent without a server.
 
     Args:

@@ -9,9 +9,8 @@ from typing import Any, TypeVar
 
 from clusterctl.health.disks import disk_trouble
 from clusterctl.health.marathon import leading_marathon
-from clusterctl.ops.grow.operation import alive
 from clusterctl.ops.observe.look import Look
-from clusterctl.plan import failed_build, make_plan, shrink, volume_trouble
+from clusterctl.plan import alive, failed_build, make_plan, shrink, volume_trouble
 from clusterctl.remote.masters import DRAINED, Agent
 from clusterctl.resources import Observed, Server, security_group_name, server_group_name
 from clusterctl.services import UNITS, Service
@@ -34,7 +33,7 @@ class Remedy(StrEnum):
     DELETE_RULE = "delete the rule"
     MARK_GONE = "tell the masters that the agent is gone"
     REACTIVATE = "put the agent back in service"
-    NONE = "nothing by itself"  # a person must judge
+    NONE = "a person's decision"
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def diagnose(
     Args:
         look: what the control nodes say.
         agents: registered agents by address; None where no master leads.
-        own: as of ``plan.wanted_rules``.
+        own: see ``plan.wanted_rules``.
     """
     surplus = list(_duplicates(observed))
     doomed = {finding.id for finding in surplus}
@@ -121,7 +120,7 @@ def _server(spec: ClusterSpec, server: Server, look: Look) -> Iterator[Finding]:
         advice = "bring it back with OpenStack's own command (resume, unpause, unrescue, unshelve), or replace it"
         yield Finding(name, f"is {server.status}", Remedy.NONE, server.id, advice)
     elif (seen := look.facts.get(name)) is not None and seen.error:
-        advice = f"a network heals by itself; if it stays so: `clusterctl replace FILE {name}`"
+        advice = f"a network problem may pass; if it doesn't: `clusterctl replace FILE {name}`"
         yield Finding(name, f"can't be reached: {seen.error}", Remedy.NONE, server.id, advice)
 
 
@@ -152,7 +151,9 @@ def _agents(servers: Iterable[Server], agents: Mapping[str, Agent] | None) -> It
             continue
         name, agent = server.node or server.name, agents.get(server.address)
         if agent is None:
-            advice = f"`clusterctl ssh FILE {name}` shows why; if it stays so: `clusterctl replace FILE {name}`"
+            advice = (
+                f"`clusterctl ssh FILE {name}` shows why; if it doesn't come back: `clusterctl replace FILE {name}`"
+            )
             yield Finding(name, "its agent is not registered", Remedy.NONE, server.id, advice)
         elif agent.drain == DRAINED:
             yield Finding(name, "its agent is drained and out of service", Remedy.REACTIVATE, agent.id)
@@ -195,7 +196,7 @@ def _ports(spec: ClusterSpec, observed: Observed, doomed: set[str]) -> Iterator[
 
 def _volumes(spec: ClusterSpec, observed: Observed) -> Iterator[Finding]:
     wanted = {node.name for node in topology(spec).nodes if spec.groups[node.group].volume}
-    advice = "data is never deleted here: delete the volume with OpenStack's own command if it holds nothing of worth"
+    advice = "data is never deleted here: delete the volume with OpenStack's own command if you don't need its data"
     for name, volumes in _by(observed.volumes, lambda volume: volume.name).items():
         for volume in sorted(volumes, key=lambda volume: (volume.attached_to is None, volume.id))[1:]:
             yield Finding(name, f"volume {volume.id} has its name, too", Remedy.NONE, volume.id, advice)
@@ -235,7 +236,7 @@ def _missing(
     for stored in plan.drop_rules:
         yield Finding(name, f"lets in {stored.text}, which the file doesn't", Remedy.DELETE_RULE, stored.id)
     for stored in plan.foreign_rules:
-        found = f"lets in {stored.text}, which is not of the file and not made by clusterctl"
+        found = f"lets in {stored.text}, which is not in the file and was not made by clusterctl"
         yield Finding(name, found, Remedy.NONE, stored.id, f"`openstack security group rule delete {stored.id}`")
     booted = {node.name for node in plan.boot}
     for node in plan.boot:

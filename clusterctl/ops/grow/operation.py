@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clusterctl.errors import ClusterctlError
 from clusterctl.ops.kit.parallel import for_each
@@ -15,7 +15,7 @@ from clusterctl.ops.lifecycle.removal import DELETABLE, delete_servers
 from clusterctl.ops.observe.look import Cluster, Look
 from clusterctl.ops.observe.verify import WaitHealthy, healthy_within
 from clusterctl.ops.roll.drain import Drains, open_drains
-from clusterctl.plan import failed_build, make_plan
+from clusterctl.plan import make_plan
 from clusterctl.resources import Observed, Server
 from clusterctl.spec.model import ClusterSpec
 
@@ -65,10 +65,8 @@ class Operation:
             ClusterctlError: there is no image for them (``preflight.image_for``).
         """
         if groups:
-            lookup, servers = (
-                look_up(self.run.spec, self.run.cloud, self.image),
-                self.run.cloud.servers(self.run.spec.cluster),
-            )
+            lookup = look_up(self.run.spec, self.run.cloud, self.image)
+            servers = self.run.cloud.servers(self.run.spec.cluster)
             for group in groups:
                 image_for(self.run.spec, lookup, group, servers)
 
@@ -101,20 +99,10 @@ class Operation:
             lookup = look_up(spec, self.run.cloud, self.image) if plan.makes_nodes or building else None
             preflight(spec, plan, lookup, observed, self.run.cloud)
         if not plan.empty or building:
-            batches = apply_plan(
-                spec, plan, lookup, observed, self.run.cloud, self.run.progress, waiter=self.run.waiter
-            )
+            run = replace(self.run, spec=spec)
+            batches = apply_plan(run, plan, lookup, observed)
             if lookup is not None:
-                builds = Builds(
-                    spec,
-                    lookup,
-                    self.run.cloud,
-                    self.run.progress,
-                    self.run.waiter,
-                    mine,
-                    timeout_s=self.build_timeout_s,
-                )
-                builds.finish(batches)
+                Builds(run, lookup, mine, self.build_timeout_s).finish(batches)
         return plan.new_servers
 
     def delete(self, servers: Sequence[Server]) -> None:
@@ -155,12 +143,3 @@ def open_operation(run: Run, *, timeout_s: float, image: str | None = None) -> O
         build_timeout_s=timeout_s,
         image=image,
     )
-
-
-def alive(observed: Observed) -> list[Server]:
-    """The servers that count: no failed build, none being deleted."""
-    return [
-        server
-        for server in observed.servers
-        if not failed_build(server) and server.status != "DELETED" and server.task_state != "deleting"
-    ]

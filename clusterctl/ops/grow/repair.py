@@ -198,6 +198,6 @@ class _Repairing:
             if not reasons[0]:
                 raise
             raise ClusterctlError(
-                f"{name} can't be renewed now. {reasons[0]}",
-                hint="Of a cluster that was never whole, `clusterctl create FILE` makes the missing members.",
+                f"{name} can't be replaced now. {reasons[0]}",
+                hint="If the cluster was never complete, `clusterctl create FILE` makes the missing members.",
             ) from error

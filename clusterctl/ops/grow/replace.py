@@ -13,9 +13,9 @@ from typing import Any
 
 from clusterctl.errors import ClusterctlError, InputError
 from clusterctl.ops.grow.agents import Victim, moved, remove, victims
-from clusterctl.ops.grow.operation import Confirm, Operation, alive
+from clusterctl.ops.grow.operation import Confirm, Operation
 from clusterctl.ops.observe.majority import loss
-from clusterctl.plan import failed_build
+from clusterctl.plan import alive, failed_build
 from clusterctl.resources import Observed, Server
 from clusterctl.services import Service
 from clusterctl.spec.model import ClusterSpec

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from clusterctl.counts import Counts
 from clusterctl.errors import ClusterctlError, InputError
 from clusterctl.ops.grow.agents import Victim, choose_victims, victims
-from clusterctl.ops.grow.operation import Operation, alive
+from clusterctl.ops.grow.operation import Operation
+from clusterctl.plan import alive
 from clusterctl.resources import Observed, Server
 from clusterctl.services import Service
 from clusterctl.spec.model import ClusterSpec
@@ -57,7 +58,7 @@ def is_ensemble(spec: ClusterSpec, group: str) -> bool:
 
 
 def changes(observed: Observed, spec: ClusterSpec, counts: Counts) -> list[Change]:
-    """Where each group of ``counts`` is. Raises ClusterctlError for one that is not whole."""
+    """Where each group of ``counts`` is. Raises ClusterctlError for one that is incomplete."""
     return [Change(group, _have(observed, spec, group), count) for group, count in counts.items()]
 
 
@@ -71,7 +72,7 @@ def _have(observed: Observed, spec: ClusterSpec, group: str) -> int:
         missing = sorted(set(names) - set(present))
         what = f"{', '.join(missing)} has no server" if missing else "a node has more than one server"
         raise ClusterctlError(
-            f"group {group} is not whole: {what}", hint="`clusterctl repair FILE --apply` fixes it first."
+            f"group {group} is incomplete: {what}", hint="`clusterctl repair FILE --apply` fixes it first."
         )
     return len(present)
 
@@ -162,7 +163,7 @@ def _last(spec: ClusterSpec, change: Change, servers: Sequence[Server], names: C
         raise InputError(
             f"--remove: found {', '.join(sorted(mine))}; allowed: {', '.join(last)}. Nodes of group {change.group} "
             "have volumes and names of their own: the highest ordinals go, and "
-            f"`clusterctl replace FILE {last[0]}` renews a single one"
+            f"`clusterctl replace FILE {last[0]}` replaces a single one"
         )
     return [server for server in servers if server.node in last]
 

@@ -32,7 +32,7 @@ def software_files(spec: ImageSpec, base: Path, cache: Path) -> dict[str, Path]:
 
 
 def software_facts(spec: ImageSpec) -> dict[str, Any]:
-    """What of ``artifacts.yml`` decides what an image holds; plain data. Without Jenkins there is no word of it."""
+    """What of ``artifacts.yml`` decides what an image holds; plain data. Without Jenkins nothing mentions it."""
     named = spec.artifacts.named()
     facts = {
         "artifacts": {name: [artifact.version, artifact.sha256] for name, artifact in named.items()},

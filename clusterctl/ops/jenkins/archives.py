@@ -115,7 +115,7 @@ def read(archive: Path) -> ArchiveManifest:
     try:
         found = ArchiveManifest(**json.loads(path.read_text()))
     except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"ARCHIVE: {path} is no manifest: {error}") from error
+        raise InputError(f"ARCHIVE: {path} is not a manifest: {error}") from error
     if found.format != FORMAT:
         raise InputError(f"ARCHIVE: {path} has format {found.format}; allowed: {FORMAT}")
     if not archive.is_file():
@@ -158,7 +158,7 @@ def _place(target: Path) -> Path:
 
 def _whole(path: Path, name: str, sha256: str) -> None:
     if file_digest(path) != sha256:
-        raise NodeError(f"the archive of {name} did not arrive whole")
+        raise NodeError(f"the archive of {name} arrived incomplete")
 
 
 def _secrets(archive: Path) -> list[str]:

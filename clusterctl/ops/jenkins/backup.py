@@ -38,7 +38,7 @@ def backup(tier: Tier, names: Sequence[str], manner: Manner, directory: Path, ta
         out.fail({each.name: "it has no home" for each in masters if each.home is None})
         for master in masters:
             if master.name not in out.failed:
-                with tier.progress.phase(f"backup of {master.name}"):
+                with tier.run.progress.phase(f"backup of {master.name}"):
                     _one(tier, master, manner, directory, taken, out)
                 if master.name not in out.failed:
                     prune(directory, master.name, settings.keep)

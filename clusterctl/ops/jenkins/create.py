@@ -103,16 +103,16 @@ def create(
     known = [survey.masters[name] for name in report.there if name in survey.masters]
     report.masters |= {master.name: master for master in known}
     if awake := [master for master in known if master.app and master.app.instances]:
-        with tier.progress.phase("check"):
+        with tier.run.progress.phase("check"):
             # those of a run that was killed or ran out of time may still be starting
             report.failed |= wait_ready(tier, awake, timeout_s=timeout_s)[1]
     if probe and (fresh := [report.masters[name] for name in report.ready_s]):
-        with tier.progress.phase("probe"):
+        with tier.run.progress.phase("probe"):
             report.probes = probe_builds(tier, fresh)
         report.failed |= {name: each.error for name, each in report.probes.items() if each.error}
-    report.seconds = round(sum(tier.progress.seconds.values()), 1)
+    report.seconds = round(sum(tier.run.progress.seconds.values()), 1)
     if report.failed:
-        raise PartlyFailed("not ready", report, len(names), tier.go_on)
+        raise PartlyFailed("not ready", report, len(names), tier.run.command)
     return report
 
 
@@ -124,13 +124,13 @@ def _create(
     batch: int,
     timeout_s: float,
 ) -> None:
-    with tier.progress.phase("plan"):
+    with tier.run.progress.phase("plan"):
         survey = tier.survey()  # again: what was seen before the lock may have changed
         todo = _plan(tier, survey, names)
         report.there = [name for name in names if name not in {each.master.name for each in todo}]
     for number, part in enumerate(_batches(todo, batch), 1):
         many = len(todo) > batch
-        with tier.progress.phase(f"batch {number} of {-(-len(todo) // batch)}" if many else "start"):
+        with tier.run.progress.phase(f"batch {number} of {-(-len(todo) // batch)}" if many else "start"):
             make_homes(tier, [(each.master, each.node) for each in part], files)
             calls = {each.master.name: put_app(tier, each.master, each.node, each.release) for each in part}
             refused = tier.deploy(calls)
@@ -211,7 +211,7 @@ def _plan(tier: Tier, survey: Survey, names: Sequence[str]) -> list[NewMaster]:
     """What is to be made, in the order of the names."""
     known = {name: survey.masters[name] for name in names if name in survey.masters}
     if broken := [f"  {name}: {'; '.join(each.problems)}" for name, each in known.items() if each.problems]:
-        raise ClusterctlError("these Jenkins masters are not whole; nothing was made:\n" + "\n".join(broken))
+        raise ClusterctlError("these Jenkins masters are inconsistent; nothing was made:\n" + "\n".join(broken))
     spaces = rooms(survey, tier.agents())
     kept = [each for each in known.values() if each.app is None and each.node is not None]
     for master in kept:

@@ -35,7 +35,7 @@ def delete(
         with_app = [each for each in masters if each.app]
         # An app that is deleted is gone from Marathon's list before its task is: that must have ended first
         stop(tier, with_app, manner, out)
-        with tier.progress.phase("delete"):
+        with tier.run.progress.phase("delete"):
             going = out.going(each.name for each in with_app)
             calls = {name: Call("DELETE", f"/v2/apps{app_id(name)}?force=true") for name in going}
             out.fail(tier.deploy(calls, absent=True))
@@ -58,7 +58,7 @@ def _tear_down(tier: Tier, out: Outcome, names: Sequence[str]) -> None:
     assert tier.spec.jenkins is not None  # noqa: S101  (open_tier raised otherwise)
     if tier.spec.jenkins.plugin != "2.x" or not names:
         return  # failover timeout 0: Mesos has removed it with the connection
-    leader = leading_master(tier.expect, tier.prober.probe(tier.expect.control))
+    leader = leading_master(tier.expect, tier.run.access.prober.probe(tier.expect.control))
     frameworks = {each.name: each.id for each in (leader[1].frameworks if leader else ())}
     for name in names:
         if framework := frameworks.get(framework_name(tier.spec, name)):

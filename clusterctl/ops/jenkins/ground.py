@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError, NodeError
 from clusterctl.health.expect import Expected, Node, expected
 from clusterctl.health.facts import AgentFacts
 from clusterctl.health.mesos import leading_master
 from clusterctl.jenkins.slots import port_plan
 from clusterctl.ops.jenkins.survey import Master, Survey, read_apps, read_elsewhere, read_host
-from clusterctl.ops.kit.access import Access
-from clusterctl.ops.kit.lock import Guard
-from clusterctl.ops.kit.progress import Progress
-from clusterctl.ops.kit.waiting import Waiter
+from clusterctl.ops.kit.command import Command
+from clusterctl.ops.kit.run import Run
 from clusterctl.remote.jenkinsnodes import Asked, JenkinsNodes, Reply, SshJenkinsNodes
 from clusterctl.remote.marathons import Call, Marathon, MarathonError, SshMarathon
 from clusterctl.remote.masters import Masters, SshMasters
-from clusterctl.remote.prober import Prober
 from clusterctl.spec.model import ClusterSpec
 
 # One call: apps, their tasks, and why the last one of each failed
@@ -41,9 +37,9 @@ class Report(Protocol):
 
 
 class PartlyFailed(ClusterctlError):
-    """Some masters failed; ``report`` tells of all."""
+    """Some masters failed; ``report`` has all of them."""
 
-    def __init__(self, what: str, report: Report, of: int, go_on: str) -> None:
+    def __init__(self, what: str, report: Report, of: int, go_on: Command) -> None:
         super().__init__(
             f"{len(report.failed)} of {of} Jenkins masters are {what}:\n"
             + "\n".join(f"  {name}: {why}" for name, why in report.failed.items()),
@@ -58,21 +54,19 @@ class Tier:
 
     Attributes:
         base: directory that relative paths of the cluster file start from.
-        go_on: the command that goes on after a failure.
     """
 
-    spec: ClusterSpec
+    run: Run
+    base: Path
     expect: Expected
     marathon: Marathon
     mesos: Masters
     jenkins: JenkinsNodes
-    prober: Prober
-    cloud: Cloud
-    progress: Progress
-    guard: Guard
-    base: Path
-    go_on: str
-    waiter: Waiter = field(default_factory=Waiter)
+
+    @property
+    def spec(self) -> ClusterSpec:
+        """The cluster file's."""
+        return self.run.spec
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -105,7 +99,7 @@ class Tier:
 
     def agents(self) -> dict[str, AgentFacts]:
         """Active agents by address, as the leading Mesos master knows them. Raises ClusterctlError where none leads."""
-        leader = leading_master(self.expect, self.prober.probe(self.expect.control))
+        leader = leading_master(self.expect, self.run.access.prober.probe(self.expect.control))
         if leader is None:
             raise ClusterctlError("no Mesos master leads", hint="`clusterctl verify FILE` shows what the masters lack.")
         return {agent.hostname: agent for agent in leader[1].agents or () if agent.active}
@@ -147,12 +141,12 @@ class Tier:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Holds the cluster's lock; errors of the body say how to go on."""
-        with self.guard.hold(self.spec.cluster, self.cloud):
+        with self.run.guard.hold(self.spec.cluster, self.run.cloud):
             try:
                 yield
             except ClusterctlError as error:
                 hint = f"{error.hint} " if error.hint else ""
-                error.hint = f"{hint}What was made stays; `{self.go_on}` goes on from here."
+                error.hint = f"{hint}What was made stays; `{self.run.command}` goes on from here."
                 raise
 
 
@@ -163,29 +157,26 @@ def asked(master: Master, calls: Sequence[Mapping[str, Any]]) -> Asked:
     return Asked(master.name, master.node, master.ports.http, calls)
 
 
-def open_tier(
-    spec: ClusterSpec, cloud: Cloud, access: Access, *, progress: Progress, guard: Guard, file: Path, go_on: str
-) -> Tier:
+def open_tier(run: Run, file: Path) -> Tier:
     """The tier of a running cluster; one list of servers, and no call to a node yet.
+
+    Args:
+        file: the cluster file.
 
     Raises:
         ClusterctlError: the file has no tier, or the cluster no node for masters.
     """
+    spec, access = run.spec, run.access
     port_plan(spec)  # raises without a tier
     assert spec.homes_directory is not None  # noqa: S101
-    expect = expected(spec, cloud.servers(spec.cluster), cloud.flavors())
+    expect = expected(spec, run.cloud.servers(spec.cluster), run.cloud.flavors())
     tier = Tier(
-        spec=spec,
+        run=run,
+        base=file.resolve().parent,
         expect=expect,
         marathon=SshMarathon(access.ssh, access.host_keys, expect.control),
         mesos=SshMasters(access.ssh, access.host_keys, expect.control),
         jenkins=SshJenkinsNodes(access.ssh, access.host_keys, spec.homes_directory),
-        prober=access.prober,
-        cloud=cloud,
-        progress=progress,
-        guard=guard,
-        base=file.resolve().parent,
-        go_on=go_on,
     )
     if not tier.nodes:
         raise ClusterctlError(

@@ -74,7 +74,7 @@ class MasterReport:
     trouble: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """What ``list`` tells of it, and all attributes by name."""
+        """What ``list`` shows of it, and all attributes by name."""
         found = {key: value for key, value in vars(self).items() if key not in ("master", "trouble")}
         return {**master_json(self.master), **found, "trouble": list(self.trouble)}
 
@@ -137,7 +137,7 @@ def ask(tier: Tier, survey: Survey, masters: Sequence[Master]) -> dict[str, Mast
 
 def registered(tier: Tier) -> frozenset[str] | None:
     """Names of the frameworks that are active now; None where no Mesos master leads."""
-    leader = leading_master(tier.expect, tier.prober.probe(tier.expect.control))
+    leader = leading_master(tier.expect, tier.run.access.prober.probe(tier.expect.control))
     return None if leader is None else frozenset(each.name for each in leader[1].frameworks if each.active)
 
 

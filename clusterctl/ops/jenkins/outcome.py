@@ -43,7 +43,7 @@ class Outcome:
         Raises:
             PartlyFailed: some did.
         """
-        self.seconds = round(sum(tier.progress.seconds.values()), 1)
+        self.seconds = round(sum(tier.run.progress.seconds.values()), 1)
         if self.failed:
-            raise PartlyFailed(what, self, len(self.done) + len(self.skipped) + len(self.failed), tier.go_on)
+            raise PartlyFailed(what, self, len(self.done) + len(self.skipped) + len(self.failed), tier.run.command)
         return self

@@ -97,20 +97,20 @@ def probe_builds(tier: Tier, masters: Sequence[Master], *, timeout_s: float = TI
     assert tier.spec.jenkins is not None  # noqa: S101  (open_tier raised otherwise)
     xml = job_xml(tier.spec.jenkins.builds[0].label)
     make = {"method": "POST", "path": f"/createItem?name={JOB}", "body": xml, "type": "application/xml"}
-    # the job of a killed run goes first; that there is none is no failure
+    # the job of a killed run goes first; that there is none is not a failure
     replies = tier.call(masters, _DELETE, make, _BUILD)
     runs = [_started(master, replies[master.name]) for master in masters]
-    began = tier.waiter.clock()
+    began = tier.run.waiter.clock()
     while waiting := [run for run in runs if run.done is None]:
-        look = tier.waiter.clock()
+        look = tier.run.waiter.clock()
         answers = tier.jenkins.call([asked(run.master, run.calls()) for run in waiting])
         for run in waiting:
             run.take(answers[run.master.name])
-            if run.done is None and tier.waiter.clock() >= began + timeout_s:
+            if run.done is None and tier.run.waiter.clock() >= began + timeout_s:
                 run.done = Probe(f"no build within {timeout_s:g} s: {run.doing}")
-        _tell(tier.progress.note, runs)
+        _tell(tier.run.progress.note, runs)
         if any(run.done is None for run in runs):
-            tier.waiter.rest(look, _TICK_S)
+            tier.run.waiter.rest(look, _TICK_S)
     tier.call([run.master for run in runs], _DELETE)
     return {run.master.name: run.done or Probe() for run in runs}
 

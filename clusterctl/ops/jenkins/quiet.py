@@ -23,21 +23,21 @@ def quiet_down(tier: Tier, masters: Sequence[Master], *, timeout_s: float) -> di
 
     Those that are not go on as before: their quiet is cancelled. A master without a task has nothing to wait for.
     """
-    began = tier.waiter.clock()
+    began = tier.run.waiter.clock()
     todo = {master.name: master for master in masters if master.app and master.app.hosts}
     failed: dict[str, str] = {}
     while todo:
-        look = tier.waiter.clock()
-        # again each time: a master that restarts meanwhile has forgotten it
+        look = tier.run.waiter.clock()
+        # again each time: a master that restarts meanwhile has lost it
         answers = tier.call(list(todo.values()), _QUIET, _BUSY)
-        late = tier.waiter.clock() >= began + timeout_s
+        late = tier.run.waiter.clock() >= began + timeout_s
         waiting = []
         for name, master in list(todo.items()):
             busy, why = _busy(answers[name])
             if busy == 0:
                 del todo[name]
             elif busy is None:
-                failed[name] = f"whether builds run on it is not known: {why}; --force stops it all the same"
+                failed[name] = f"it is unknown whether builds run on it: {why}; --force stops it anyway"
                 del todo[name]
             elif late:
                 failed[name] = f"{busy} builds run on it after {timeout_s:g} s; --force stops them"
@@ -46,14 +46,14 @@ def quiet_down(tier: Tier, masters: Sequence[Master], *, timeout_s: float) -> di
                 waiting.append((master.name, busy))
         if waiting:
             name, busy = waiting[0]
-            tier.progress.note(f"{len(waiting)} of {len(masters)} have builds running; {name}: {busy}")
-            tier.waiter.rest(look, _TICK_S)
+            tier.run.progress.note(f"{len(waiting)} of {len(masters)} have builds running; {name}: {busy}")
+            tier.run.waiter.rest(look, _TICK_S)
     cancel_quiet(tier, [master for master in masters if master.name in failed])
     return failed
 
 
 def cancel_quiet(tier: Tier, masters: Sequence[Master]) -> None:
-    """Lets masters start builds again; one that doesn't answer has forgotten it when it does again."""
+    """Lets masters start builds again; one that doesn't answer now has lost it when it does again."""
     if masters:
         tier.call(masters, _CANCEL)
 

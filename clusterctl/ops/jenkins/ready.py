@@ -43,13 +43,13 @@ def wait_ready(tier: Tier, masters: Sequence[Master], *, timeout_s: float) -> tu
     Returns:
         By name, the seconds until it was ready; and what the others lack.
     """
-    began = tier.waiter.clock()
+    began = tier.run.waiter.clock()
     told = began
     failures: dict[str, str] = {}
     lacking = {master.name: "not asked yet" for master in masters}
     seconds: dict[str, float] = {}
     while True:
-        look = tier.waiter.clock()
+        look = tier.run.waiter.clock()
         todo = [master for master in masters if master.name in lacking]
         answers = tier.jenkins.call([asked(master, readiness_calls(master)) for master in todo])
         for name in list(lacking):
@@ -58,20 +58,20 @@ def wait_ready(tier: Tier, masters: Sequence[Master], *, timeout_s: float) -> tu
                 lacking[name] = why
             else:
                 del lacking[name]
-                seconds[name] = round(tier.waiter.clock() - began, 1)
+                seconds[name] = round(tier.run.waiter.clock() - began, 1)
         if not lacking:
             return seconds, {}
-        late = tier.waiter.clock() >= began + timeout_s
-        if late or tier.waiter.clock() >= told + _APPS_S:
-            told = tier.waiter.clock()
+        late = tier.run.waiter.clock() >= began + timeout_s
+        if late or tier.run.waiter.clock() >= told + _APPS_S:
+            told = tier.run.waiter.clock()
             apps = read_apps(tier.spec, tier.apps())
             failures = {name: apps[name].failure for name in lacking if name in apps and apps[name].failure}
         if late:
             return seconds, {name: _with(why, failures.get(name)) for name, why in lacking.items()}
         first = next(iter(lacking))
         why = _with(lacking[first], failures.get(first))
-        tier.progress.note(f"{len(seconds)} of {len(masters)} are ready; {first}: {why}")
-        tier.waiter.rest(look, _TICK_S)
+        tier.run.progress.note(f"{len(seconds)} of {len(masters)} are ready; {first}: {why}")
+        tier.run.waiter.rest(look, _TICK_S)
 
 
 def _with(why: str, failure: str | None) -> str:

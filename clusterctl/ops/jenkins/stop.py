@@ -70,7 +70,7 @@ def wake(tier: Tier, names: Sequence[str], manner: Manner) -> Outcome:
         todo = [each for each in masters if each.name not in out.skipped and each.name not in out.failed]
         _fit(tier, survey, todo)
         for start in range(0, len(todo), manner.batch):
-            with tier.progress.phase("start"):
+            with tier.run.progress.phase("start"):
                 bring_up(tier, survey, todo[start : start + manner.batch], manner, out, word="started")
     return out.end(tier, "not started")
 
@@ -91,10 +91,10 @@ def restart(tier: Tier, names: Sequence[str], manner: Manner) -> Outcome:
         todo = [each for each in masters if each.name not in out.skipped and each.name not in out.failed]
         for start in range(0, len(todo), manner.batch):
             part = todo[start : start + manner.batch]
-            with tier.progress.phase("quiet"):
+            with tier.run.progress.phase("quiet"):
                 if not manner.force:
                     out.fail(quiet_down(tier, part, timeout_s=manner.quiet_timeout_s))
-            with tier.progress.phase("restart"):
+            with tier.run.progress.phase("restart"):
                 left = [each for each in part if each.name not in out.failed]
                 bring_up(tier, survey, left, manner, out, word="restarted")
     return out.end(tier, "not restarted")
@@ -102,10 +102,10 @@ def restart(tier: Tier, names: Sequence[str], manner: Manner) -> Outcome:
 
 def stop(tier: Tier, masters: Sequence[Master], manner: Manner, out: Outcome) -> None:
     """Quiets masters down and scales their apps to 0, all at once; waits until their tasks are gone."""
-    with tier.progress.phase("quiet"):
+    with tier.run.progress.phase("quiet"):
         if not manner.force:
             out.fail(quiet_down(tier, masters, timeout_s=manner.quiet_timeout_s))
-    with tier.progress.phase("stop"):
+    with tier.run.progress.phase("stop"):
         names = out.going(each.name for each in masters)
         out.fail(tier.deploy({name: scale_to_0(name) for name in names}))
         names = out.going(names)
@@ -152,19 +152,19 @@ def wait_gone(
         gone: whether one's are.
     """
     assert tier.spec.jenkins is not None  # noqa: S101  (open_tier raised otherwise)
-    began = tier.waiter.clock()
+    began = tier.run.waiter.clock()
     timeout_s = tier.spec.jenkins.master.kill_grace_s + _STOP_MARGIN_S
     left = set(names)
     while left:
-        look = tier.waiter.clock()
+        look = tier.run.waiter.clock()
         apps = read_apps(tier.spec, tier.apps())
         left = {name for name in left if name in apps and not gone(apps[name])}
         if not left:
             break
-        tier.progress.note(f"{len(names) - len(left)} of {len(names)} have stopped")
-        if tier.waiter.clock() >= began + timeout_s:
+        tier.run.progress.note(f"{len(names) - len(left)} of {len(names)} have stopped")
+        if tier.run.waiter.clock() >= began + timeout_s:
             return dict.fromkeys(sorted(left), f"its task is still there after {timeout_s:g} s")
-        tier.waiter.rest(look, _TICK_S)
+        tier.run.waiter.rest(look, _TICK_S)
     return {}
 
 

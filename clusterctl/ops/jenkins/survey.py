@@ -195,7 +195,7 @@ class Survey:
         if app is None:
             return
         if bound is None:
-            yield f"app is bound to {app.address or 'no node'}, which is no node for masters"
+            yield f"app is bound to {app.address or 'no node'}, which is not a node for masters"
         elif not homes and not self.host(bound).error:
             yield f"has an app and no home on {bound.name}"
         elif homes and bound.name not in [home.node.name for home in homes]:
@@ -246,7 +246,7 @@ def read_elsewhere(spec: ClusterSpec, listed: Sequence[Mapping[str, Any]]) -> di
 
 
 def read_host(spec: ClusterSpec, node: Node, answer: Any) -> tuple[Host, list[Home]]:
-    """What ``jenkinshome.survey`` told of a node."""
+    """What ``jenkinshome.survey`` reported of a node."""
     if isinstance(answer, NodeError):
         return Host(node, error=answer.message), []
     host = Host(
@@ -268,7 +268,7 @@ def _home(spec: ClusterSpec, node: Node, told: Mapping[str, Any]) -> Home:
         except ClusterctlError as error:
             problem = error.message
     if marker and (marker.name, marker.cluster) != (name, spec.cluster):
-        problem = f"its marker is of {marker.name} in cluster {marker.cluster}"
+        problem = f"its marker names {marker.name} in cluster {marker.cluster}"
         marker = None
     if marker and told["uid"] != MASTER_UID + marker.slot:
         problem = f"it belongs to uid {told['uid']}, expected {MASTER_UID + marker.slot} of slot {marker.slot}"

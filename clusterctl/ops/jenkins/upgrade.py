@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -99,9 +99,10 @@ def upgrade(tier: Tier, names: Sequence[str], release: str, manner: Manner, dire
         }
         todo = [each for each in masters if each.name not in out.skipped and each.name not in out.failed]
         _check(survey, todo, release)
+        work = _Upgrade(tier, survey, release, manner, directory, taken)
         for number, part in enumerate(_batches(todo, manner.batch)):
-            with tier.progress.phase(f"batch {number + 1}"):
-                _batch(tier, survey, part, release, manner, directory, taken, out)
+            with tier.run.progress.phase(f"batch {number + 1}"):
+                work.batch(part, out)
             if out.failed:
                 left = [each.name for each in todo if each.name not in out.done and each.name not in out.failed]
                 out.skipped |= dict.fromkeys(left, "not tried after the failure of others")
@@ -109,52 +110,55 @@ def upgrade(tier: Tier, names: Sequence[str], release: str, manner: Manner, dire
     return out.end(tier, "not upgraded")
 
 
-def _batch(
-    tier: Tier,
-    survey: Survey,
-    part: Sequence[Master],
-    release: str,
-    manner: Manner,
-    directory: Path,
-    taken: str,
-    out: Outcome,
-) -> None:
-    if not manner.force:
-        out.fail(quiet_down(tier, part, timeout_s=manner.quiet_timeout_s))
-    going = [each for each in part if each.name not in out.failed]
-    archives: dict[str, Path] = {}
-    for master in going:
-        try:
-            archives[master.name], _ = take(tier, master, directory, taken, "forced" if manner.force else "quiet")
-        except ClusterctlError as error:
-            out.fail({master.name: f"its home was not packed, so it was left alone: {error.message}"})
-    cancel_quiet(tier, [each for each in going if each.name in out.failed])
-    going = [each for each in going if each.name not in out.failed]
-    trial = Outcome(out.cluster, "upgrade")
-    bring_up(tier, survey, [replace(each, release=release) for each in going], manner, trial, word="upgraded")
-    out.done |= trial.done
-    back = [each for each in going if each.name in trial.failed]
-    if back:
-        _go_back(tier, back, manner, trial, archives, out)
+@dataclass(frozen=True)
+class _Upgrade:
+    """The batches of one upgrade; see ``upgrade``."""
 
+    tier: Tier
+    survey: Survey
+    release: str
+    manner: Manner
+    directory: Path
+    taken: str
 
-def _go_back(
-    tier: Tier,
-    masters: Sequence[Master],
-    manner: Manner,
-    trial: Outcome,
-    archives: dict[str, Path],
-    out: Outcome,
-) -> None:
-    survey = tier.survey()  # what Marathon has now is the new release
-    returned = Outcome(out.cluster, "upgrade")
-    now = survey.named([each.name for each in masters])
-    old = {each.name: each.app.release if each.app else "" for each in masters}
-    bring_up(tier, survey, [replace(each, release=old[each.name]) for each in now], manner, returned, word="back")
-    for master in masters:
-        name = master.name
-        state = f"is back at {old[name]}" if name in returned.done else f"does not serve with {old[name]} either"
-        out.fail({name: f"{trial.failed[name]}; it {state}; its home before is {archives[name]}"})
+    def batch(self, part: Sequence[Master], out: Outcome) -> None:
+        if not self.manner.force:
+            out.fail(quiet_down(self.tier, part, timeout_s=self.manner.quiet_timeout_s))
+        quiet = [each for each in part if each.name not in out.failed]
+        archives = self._pack(quiet, out)
+        cancel_quiet(self.tier, [each for each in quiet if each.name not in archives])
+        going = [each for each in quiet if each.name in archives]
+        trial = Outcome(out.cluster, "upgrade")
+        wanted = [replace(each, release=self.release) for each in going]
+        bring_up(self.tier, self.survey, wanted, self.manner, trial, word="upgraded")
+        out.done |= trial.done
+        if back := [each for each in going if each.name in trial.failed]:
+            for name, state in self._back(back).items():
+                out.fail({name: f"{trial.failed[name]}; it {state}; its home before is {archives[name]}"})
+
+    def _pack(self, masters: Sequence[Master], out: Outcome) -> dict[str, Path]:
+        """By name the archive of the home as it is."""
+        archives: dict[str, Path] = {}
+        how = "forced" if self.manner.force else "quiet"
+        for master in masters:
+            try:
+                archives[master.name], _ = take(self.tier, master, self.directory, self.taken, how)
+            except ClusterctlError as error:
+                out.fail({master.name: f"its home was not packed, so it was left alone: {error.message}"})
+        return archives
+
+    def _back(self, masters: Sequence[Master]) -> dict[str, str]:
+        """Gives masters their old release again; by name how that went."""
+        survey = self.tier.survey()  # what Marathon has now is the new release
+        returned = Outcome(self.tier.spec.cluster, "upgrade")
+        now = survey.named([each.name for each in masters])
+        old = {each.name: each.app.release if each.app else "" for each in masters}
+        wanted = [replace(each, release=old[each.name]) for each in now]
+        bring_up(self.tier, survey, wanted, self.manner, returned, word="back")
+        return {
+            name: f"is back at {release}" if name in returned.done else f"does not serve with {release} either"
+            for name, release in old.items()
+        }
 
 
 def _check(survey: Survey, masters: Sequence[Master], release: str) -> None:

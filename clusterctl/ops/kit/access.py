@@ -10,7 +10,7 @@ from clusterctl.cloud.base import Cloud
 from clusterctl.remote.prober import Prober, SshProber
 from clusterctl.resources import KEY_CONSOLE, Server
 from clusterctl.services import Service
-from clusterctl.spec.model import ClusterSpec
+from clusterctl.spec.model import AccessSettings, ClusterSpec
 from clusterctl.ssh.client import Ssh
 from clusterctl.ssh.config import SshConfig, Target, control_directory, identity_from
 from clusterctl.ssh.hostkeys import HostKeys, KnownHosts, known_hosts_path
@@ -43,15 +43,24 @@ def open_access(spec: ClusterSpec, cloud: Cloud, environ: Mapping[str, str] = os
         InputError: ``$CLUSTERCTL_SSH_KEY`` names no file.
         ClusterctlError: the directory for shared connections is somebody else's.
     """
-    known_hosts = KnownHosts(known_hosts_path(spec.cloud, spec.cluster, environ))
-    host_keys = HostKeys(known_hosts, cloud.console, cloud.rebuilt)
-    ssh = Ssh(
-        SshConfig(
-            user=spec.access.user,
-            known_hosts=known_hosts.path,
-            control_dir=control_directory(environ),
-            bastion=spec.access.bastion,
-            identity=identity_from(environ),
-        )
-    )
+    ssh, host_keys = connection(spec.cloud, spec.cluster, spec.access, cloud, environ)
     return Access(ssh=ssh, host_keys=host_keys, prober=SshProber(ssh, host_keys))
+
+
+def connection(
+    cloud_name: str, cluster: str, access: AccessSettings, cloud: Cloud, environ: Mapping[str, str] = os.environ
+) -> tuple[Ssh, HostKeys]:
+    """ssh to the servers of a cluster, and their host keys. Raises as ``open_access``.
+
+    Args:
+        cloud_name: the entry of clouds.yaml; clusters of one name may be in several.
+    """
+    known_hosts = KnownHosts(known_hosts_path(cloud_name, cluster, environ))
+    config = SshConfig(
+        user=access.user,
+        known_hosts=known_hosts.path,
+        control_dir=control_directory(environ),
+        bastion=access.bastion,
+        identity=identity_from(environ),
+    )
+    return Ssh(config), HostKeys(known_hosts, cloud.console, cloud.rebuilt)

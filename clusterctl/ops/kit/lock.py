@@ -124,10 +124,10 @@ class Guard:
     """How a command locks a cluster.
 
     Args:
-        command: what is done, for those who are told of it: ``scale``.
+        command: what is done, as it is shown to others: ``scale``.
         unlock: the command that breaks a lock.
         steal: takes the lock from whoever has it.
-        note: told of a lock that was taken over.
+        note: called when a lock was taken over.
     """
 
     command: str

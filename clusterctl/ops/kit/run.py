@@ -20,7 +20,7 @@ from clusterctl.spec.model import ClusterSpec
 
 @dataclass(frozen=True)
 class Run:
-    """One command at work on the cluster of ``spec``, which is the file's.
+    """One command at work on the cluster of ``spec``: the file's, or what it is to become on the way there.
 
     Attributes:
         command: as it was given; the one that goes on after a failure.
@@ -63,7 +63,7 @@ class Run:
             except ClusterctlError as second:
                 existing = f"unknown ({second.message})"
             hint = f"{error.hint} " if error.hint else ""
-            undone = f"; `{undo}` takes it away" if undo else ""
+            undone = f"; `{undo}` deletes it" if undo else ""
             error.hint = f"{hint}Existing now: {existing}. `{go_on}` goes on from here{undone}."
             if isinstance(error, UnhealthyError):
                 error.exit_code = 1

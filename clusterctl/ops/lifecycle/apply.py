@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 from clusterctl import releases
@@ -15,8 +16,7 @@ from clusterctl import resources as r
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import CloudError, ClusterctlError
 from clusterctl.ops.kit.parallel import for_each
-from clusterctl.ops.kit.progress import Progress
-from clusterctl.ops.kit.waiting import Waiter
+from clusterctl.ops.kit.run import Run
 from clusterctl.ops.lifecycle.preflight import Lookup, image_for
 from clusterctl.ops.lifecycle.removal import delete_servers
 from clusterctl.plan import Plan, ServerGroupAction, libprocess_rules, volume_trouble
@@ -25,26 +25,24 @@ from clusterctl.resources import Observed, PortRequest, SecurityGroup, ServerReq
 from clusterctl.services import Service
 from clusterctl.spec.model import ClusterSpec, VolumeSettings
 from clusterctl.ssh.console import new_nonce, proof_of
-from clusterctl.topology import NamedNode, Topology, topology
+from clusterctl.topology import Addresses, AgentPool, NamedNode, topology
 from clusterctl.variables import Variables, control_addresses, pool_variables, variables_of
 
 _Made = r.Port | r.Volume | r.ServerGroup
 
 
 def apply_plan(
-    spec: ClusterSpec,
+    run: Run,
     plan: Plan,
     lookup: Lookup | None,
     observed: Observed,
-    cloud: Cloud,
-    progress: Progress,
     *,
-    waiter: Waiter | None = None,
     new_batch: Callable[[], str] = lambda: secrets.token_hex(3),
 ) -> frozenset[str]:
     """Makes what ``plan`` names: groups, ports and volumes first, then all servers at once (D3).
 
     Args:
+        run: of the cluster that was planned.
         lookup: None only for a plan that makes no nodes.
         new_batch: gives the suffix that keeps the names of a batch of agents apart from others.
 
@@ -56,10 +54,9 @@ def apply_plan(
     """
     if plan.empty:
         return frozenset()
-    waiter = waiter or Waiter()
-    top = topology(spec)
-    with progress.phase("prepare"):
-        delete_servers(spec.cluster, [server.id for server in plan.discard], cloud, progress, waiter)
+    spec, cloud = run.spec, run.cloud
+    with run.progress.phase("prepare"):
+        delete_servers(spec.cluster, [server.id for server in plan.discard], cloud, run.progress, run.waiter)
         sg = _security_group(spec, plan, observed, cloud)
         if lookup is None:
             for action in plan.server_groups:
@@ -82,117 +79,86 @@ def apply_plan(
         volumes=(*observed.volumes, *(each for each in made if isinstance(each, r.Volume))),
         server_groups=(*observed.server_groups, *(each for each in made if isinstance(each, r.ServerGroup))),
     )
-    with progress.phase("boot"):
-        requests = server_requests(spec, top, plan, lookup, world, sg, new_batch)
-        _volumes_ready(spec, plan.boot, world, cloud, progress, waiter)
-        progress.note(f"{plan.new_servers} servers in {len(requests)} calls")
+    with run.progress.phase("boot"):
+        requests = _Requests(spec, lookup, world, sg).of(plan, new_batch)
+        _volumes_ready(run, plan.boot, world)
+        run.progress.note(f"{plan.new_servers} servers in {len(requests)} calls")
         for_each(cloud.create_servers, requests)
     return frozenset(batch for request in requests if (batch := request.metadata.get(r.KEY_BATCH)))
 
 
-def server_requests(
-    spec: ClusterSpec,
-    top: Topology,
-    plan: Plan,
-    lookup: Lookup,
-    world: Observed,
-    sg: SecurityGroup,
-    new_batch: Callable[[], str],
-) -> list[ServerRequest]:
-    """The create calls of a plan: one a named node, one a pool of agents, each with complete user-data."""
-    port_of = {port.name: port for port in world.ports}
-    volume_of = {volume.name: volume for volume in world.volumes}
-    at = control_addresses(top, world.ports)
-    requests = []
-    for node in plan.boot:
-        volume = volume_of.get(node.name)
-        port = port_of[node.name]
-        variables = variables_of(spec, node, lookup.flavors, at, port.address, volume)
-        requests.append(
-            _request(
-                spec,
-                node.group,
-                node.zone,
-                lookup,
-                world,
-                name=node.name,
-                services=node.services,
-                variables=variables,
-                metadata=_named_metadata(node, spec.groups[node.group].volume),
-                port_id=port.id,
-                volume_id=volume.id if volume else None,
-            )
-        )
-    for pool in plan.pools:
-        batch = new_batch()
-        name = f"{spec.cluster}-{pool.group}-{batch}"
-        requests.append(
-            _request(
-                spec,
-                pool.group,
-                pool.zone,
-                lookup,
-                world,
-                # Nova numbers the servers of a multi-create, but not a single one
-                name=name if pool.count > 1 else f"{name}-1",
-                services=spec.groups[pool.group].services,
-                variables=pool_variables(spec, pool, lookup.flavors, at),
-                metadata={r.KEY_BATCH: batch},
-                network_id=lookup.network.id,
-                security_groups=(sg.id,),
-                count=pool.count,
-            )
-        )
-    return requests
+@dataclass(frozen=True)
+class _Requests:
+    """The create calls of new servers. ``world`` has the ports, volumes and server groups that they need."""
 
+    spec: ClusterSpec
+    lookup: Lookup
+    world: Observed
+    security_group: SecurityGroup
 
-def _request(
-    spec: ClusterSpec,
-    group: str,
-    zone: str | None,
-    lookup: Lookup,
-    world: Observed,
-    *,
-    name: str,
-    services: Sequence[Service],
-    variables: Variables,
-    metadata: dict[str, str],
-    port_id: str | None = None,
-    network_id: str | None = None,
-    security_groups: tuple[str, ...] = (),
-    volume_id: str | None = None,
-    count: int = 1,
-) -> ServerRequest:
-    server_groups = {g.name: g.id for g in world.server_groups}
-    affinity = spec.groups[group].anti_affinity != "off"
-    image = image_for(spec, lookup, group, world.servers)
-    # one for all servers of a request: each has a console of its own, which only root there can write its lines to
-    nonce = new_nonce()
-    return ServerRequest(
-        name=name,
-        image_id=image.id,
-        flavor_id=lookup.flavors[spec.groups[group].flavor].id,
-        user_data=user_data(services, variables, spec.user_data, nonce),
-        metadata={
-            r.KEY_CLUSTER: spec.cluster,
-            r.KEY_GROUP: group,
-            r.KEY_SERVICES: ",".join(spec.groups[group].services),
-            r.KEY_IMAGE: image.name,
-            **({r.KEY_FAMILY: family} if (family := image.properties.get("clusterctl_family")) else {}),
-            r.KEY_CONSOLE: proof_of(nonce),
-            **releases.marks(releases.of_image(image)),
-            **metadata,
-        },
-        tags=(r.owner_mark(spec.cluster),),
-        keypair=spec.keypair,
-        zone=zone,
-        server_group_id=server_groups.get(r.server_group_name(spec.cluster, group)) if affinity else None,
-        port_id=port_id,
-        network_id=network_id,
-        security_groups=security_groups,
-        volume_id=volume_id,
-        count=count,
-    )
+    def of(self, plan: Plan, new_batch: Callable[[], str]) -> list[ServerRequest]:
+        """One a named node, one a pool of agents, each with complete user-data."""
+        at = control_addresses(topology(self.spec), self.world.ports)
+        named = [self._named(node, at) for node in plan.boot]
+        return [*named, *(self._agents(pool, at, new_batch()) for pool in plan.pools)]
+
+    def _named(self, node: NamedNode, at: Addresses) -> ServerRequest:
+        volume = {volume.name: volume for volume in self.world.volumes}.get(node.name)
+        port = {port.name: port for port in self.world.ports}[node.name]
+        variables = variables_of(self.spec, node, self.lookup.flavors, at, port.address, volume)
+        metadata = _named_metadata(node, self.spec.groups[node.group].volume)
+        request = self._request(node.name, node.group, node.zone, variables, metadata)
+        return replace(request, port_id=port.id, volume_id=volume.id if volume else None)
+
+    def _agents(self, pool: AgentPool, at: Addresses, batch: str) -> ServerRequest:
+        name = f"{self.spec.cluster}-{pool.group}-{batch}"
+        request = self._request(
+            # Nova numbers the servers of a multi-create, but not a single one
+            name if pool.count > 1 else f"{name}-1",
+            pool.group,
+            pool.zone,
+            pool_variables(self.spec, pool, self.lookup.flavors, at),
+            {r.KEY_BATCH: batch},
+        )
+        return replace(
+            request,
+            network_id=self.lookup.network.id,
+            security_groups=(self.security_group.id,),
+            count=pool.count,
+        )
+
+    def _request(
+        self, name: str, group: str, zone: str | None, variables: Variables, metadata: dict[str, str]
+    ) -> ServerRequest:
+        """What the requests of named nodes and of agents have in common."""
+        spec = self.spec
+        of = spec.groups[group]
+        server_groups = {each.name: each.id for each in self.world.server_groups}
+        image = image_for(spec, self.lookup, group, self.world.servers)
+        # one for all servers of a request: each has a console of its own, which only root there can write its lines to
+        nonce = new_nonce()
+        return ServerRequest(
+            name=name,
+            image_id=image.id,
+            flavor_id=self.lookup.flavors[of.flavor].id,
+            user_data=user_data(of.services, variables, spec.user_data, nonce),
+            metadata={
+                r.KEY_CLUSTER: spec.cluster,
+                r.KEY_GROUP: group,
+                r.KEY_SERVICES: ",".join(of.services),
+                r.KEY_IMAGE: image.name,
+                **({r.KEY_FAMILY: family} if (family := image.properties.get("clusterctl_family")) else {}),
+                r.KEY_CONSOLE: proof_of(nonce),
+                **releases.marks(releases.of_image(image)),
+                **metadata,
+            },
+            tags=(r.owner_mark(spec.cluster),),
+            keypair=spec.keypair,
+            zone=zone,
+            server_group_id=(
+                server_groups.get(r.server_group_name(spec.cluster, group)) if of.anti_affinity != "off" else None
+            ),
+        )
 
 
 def _named_metadata(node: NamedNode, volume: VolumeSettings | None) -> dict[str, str]:
@@ -242,11 +208,9 @@ def _create_volume(spec: ClusterSpec, node: NamedNode, lookup: Lookup, cloud: Cl
     return [volume]
 
 
-def _volumes_ready(
-    spec: ClusterSpec, nodes: Sequence[NamedNode], world: Observed, cloud: Cloud, progress: Progress, waiter: Waiter
-) -> None:
+def _volumes_ready(run: Run, nodes: Sequence[NamedNode], world: Observed) -> None:
     """Waits until the volumes of ``nodes`` can be attached; Nova refuses one that is still being created."""
-    wanted = {node.name for node in nodes if spec.groups[node.group].volume}
+    wanted = {node.name for node in nodes if run.spec.groups[node.group].volume}
 
     mine: list[r.Volume] = []
 
@@ -262,9 +226,11 @@ def _volumes_ready(
 
     if ready(world.volumes):
         return
-    progress.note("waiting for volumes")
+    run.progress.note("waiting for volumes")
     try:
-        waiter.until(lambda: ready(cloud.volumes(spec.cluster)), what="volumes to become available", timeout_s=300)
+        run.waiter.until(
+            lambda: ready(run.cloud.volumes(run.spec.cluster)), what="volumes to become available", timeout_s=300
+        )
     except ClusterctlError as error:
         left = [f"{volume.name} ({volume.id}) is {volume.status}" for volume in mine if volume.status != "available"]
         if left and not isinstance(error, CloudError):

@@ -1,7 +1,7 @@
 """From the create calls to servers that run: waits for Nova's builds, makes failed ones again, and takes agents away
 again that turn out to be too many.
 
-A tenant can't name a host to avoid: Nova forgets the host of a failed server, the DifferentHostFilter is off by default
+A tenant can't name a host to avoid: Nova drops the host of a failed server, the DifferentHostFilter is off by default
 and wants a server on that host, and only administrators may choose hosts. Nova's scheduler avoids hosts whose builds
 failed (BuildFailureWeigher, on by default), but it learns of them late: a compute counts a failure in its memory and
 writes it to the database with its next claim or its periodic update (``_build_failed`` of nova/compute/manager.py).
@@ -12,18 +12,15 @@ failure before. So two tries follow at once, and two after the periodic update h
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from clusterctl.cloud.base import Cloud
 from clusterctl.errors import NodeError
-from clusterctl.ops.kit.progress import Progress
-from clusterctl.ops.kit.waiting import Waiter
+from clusterctl.ops.kit.run import Run
 from clusterctl.ops.lifecycle.apply import apply_plan
 from clusterctl.ops.lifecycle.preflight import Lookup
 from clusterctl.ops.lifecycle.removal import delete_servers
 from clusterctl.plan import failed_build, make_plan
 from clusterctl.resources import KEY_BATCH, Server
-from clusterctl.spec.model import ClusterSpec
 from clusterctl.topology import topology
 
 BUILD_TIMEOUT_S = 1200.0
@@ -45,11 +42,8 @@ class Builds:
         timeout_s: for all tries together.
     """
 
-    spec: ClusterSpec
+    run: Run
     lookup: Lookup
-    cloud: Cloud
-    progress: Progress
-    waiter: Waiter = field(default_factory=Waiter)
     mine: Callable[[Server], bool] = lambda _server: True
     timeout_s: float = BUILD_TIMEOUT_S
 
@@ -66,12 +60,12 @@ class Builds:
             NodeError: builds failed until the end; names the servers and Nova's reasons.
             ClusterctlError: builds took too long, or a call failed.
         """
-        deadline = self.waiter.clock() + self.timeout_s
+        deadline = self.run.waiter.clock() + self.timeout_s
         seen = self._built(deadline)
         tries: list[_Failed] = []
         while failed := [server for server in seen if failed_build(server)]:
             # a list may leave reasons out: asked for, but not for hundreds
-            asked = {each.id: each.fault or self.cloud.fault(each.id) for each in failed[:_SHOWN]}
+            asked = {each.id: each.fault or self.run.cloud.fault(each.id) for each in failed[:_SHOWN]}
             tries.append(_Failed(failed, {each.id: each.fault for each in failed} | asked))
             if why := self._no_more(tries, deadline):
                 raise _given_up(len(seen), tries, why)
@@ -88,7 +82,7 @@ class Builds:
         if len(tries) > 1 and tries[-1].no_host:
             return "No host has room for these servers or takes their flavor and image in their zone."
         pause_s = PAUSES_S[len(tries) - 1]
-        if self.waiter.clock() + pause_s >= deadline:
+        if self.run.waiter.clock() + pause_s >= deadline:
             return f"--timeout left no time for another try, which waits {pause_s:g} s for Nova to avoid the host."
         return None
 
@@ -96,19 +90,19 @@ class Builds:
         """The pause before the next try, told with the reason for it."""
         pause_s = PAUSES_S[len(tries) - 1]
         after = f" in {pause_s:g} s, when Nova's scheduler knows of it" if pause_s else ""
-        self.progress.note(f"try {len(tries) + 1} of {len(PAUSES_S) + 1}{after}; builds failed: {tries[-1].told}")
+        self.run.progress.note(f"try {len(tries) + 1} of {len(PAUSES_S) + 1}{after}; builds failed: {tries[-1].told}")
         if pause_s:
-            with self.progress.phase("wait for the scheduler"):
-                self.waiter.sleep(pause_s)
+            with self.run.progress.phase("wait for the scheduler"):
+                self.run.waiter.sleep(pause_s)
 
     def _again(self, failed: Sequence[Server]) -> frozenset[str]:
         """Deletes what failed and asks for it again; the batches of agents that were asked for."""
-        observed = self.cloud.observe(self.spec.cluster)
-        plan = make_plan(self.spec, observed).limited(
+        observed = self.run.cloud.observe(self.run.spec.cluster)
+        plan = make_plan(self.run.spec, observed).limited(
             nodes={server.node for server in failed if server.node},
             groups={server.group for server in failed if not server.node},
         )
-        return apply_plan(self.spec, plan, self.lookup, observed, self.cloud, self.progress, waiter=self.waiter)
+        return apply_plan(self.run, plan, self.lookup, observed)
 
     def _trim(self, seen: Sequence[Server], batches: frozenset[str]) -> None:
         """Deletes agents of ``batches`` that are too many.
@@ -117,32 +111,32 @@ class Builds:
         the cloud has done with it. What this run made itself has hardly begun to boot, so nothing runs on it.
         """
         surplus: list[Server] = []
-        for pool in topology(self.spec).pools:
+        for pool in topology(self.run.spec).pools:
             have = [server for server in seen if server.group == pool.group and server.node is None]
             own = [server for server in have if server.metadata.get(KEY_BATCH) in batches]
             surplus += own[: max(0, len(have) - pool.count)]
         if surplus:
-            self.progress.note(f"{len(surplus)} agents too many, a killed run had asked for them as well")
-            with self.progress.phase("delete servers"):
+            self.run.progress.note(f"{len(surplus)} surplus agents: a killed run had asked for them, too")
+            with self.run.progress.phase("delete servers"):
                 ids = [server.id for server in surplus]
-                delete_servers(self.spec.cluster, ids, self.cloud, self.progress, self.waiter)
+                delete_servers(self.run.spec.cluster, ids, self.run.cloud, self.run.progress, self.run.waiter)
 
     def _built(self, deadline: float) -> list[Server]:
         """All of them, once none is in BUILD."""
         seen: list[Server] = []
 
         def over() -> bool:
-            seen[:] = [server for server in self.cloud.servers(self.spec.cluster) if self.mine(server)]
+            seen[:] = [server for server in self.run.cloud.servers(self.run.spec.cluster) if self.mine(server)]
             left = [server.name for server in seen if server.status == "BUILD"]
             if left:
-                self.progress.note(f"{len(seen) - len(left)} of {len(seen)} servers are built")
+                self.run.progress.note(f"{len(seen) - len(left)} of {len(seen)} servers are built")
             return not left
 
-        with self.progress.phase("build"):
-            self.waiter.until(
+        with self.run.progress.phase("build"):
+            self.run.waiter.until(
                 over,
-                what=f"the servers of {self.spec.cluster} to be built",
-                timeout_s=max(round(deadline - self.waiter.clock(), 1), 0.0),
+                what=f"the servers of {self.run.spec.cluster} to be built",
+                timeout_s=max(round(deadline - self.run.waiter.clock(), 1), 0.0),
                 hint="`openstack server list` shows those in BUILD; the cloud's operators can see what holds them up.",
             )
         return seen

@@ -59,10 +59,10 @@ class CreateReport:
 def plan_cluster(spec: ClusterSpec, cloud: Cloud, image: str | None = None) -> tuple[Lookup | None, Observed, Plan]:
     """Observes, plans, and looks up the names of the file, but only if nodes are to be made: reads only.
 
-    A second operator, whose key pair has another name, may look after a cluster that is whole.
+    A second operator, whose key pair has another name, may look after a complete cluster.
 
     Args:
-        image: as of ``look_up``.
+        image: see ``look_up``.
 
     Raises:
         InputError: the file names what the cloud doesn't have.
@@ -81,7 +81,7 @@ def create(
     build_timeout_s: float = BUILD_TIMEOUT_S,
     image: str | None = None,
 ) -> CreateReport:
-    """Brings the cluster up, or finishes it; does nothing to one that is whole, and locks it only if it writes.
+    """Brings the cluster up, or finishes it; does nothing to a complete one, and locks it only if it writes.
 
     Args:
         wait_healthy: None to end when the servers are ACTIVE: nothing is known of their boot and of the services then.
@@ -112,10 +112,9 @@ def create(
         stack.enter_context(run.going_on(undo=run.command.other("destroy"), instead=_repair_of(run.command)))
         rebuilt: tuple[str, ...] = ()
         if not plan.empty or building:
-            batches = apply_plan(spec, plan, lookup, observed, cloud, progress, waiter=run.waiter)
+            batches = apply_plan(run, plan, lookup, observed)
             if lookup is not None:
-                builds = Builds(spec, lookup, cloud, progress, run.waiter, timeout_s=build_timeout_s)
-                rebuilt = builds.finish(batches)
+                rebuilt = Builds(run, lookup, timeout_s=build_timeout_s).finish(batches)
         report = None
         if wait_healthy is not None:
             with progress.phase("verify"):

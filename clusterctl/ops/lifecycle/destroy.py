@@ -108,7 +108,7 @@ def remove(
 
         waiter.until(
             nothing_left,
-            what=f"the last resources of {cluster} to vanish",
+            what=f"the last resources of {cluster} to be gone",
             timeout_s=120,
             hint="Run the same command again; what stays has a reason that the cloud's operators can see.",
         )

@@ -252,5 +252,5 @@ def _quota(
         if limit is not None and total > limit:
             yield (
                 f"server group members: group {name} needs {total}, the quota is {limit}; "
-                "'anti_affinity: off' does without"
+                "'anti_affinity: off' needs none"
             )

@@ -43,7 +43,7 @@ def delete_servers(
 
     waiter.until(
         gone,
-        what=f"{len(wanted)} servers of {cluster} to vanish",
+        what=f"{len(wanted)} servers of {cluster} to be gone",
         timeout_s=timeout_s,
-        hint="The cloud still deletes them, or cannot; run the same command again.",
+        hint="The cloud is still deleting them, or can't; run the same command again.",
     )

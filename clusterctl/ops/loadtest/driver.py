@@ -122,7 +122,7 @@ class _Driver:
             if self._now() > end:
                 raise ClusterctlError(
                     f"the canary's {canary.base} base tasks did not run within {_BASE_DEADLINE_S:g} s",
-                    hint=f"Is {canary.base_cpus:g} cpus free for role {canary.role!r}? "
+                    hint=f"Are {canary.base_cpus:g} cpus free for role {canary.role!r}? "
                     + (" ".join(link.refusals) or f"Offers received: {link.framework.offers}."),
                 )
             await self._pause(_TICK_S)

@@ -92,7 +92,7 @@ class Link:
             reader.cancel()
 
     def _leave(self) -> None:
-        """TEARDOWN, after which the stream is of no use."""
+        """TEARDOWN, after which the stream is useless."""
         self._post({"type": "TEARDOWN"}, then_end=self._reader)
         self._at = self._last_id = self._reader = None
 

@@ -60,7 +60,7 @@ async def _refuse_to_disturb(endpoints: Sequence[Endpoint]) -> None:
         more = [f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
         raise ClusterctlError(
             "the cluster is in use:\n" + "\n".join([*found[:_SHOWN], *more]),
-            hint="A load test takes offers from them: --yes runs it all the same. `clusterctl loadtest clean FILE` "
+            hint="A load test takes offers from them: --yes runs it anyway. `clusterctl loadtest clean FILE` "
             "removes what a killed test left.",
         )
 
@@ -84,6 +84,6 @@ async def _clean_up(endpoints: Sequence[Endpoint], even_at_work: bool) -> list[R
         if working and not even_at_work:
             raise ClusterctlError(
                 f"load test {', '.join(working)} is at work: its frameworks are connected",
-                hint="--yes removes them all the same.",
+                hint="--yes removes them anyway.",
             )
         return await clean(masters)

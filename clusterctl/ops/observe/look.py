@@ -119,7 +119,7 @@ class Cluster:
         return Look(self.spec, servers, expect, self.prober.probe(asked))
 
     def _left_out(self, servers: Sequence[Server]) -> dict[str, str | None]:
-        """Name -> address. Raises InputError: a name is no agent's: members of ensembles are never left out."""
+        """Name -> address. Raises InputError: a name is not an agent's: members of ensembles are never left out."""
         known = {s.node or s.name: s.address for s in servers if Service.MESOS_AGENT in s.services}
         for name in self.left_out:
             if name not in known:

@@ -28,7 +28,7 @@ class Kind(StrEnum):
 
     UNCHANGED = "unchanged"
     ADDITIVE = "additive"  # restart; tasks live
-    NEW_IDENTITY = "new identity"  # drain, forget the old id, start; tasks move
+    NEW_IDENTITY = "new identity"  # drain, drop the old id, start; tasks move
     REFUSED = "refused"
 
 
@@ -45,7 +45,7 @@ class AgentChange:
     def line(self) -> str:
         """For a person: one line."""
         cost = {
-            Kind.ADDITIVE: "restart, tasks live",
+            Kind.ADDITIVE: "restart, tasks keep running",
             Kind.NEW_IDENTITY: f"drain and new agent id, {self.tasks} running tasks move",
         }.get(self.kind)
         return f"{self.node}: {self.kind}{f' ({cost})' if cost else ''}{': ' if self.reasons else ''}" + "; ".join(
@@ -201,7 +201,7 @@ def _within(inner: list[tuple[int, int]], outer: list[tuple[int, int]]) -> bool:
 
 
 def _ranges(value: Value) -> list[tuple[int, int]] | None:
-    """``[1-5, 7-9]`` as joined, sorted pairs; None if it is no such text."""
+    """``[1-5, 7-9]`` as joined, sorted pairs; None if it is not such a text."""
     if not isinstance(value, str) or not re.fullmatch(r"\[\s*\d+-\d+(\s*,\s*\d+-\d+)*\s*\]", value):
         return None
     joined: list[tuple[int, int]] = []

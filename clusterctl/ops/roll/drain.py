@@ -131,7 +131,7 @@ class Drains:
             f"{len(left)} agents are not drained after {deadline_s:g} s: "
             f"{', '.join(address[each] for each in left[:_SHOWN])}; "
             f"tasks still there: {'; '.join([*tasks[:_SHOWN], *more]) or 'none; kills not acknowledged'}",
-            hint="They go on draining, Mesos can't take that back. The same command waits on.",
+            hint="They go on draining: Mesos can't cancel that. Run the same command again to keep waiting.",
         )
 
     def reactivate(self, agent_ids: Iterable[str]) -> None:
@@ -163,7 +163,7 @@ class Drains:
         )
 
     def mark_gone(self, agent_ids: Iterable[str]) -> None:
-        """Tells the master that the agents never come back: it forgets them, and their frameworks replace what ran
+        """Tells the master that the agents never come back: it drops them, and their frameworks replace what ran
         there at once instead of after the time-out for unreachable agents. Can't be undone: only for servers that
         are gone.
 

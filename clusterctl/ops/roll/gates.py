@@ -21,7 +21,7 @@ def healthy(look: Look, service: Service, *, absent: Collection[str] = (), overl
 
     Args:
         absent: nodes of ``service`` that this run has left failed, or that an interrupted run has left stopped; their
-            absence is no problem.
+            absence is not a problem.
         overlook: names of checks that need not hold.
     """
     ignored = (*overlook, *(_own_checks(service) if absent else ()))

@@ -26,7 +26,7 @@ class Rolling:
     """What a rolling command stands on; nodes and cloud are asked when they are needed first.
 
     Attributes:
-        timeout_s: for the cluster to be whole again after a step; None for what each service needs.
+        timeout_s: for the cluster to recover after a step; None for what each service needs.
         without: names of agents that are left out, however they are: the operator said so.
     """
 

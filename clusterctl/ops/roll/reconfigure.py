@@ -1,7 +1,7 @@
 """``reconfigure``: agents as a changed cluster file wants them, each by the way that its change takes.
 
 Classified first (``roll.changes``), then: additive changes are written and the agent restarted under its id, batch by
-batch; agents that need a new identity are drained, stopped, made to forget the old one, configured and started. An
+batch; agents that need a new identity are drained, stopped, stripped of the old one, configured and started. An
 agent's files are written only in its own step: an agent that crashed meanwhile must find the old ones.
 """
 

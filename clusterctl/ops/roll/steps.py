@@ -19,7 +19,7 @@ from clusterctl.services import Service
 
 SETTLE_S = 60.0  # before the first step; a cluster that is not healthy by then is refused
 _GATE_S = 180.0  # for one gate of a control service: an election, a sync, a registration
-_BACK_S = 60.0  # for a node that was put back
+_BACK_S = 60.0  # for a node that was rolled back
 # Marathon ends when it loses ZooKeeper, then loads a JVM, ends again until its old session is over, waits for an
 # election, and migrates its state, for which it has no limit itself
 _MARATHON_S = 600.0
@@ -36,7 +36,7 @@ class Patience:
     given_s: float | None = None
 
     def gate(self, service: Service) -> float:
-        """For a service to be whole again after a step."""
+        """For a service to recover after a step."""
         own = _MARATHON_S if service is Service.MARATHON else _GATE_S
         return own if self.given_s is None else self.given_s
 
@@ -46,12 +46,12 @@ class Patience:
         return self.gate(Service.MARATHON)
 
     def back(self, service: Service) -> float:
-        """For a node that was put back; an operator in a hurry does not want this one shorter."""
+        """For a node that was rolled back; an operator in a hurry does not want this one shorter."""
         return _MARATHON_S if service is Service.MARATHON else _BACK_S
 
 
 class Work(Protocol):
-    """What is done to a node, and how it is put back when that fails."""
+    """What is done to a node, and how it is rolled back when that fails."""
 
     @property
     def verb(self) -> str:
@@ -132,7 +132,7 @@ class Roll:
             raise UnhealthyError(
                 f"cluster {self.journal.cluster} is not healthy; nothing was touched:\n{problems}",
                 hint="Fix that first: a roll takes one more node away from it. Where agents are not as the file wants "
-                "them, `clusterctl plan FILE --agents` tells what that takes.",
+                "them, `clusterctl plan FILE --agents` shows what that takes.",
             ) from error
 
     def members(self, service: Service, names: Sequence[str]) -> None:
@@ -155,7 +155,7 @@ class Roll:
         """Waits for the gate after a step; raises GateError."""
         return self.cluster.wait(
             lambda look: gates.gate(service, look, before),
-            what=f"{service} whole again after {name}",
+            what=f"{service} to recover after {name}",
             timeout_s=self.patience.gate(service),
         )
 

@@ -26,7 +26,7 @@ def wanted_artifacts(
     A copy of each is kept in ``cache`` by its digest: the next upgrade can then put a failed node back.
 
     Args:
-        names: components; those that are no artifacts are left out.
+        names: components; those that are not artifacts are left out.
         base: directory that relative paths start from.
         to: the version that the user named; None takes the artifacts file's.
 
@@ -38,7 +38,7 @@ def wanted_artifacts(
         if name not in ARTIFACTS.values():
             continue
         if artifacts is None:
-            raise InputError(f"--artifacts: is missing; an upgrade of {name} wants the file that names its artifact")
+            raise InputError(f"--artifacts: is missing; an upgrade of {name} needs the file that names its artifact")
         artifact = artifacts.of_services[name]
         if to is not None and to != artifact.version:
             raise InputError(f"--to: found {to}, and the artifacts file has {name} {artifact.version}; they must agree")

@@ -158,7 +158,7 @@ class MarathonUpgrade:
             self._until(lambda look: gates.marathon(look, before.framework), "Marathon as it was")
         except ClusterctlError as error:
             how = "; docs/operations.md tells how to restore it with all Marathons stopped" if exposed else ""
-            return f"NOT in service: going back failed: {why(error, first)}. The state before is in {backup}{how}"
+            return f"NOT in service: rolling back failed: {why(error, first)}. The state before is in {backup}{how}"
         restored = f", and the state restored from {backup}" if exposed else ""
         return f"back in service with the old version, like the others{restored}"
 
@@ -186,7 +186,7 @@ class MarathonUpgrade:
         self.roll.cluster.wait(problems, what=what, timeout_s=self.roll.patience.gate(_MARATHON))
 
     def _until(self, problems: Callable[[Look], list[str]], what: str) -> None:
-        """As ``_wait``, for what was put back."""
+        """See ``_wait``; for what was rolled back."""
         self.roll.cluster.wait(problems, what=what, timeout_s=self.roll.patience.back(_MARATHON))
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 
 # [time] LEVEL message (logger:thread), as in Marathon's logback.xml. TASK_ERROR in a message and the ZOO_ERROR lines of
-# libmesos are no levels.
+# libmesos are not levels.
 _LINE = re.compile(r"\[[^\]]*\] (?:ERROR|FATAL)\s.*?(?:\((?P<logger>[\w.$]+):[^:]*\))?\s*$")
 
 HARMLESS = frozenset(

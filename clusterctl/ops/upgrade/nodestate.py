@@ -90,7 +90,7 @@ class Wanted:
 
     @property
     def release(self) -> Release | None:
-        """None for what is no artifact."""
+        """None for what is not an artifact."""
         return Release(self.component, self.version, self.sha256) if self.path is not None else None
 
     def variables(self) -> dict[str, object]:
@@ -115,7 +115,9 @@ def parse_state(node: str, text: str) -> NodeState:
     try:
         return NodeState.model_validate_json(text)
     except ValidationError as error:
-        raise ClusterctlError(f"{node}: upgrade_facts.py is not understood: {error.errors()[0]['msg']}") from error
+        raise ClusterctlError(
+            f"{node}: the answer of upgrade_facts.py is not understood: {error.errors()[0]['msg']}"
+        ) from error
 
 
 def has(state: NodeState, service: Service, wanted: Wanted) -> bool:

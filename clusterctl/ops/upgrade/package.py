@@ -31,7 +31,7 @@ def deb_contents(path: Path) -> Contents:
     """
     with path.open("rb") as file:
         if file.read(len(_AR_MAGIC)) != _AR_MAGIC:
-            raise ValueError("it is no Debian package")
+            raise ValueError("it is not a Debian package")
         while len(header := file.read(_AR_HEADER)) == _AR_HEADER:
             name, size = header[:16].decode("latin-1").strip().rstrip("/"), int(header[48:58])
             if name in _READABLE:
@@ -41,20 +41,20 @@ def deb_contents(path: Path) -> Contents:
             if name.startswith("control.tar"):
                 return Contents("", "", 0)
             file.seek(size + size % 2, 1)
-    raise ValueError("it is no Debian package: it has no control file")
+    raise ValueError("it is not a Debian package: it has no control file")
 
 
 def tarball_contents(path: Path) -> Contents:
     """Of a tarball, which names no version.
 
     Raises:
-        ValueError: the file is no tarball.
+        ValueError: the file is not a tarball.
     """
     try:
         with tarfile.open(path) as tar:
             return Contents("", "", sum(member.size for member in tar))
     except tarfile.TarError as error:
-        raise ValueError("it is no tarball") from error
+        raise ValueError("it is not a tarball") from error
 
 
 def _control(archive: bytes) -> dict[str, str]:
@@ -64,5 +64,5 @@ def _control(archive: bytes) -> dict[str, str]:
             file = tar.extractfile(member)
             text = file.read().decode() if file else ""
     except (tarfile.TarError, StopIteration, UnicodeDecodeError) as error:
-        raise ValueError("it is no Debian package: its control file can't be read") from error
+        raise ValueError("it is not a Debian package: its control file can't be read") from error
     return dict(re.findall(r"^([A-Za-z-]+):[ \t]*(.*?)[ \t]*$", text, re.MULTILINE))

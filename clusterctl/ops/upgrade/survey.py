@@ -34,7 +34,7 @@ def node_states(hosts: Hosts, names: Sequence[str], packages: Iterable[str], *, 
         if message.startswith("facts ")
     }
     if silent := [name for name in names if name not in found]:
-        raise ClusterctlError(f"{', '.join(silent)}: no facts came back of what is installed")
+        raise ClusterctlError(f"{', '.join(silent)}: no facts came back about installed software")
     return found
 
 

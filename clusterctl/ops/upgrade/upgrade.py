@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
@@ -23,23 +24,25 @@ from clusterctl.spec.artifacts import Artifacts, ImageSpec
 from clusterctl.spec.load import load_model
 
 
-def upgrade_service(
-    rolling: Rolling,
-    service: str,
-    only: Sequence[str],
-    *,
-    artifacts: Path | None,
-    previous: Path | None,
-    to: str | None,
-    batch: str,
-    max_failures: int,
-) -> Journal:
-    """Upgrades a service (a key of ``order.ROLLS``); nodes that run the version already are skipped.
+@dataclass(frozen=True)
+class Versions:
+    """Where the versions of an upgrade stand.
 
-    Args:
+    Attributes:
         artifacts: the file that names the new version; needed for Mesos and Marathon.
         previous: one that names the version that runs now.
         to: the version that the user expects.
+    """
+
+    artifacts: Path | None = None
+    previous: Path | None = None
+    to: str | None = None
+
+
+def upgrade_service(
+    rolling: Rolling, service: str, only: Sequence[str], versions: Versions, *, batch: str, max_failures: int
+) -> Journal:
+    """Upgrades a service (a key of ``order.ROLLS``); nodes that run the version already are skipped.
 
     Raises:
         InputError: an option or an artifact is wrong, or the step between the versions is not allowed.
@@ -47,14 +50,15 @@ def upgrade_service(
         UnhealthyError: the cluster is not healthy; nothing was touched.
         RollError: a step failed.
     """
+    to = versions.to
     if service == "all" and to is not None:
         raise InputError("--to: one version can't be that of all services; the artifacts file names them")
     cache = paths.cache_root() / "artifacts"
     with rolling.run.progress.phase("artifacts"):
         names = [COMPONENTS[each] for each in ROLLS[service]]
-        named, base = _artifacts(artifacts)
+        named, base = _artifacts(versions.artifacts)
         wanted = wanted_artifacts(names, named, base, cache, to)
-        older, older_base = _artifacts(previous)
+        older, older_base = _artifacts(versions.previous)
     look = rolling.cluster.look()
     targets = chosen(look.expect, ROLLS[service], only)
     size = batch_size(batch, len(look.expect.agents))
@@ -72,7 +76,7 @@ def upgrade_service(
         journal.plan(each, todo)
     ledger = Ledger(rolling.run.cloud, rolling.run.spec.cluster)
     ledger.enter({name: state.releases for name, state in states.items()})  # a killed run may have come no further
-    _tell_image(rolling, journal, wanted, artifacts)
+    _tell_image(rolling, journal, wanted, versions.artifacts)
     find = kept_artifact(cache, older, older_base)
     _tell_no_way_back(rolling, left, states, find)
     if any(left.values()):

@@ -38,11 +38,11 @@ def forbidden(name: str, found: str, wanted: str) -> str | None:
     release, as its migrations of state are tested from one to the next (its upgrade guide).
     """
     if compare(wanted, found) < 0:
-        return f"{found} is newer than {wanted}, and going back is not supported"
+        return f"{found} is newer than {wanted}, and a downgrade is not supported"
     if name == "marathon":
         old, new = _RELEASE.match(found), _RELEASE.match(wanted)
         if old is None or new is None:
-            return f"{found if old is None else wanted} is no version such as 1.11.24"
+            return f"{found if old is None else wanted} is not a version such as 1.11.24"
         if old[1] != new[1] or int(new[2]) - int(old[2]) > 1:
             return f"from {found} to {wanted} skips releases; go through each minor release in turn"
     return None

@@ -84,7 +84,9 @@ class Upgrade:
                 )
         except PlaybookError as error:
             set_unit(self.hosts, service, [name], "started")
-            return f"with what is installed, as going back to {component} {old} failed: {reasons(error, [name])[name]}"
+            return (
+                f"with what is installed, as rolling back to {component} {old} failed: {reasons(error, [name])[name]}"
+            )
         return f"with {component} {old} again"
 
     def state(self, name: str) -> NodeState:

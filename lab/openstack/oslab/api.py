@@ -48,8 +48,11 @@ def missing(lab: Settings, since: datetime) -> list[str]:
 
 
 def works(agent: dict[str, Any]) -> bool:
-    """Whether a Neutron agent is alive and has done its first round: the DHCP agent serves a network."""
-    serves = agent["agent_type"] != "DHCP agent" or agent["configurations"].get("networks", 0) > 0
+    """Whether a Neutron agent is alive and has done its first round: the DHCP agent serves a subnet.
+
+    Networks are no proof: an agent that starts anew counts those of its last run before it has asked for anything.
+    """
+    serves = agent["agent_type"] != "DHCP agent" or agent["configurations"].get("subnets", 0) > 0
     return bool(agent["alive"] and serves)
 
 

@@ -124,7 +124,7 @@ def test_a_stranger_and_a_wrong_agent(world: World) -> None:
         for daemon in (stranger, wrong):
             send(daemon, signal.SIGUSR1)  # an agent leaves cleanly
     who = "loop-builders-x-1 (127.0.0.1)"
-    assert found.pop("agents.unexpected").endswith("at 127.0.0.4 is no node of this cluster")
+    assert found.pop("agents.unexpected").endswith("at 127.0.0.4 is not a node of this cluster")
     assert found == {
         "agents.attributes": f"{who}: has attributes pool:other, expected pool:jenkins-builder",
         "agents.resources": f"{who}: has reservations for marathon, expected none",

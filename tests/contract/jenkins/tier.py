@@ -16,8 +16,9 @@ from clusterctl.jenkins.slots import build_uid, build_user, master_uid, master_u
 from clusterctl.jenkins.variables import jenkins_variables
 from clusterctl.ops.jenkins.ground import Tier, open_tier
 from clusterctl.ops.kit.access import Access
+from clusterctl.ops.kit.command import Command
 from clusterctl.ops.kit.lock import Guard
-from clusterctl.ops.kit.progress import Progress
+from clusterctl.ops.kit.run import Run
 from clusterctl.remote.prober import SshProber
 from clusterctl.render.templates import render_files
 from clusterctl.resources import Flavor, Server
@@ -271,15 +272,10 @@ class World:
         self.access = Access(ssh, keys, SshProber(ssh, keys, boot_file=str(boot)))
 
     def tier(self) -> Tier:
-        return open_tier(
-            self.spec,
-            self.cloud,
-            self.access,
-            progress=Progress(),
-            guard=Guard("test", now=lambda: datetime.now(UTC)),
-            file=self.work / "loop.yml",
-            go_on="clusterctl jenkins VERB loop.yml",
-        )
+        guard = Guard("test", now=lambda: datetime.now(UTC))
+        run = Run(self.spec, self.cloud, Command("jenkins VERB", "loop.yml"), guard)
+        vars(run)["access"] = self.access  # instead of the operator's own
+        return open_tier(run, self.work / "loop.yml")
 
     def home(self, n: int, name: str) -> Path:
         """A home on the node of agent ``n``, as seen from here."""

@@ -99,6 +99,36 @@ def test_the_schema_is_json_and_names_every_key(
     assert {"cluster", "groups", "marathon", "allow_non_ha"} <= set(schema["properties"])
 
 
+def test_settings_lists_every_variable_of_a_role(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("settings", "mesos_agent", "--json", monkeypatch=monkeypatch) == 0
+    found = {each["name"]: each for each in json.loads(capsys.readouterr().out)["variables"]}
+    assert found["mesos_agent_launcher"] == {
+        "role": "mesos_agent",
+        "name": "mesos_agent_launcher",
+        "type": "str",
+        "elements": None,
+        "choices": ["posix", "linux"],
+        "default": "posix",
+        "meaning": "Launcher",
+        "settable": True,
+        "place": "settings",
+        "where": "settings (the cluster's, or a group with mesos_agent)",
+    }
+    assert found["mesos_agent_attributes"]["where"] == "key groups.NAME.attributes"
+    assert run("settings", monkeypatch=monkeypatch) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert next(line for line in lines if "marathon_jvm_options" in line).split()[:4] == [
+        "marathon",
+        "marathon_jvm_options",
+        "str",
+        '""',
+    ]
+    assert run("settings", "mesos_agnet", monkeypatch=monkeypatch) == 2
+    assert "no role 'mesos_agnet'; allowed: builder, common, jenkins" in capsys.readouterr().err
+
+
 def test_help_imports_no_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.split(".")[0] in ("openstack", "novaclient")]:
         monkeypatch.delitem(sys.modules, name)

@@ -76,7 +76,7 @@ def test_create_without_waiting_says_what_is_not_known(program: Program, monkeyp
     assert (code, out) == (
         0,
         "cluster demo: the servers of its 5 nodes are built; 1 servers made\n"
-        f"not waited for their boot, not verified: `clusterctl verify {program.file}` tells whether they serve\n",
+        f"their boot and services were not checked: `clusterctl verify {program.file}` shows whether they serve\n",
     )
     code, out, _ = program("create", "--no-wait", "--json")
     assert (code, json.loads(out)["healthy"]) == (0, None)

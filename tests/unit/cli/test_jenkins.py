@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clusterctl.ops.jenkins.ground import Tier
+from clusterctl.ops.kit.run import Run
 from tests.unit.cli.test_app import run
 from tests.unit.ops.jenkins.world import World
 from tests.unit.specs import DEMO
@@ -32,9 +34,8 @@ class Program:
         monkeypatch.setattr("clusterctl.ops.jenkins.ground.open_tier", self._tier)
         monkeypatch.setattr("clusterctl.cli.tunnel.hold_open", lambda *a, **k: self.opened.append((a[1:], k)))
 
-    def _tier(self, _spec: object, _cloud: object, _access: object, **words: Any) -> Tier:
-        tier = self.world.tier(words["file"].parent)
-        return Tier(**{**vars(tier), "go_on": words["go_on"], "guard": words["guard"]})
+    def _tier(self, run: Run, file: Path) -> Tier:
+        return self.world.tier_at(replace(run, waiter=self.world.clock.waiter()), file.parent)
 
     def __call__(self, verb: str, *words: str) -> tuple[int, str, str]:
         """Exit code, output, messages."""
@@ -127,7 +128,7 @@ def test_stop_and_start(program: Program) -> None:
     ("words", "message"),
     [
         (["hibernate"], "NAME: found none; allowed: names of masters, or --all"),
-        (["wake", "alice", "--all"], "--all: and names"),
+        (["wake", "alice", "--all"], "--all: found with names; allowed: one of both"),
         (["hibernate", "alice", "--idle", "4h"], "--idle: found with names"),
         (["hibernate", "--idle", "soon"], "--idle: found 'soon'"),
     ],

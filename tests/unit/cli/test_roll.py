@@ -10,6 +10,7 @@ import pytest
 
 from clusterctl.ops.roll.ground import Rolling
 from clusterctl.ops.roll.report import Journal
+from clusterctl.ops.upgrade.upgrade import Versions
 from clusterctl.services import Service
 from tests.memory.cloud import MemoryCloud
 from tests.unit.cli.test_app import file, run  # noqa: F401  (file is a fixture)
@@ -64,9 +65,9 @@ def test_a_roll_that_ends_well_says_what_was_done(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def ending(rolling: Rolling, service: str, only: tuple[str, ...], **options: Any) -> Journal:
+    def ending(rolling: Rolling, service: str, only: tuple[str, ...], versions: Versions, **_: Any) -> Journal:
         assert (service, only) == ("zookeeper", ("a", "b"))
-        assert options["to"] == "3.8.0-12"
+        assert versions.to == "3.8.0-12"
         made = journal(rolling)
         made.finish(ZK, "b")
         made.advice.append("and so on")

@@ -34,7 +34,7 @@ def test_importing_the_package_imports_no_sdk() -> None:
         ("clouds: {lab: {cacert: /none, auth: {auth_url: 'https://x', username: u, password: p}}}", "/none", ""),
         ("clouds: [1]", "can't be used", ""),
         ("clouds: {lab: 5}", "cloud lab in", ""),
-        ("clouds: {lab: ", "no clouds.yaml was found, or it is empty or no YAML", ""),
+        ("clouds: {lab: ", "no clouds.yaml was found, or it is empty or not YAML", ""),
     ],
 )
 def test_what_is_wrong_with_clouds_yaml(clouds_yaml: Path, text: str, message: str, hint: str) -> None:
@@ -113,7 +113,7 @@ def test_retries_in_clouds_yaml_have_no_effect(cloud: OpenStackCloud, api: FakeA
 
 def test_a_token_for_no_project_is_refused(connect: Connect, api: FakeApi) -> None:
     api.scoped = False
-    with pytest.raises(CloudError, match="the token is for no project"):
+    with pytest.raises(CloudError, match="the token is not scoped to a project"):
         connect()
 
 

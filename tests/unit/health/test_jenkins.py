@@ -101,7 +101,7 @@ def test_hibernating_masters_and_kept_homes_are_fine() -> None:
             [app("alice", 1)],
             node(home("alice", 1), home("x", None)),
             "jenkins.homes",
-            "x on demo-jenkins-1 belongs to no master's user",
+            "x on demo-jenkins-1 does not belong to a master's user",
         ),
         (
             [app("alice", 1), app("bob", 1)],

@@ -53,7 +53,7 @@ def test_servers() -> None:
         ),
         (
             {"error": "no such file or directory"},
-            "its boot has left no report (no such file or directory), expected done",
+            "its boot left no report (no such file or directory), expected done",
         ),
     ],
 )

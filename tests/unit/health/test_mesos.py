@@ -112,7 +112,7 @@ def test_fewer_servers_than_wanted() -> None:
     found = {check.name: check.detail for check in checks if not check.ok}
     assert found == {
         "agents.registered": "1 of 2 agents have a server",
-        "agents.unexpected": "agent S-10.0.0.21 at 10.0.0.21 is no node of this cluster",
+        "agents.unexpected": "agent S-10.0.0.21 at 10.0.0.21 is not a node of this cluster",
     }
 
 
@@ -123,7 +123,7 @@ def test_an_address_registered_twice() -> None:
 
 def test_the_log_of_silent_masters_is_unknown() -> None:
     silent = {f"c{number}": facts(number, mesos_master={"error": "timed out"}) for number in (2, 3)}
-    assert "1 of 3 masters tell of theirs" in failed(**silent)["mesos.log"]
+    assert "1 of 3 masters report theirs" in failed(**silent)["mesos.log"]
 
 
 def test_wrong_attributes() -> None:

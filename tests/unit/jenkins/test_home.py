@@ -46,7 +46,7 @@ def test_a_wrong_name(name: str) -> None:
     ],
 )
 def test_what_is_no_marker(text: str) -> None:
-    with pytest.raises(ClusterctlError, match="no marker of a Jenkins home"):
+    with pytest.raises(ClusterctlError, match="not a marker of a Jenkins home"):
         read_marker(text)
 
 

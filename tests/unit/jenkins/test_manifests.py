@@ -58,7 +58,7 @@ def test_a_whole_set() -> None:
         ),
         (
             {**whole(MESOS, CREDENTIALS), "structs": ("1.24", Manifest({}))},
-            "jenkins_plugins.structs: the file is no plugin",
+            "jenkins_plugins.structs: the file is not a plugin",
         ),
         (
             whole(plugin("mesos", "1.0.0", needs="metrics:3.0.2;resolution:=optional")),
@@ -96,5 +96,5 @@ def test_what_is_no_plugin_is_named(content: bytes | None, tmp_path: Path) -> No
         zipfile.ZipFile(path, "w").close()
     else:
         path.write_bytes(content)
-    with pytest.raises(InputError, match=r"artifacts.jenkins: a.hpi is no war and no plugin"):
+    with pytest.raises(InputError, match=r"artifacts.jenkins: a.hpi is neither a war nor a plugin"):
         read(path, "artifacts.jenkins")

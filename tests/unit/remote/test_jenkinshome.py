@@ -100,7 +100,7 @@ def test_a_survey_tells_of_everything_there(homes: Path, tmp_path: Path) -> None
     found = run(homes, "survey", releases=str(tmp_path / "opt"))["answer"]
     alice, linked, stranger = found["homes"]
     assert (alice["name"], json.loads(alice["marker"])["slot"], alice["mode"]) == ("alice", 1, 0o700)
-    assert (linked["marker"], linked["problem"]) == (None, f"{homes}/linked is no directory")
+    assert (linked["marker"], linked["problem"]) == (None, f"{homes}/linked is not a directory")
     assert (stranger["marker"], "marker can't be read: No such file" in stranger["problem"]) == (None, True)
     assert (found["releases"], found["current"]) == ({"2.319.3-aa": 3}, "2.319.3-aa")
     assert 0 <= found["free_mib"] <= found["size_mib"]
@@ -108,7 +108,7 @@ def test_a_survey_tells_of_everything_there(homes: Path, tmp_path: Path) -> None
 
 def test_a_volume_that_is_not_mounted_is_refused(homes: Path) -> None:
     assert run(homes, "survey", mount=str(homes)) == {"error": f"the volume is not mounted at {homes}"}
-    assert run(homes / "no", "survey") == {"error": f"there is no directory {homes}/no"}
+    assert run(homes / "no", "survey") == {"error": f"there is not a directory {homes}/no"}
 
 
 def test_a_marker_that_is_a_link_is_not_read(homes: Path) -> None:
@@ -187,7 +187,7 @@ def test_as_root_a_home_is_touched_with_its_users_rights_only(owned: Path, monke
     (owned / "alice" / OWN).symlink_to(closed)
     alice, other = run(owned, "survey")["answer"]["homes"]
     assert (alice["marker"], alice["problem"]) == (None, "its marker can't be read: Permission denied")
-    assert "belongs to uid 0, which is no Jenkins master's" in other["problem"]
+    assert "belongs to uid 0, which is not a Jenkins master's" in other["problem"]
     assert os.geteuid() == 0
 
 
@@ -196,5 +196,5 @@ def test_it_runs_as_it_is_sent(tmp_path: Path) -> None:
     assert script_sent.command[:4] == ["python3", "-I", "-S", "-c"]
     assert str(tmp_path) not in " ".join(script_sent.command)
     done = subprocess.run(script_sent.command, input=script_sent.stdin, capture_output=True, check=True)
-    assert json.loads(done.stdout) == {"error": f"there is no directory {tmp_path}/no"}
+    assert json.loads(done.stdout) == {"error": f"there is not a directory {tmp_path}/no"}
     assert sent("jenkinshome.py", {}, root=True).command[:3] == ["sudo", "-n", "python3"]

@@ -52,7 +52,7 @@ def test_a_command() -> None:
     ("program", "error"),
     [
         (f"print({TEXT!r}); import sys; sys.exit(3)", "ended with 3"),
-        (f"print({TEXT!r} + 'more')", "characters that are no key"),
+        (f"print({TEXT!r} + 'more')", "characters that are not a key"),
         ("import time; time.sleep(60)", "gave no key within 0.2 s"),
     ],
 )

@@ -167,5 +167,5 @@ def test_identity_from_the_environment(tmp_path: Path) -> None:
     assert identity_from({}) is None
     assert identity_from({"CLUSTERCTL_SSH_KEY": ""}) is None
     assert identity_from({"CLUSTERCTL_SSH_KEY": str(key)}) == key
-    with pytest.raises(InputError, match=r"CLUSTERCTL_SSH_KEY: found .*, which is no file"):
+    with pytest.raises(InputError, match=r"CLUSTERCTL_SSH_KEY: found .*, which is not a file"):
         identity_from({"CLUSTERCTL_SSH_KEY": str(tmp_path / "none")})

@@ -36,6 +36,15 @@ def test_a_whole_boot() -> None:
     assert (report.failed_step, report.reason, report.problems) == (None, "", ())
 
 
+def test_keys_come_again_before_the_last_line() -> None:
+    """A console that is read slowly loses its middle, and with it what the script said first."""
+    rest = f"{said('step zookeeper ok')}\n{key_line(ED25519)}\n{key_line(ECDSA)}\n{said('done')}\n"
+    for text in (rest, f"{key_line(ED25519)}\n{key_line(ECDSA)}\n{rest}"):
+        report = parse_console(text, PROOF)
+        assert report.state is BootState.DONE
+        assert report.host_keys == report.latest_keys == (ECDSA, ED25519)
+
+
 def test_nothing_yet() -> None:
     report = parse_console("[    0.0] Linux version 6.1\nLoading initial ramdisk ...\n")
     assert report.state is BootState.SILENT

@@ -172,7 +172,7 @@ def test_nodes_from_before_the_nonce(known: KnownHosts) -> None:
     console = Console(OLD_LINE)
     assert not console.keys(known).find(OLD_AGENT)
     assert not console.keys(known).learn(OLD_AGENT, OLD_LINE)
-    with pytest.raises(NodeError, match="made before consoles proved their lines") as caught:
+    with pytest.raises(NodeError, match="made before console lines carried a proof") as caught:
         console.keys(known).require(OLD_AGENT)
     assert "`clusterctl trust FILE a1`" in (caught.value.hint or "")
     assert console.reads == 0

@@ -10,12 +10,23 @@ import pytest
 from clusterctl.errors import ClusterctlError
 from clusterctl.ops.day2.inventory import build_inventory, cluster_inventory
 from clusterctl.ops.kit.access import Access, open_access
-from clusterctl.resources import KEY_CONSOLE
+from clusterctl.ops.lifecycle import apply
+from clusterctl.render.userdata import user_data
+from clusterctl.resources import KEY_CONSOLE, Observed
 from clusterctl.ssh.console import HostKey
 from tests.unit.ops.clouds import create_in, demo_cloud
 from tests.unit.specs import demo, demo_spec
 from tests.unit.ssh.keys import NONCE, PROOF, key_line
 
+# A setting of each type, for each role
+EVERY_KIND = {
+    "mesos_agent_launcher": "posix",
+    "mesos_agent_isolation": "posix/cpu,posix/mem",
+    "mesos_agent_recovery_timeout_min": 20,
+    "marathon_mesos_native_library": "/opt/mesos/lib/libmesos.so",
+    "marathon_jvm_options": "-Xss1m -Dsome.option=50%",
+    "zookeeper_purge_interval_h": 12,
+}
 KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIJ1cLxzsPvgWZ7Cg8wgdNgqwFyEC2/p8LqbEqEdgLmqf"
 
 
@@ -38,6 +49,30 @@ def test_variables_are_those_that_nodes_boot_with(environment: dict[str, str]) -
     assert found["group_jenkins"]["vars"]["mesos_agent_default_role"] == "marathon"
     assert found["all"]["vars"]["mesos_master_quorum"] == 2
     assert "StrictHostKeyChecking=yes" in found["_meta"]["hostvars"]["demo-control-1"]["ansible_ssh_common_args"]
+
+
+def test_the_first_configure_changes_nothing(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each server's user-data is that of the inventory's variables, with a setting of every kind."""
+    nonce = "0" * 32
+    monkeypatch.setattr(apply, "user_data", lambda services, of, mode, _: user_data(services, of, mode, nonce))
+    groups = demo()["groups"]
+    groups["builders"] |= {"settings": {"mesos_agent_launcher": "linux"}}
+    groups["control"] |= {"settings": {"zookeeper_jvm_options": "-Xlog:gc"}}
+    spec = demo_spec(groups=groups, settings=EVERY_KIND)
+    cloud = demo_cloud()
+    create_in(cloud, spec)
+    access = open_access(spec, cloud, environment)
+    observed = Observed(tuple(cloud.servers("demo")), tuple(cloud.ports("demo")), ())
+    found = build_inventory(spec, observed, cloud.flavors(), access)
+    for record in cloud.server_records.values():
+        server = record.shown
+        variables = {
+            **found["all"]["vars"],
+            **found[f"group_{server.group}"].get("vars", {}),
+            **found["_meta"]["hostvars"][server.name],
+        }
+        services = spec.groups[server.group].services
+        assert record.request.user_data == user_data(services, variables, "embedded", nonce), server.name
 
 
 def access_with_pins(cloud_servers: list[str], environment: dict[str, str]) -> Access:

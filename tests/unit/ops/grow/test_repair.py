@@ -173,7 +173,7 @@ def unregistered(running: Running) -> None:
 @pytest.mark.parametrize(
     ("hurt", "text"),
     [
-        (hung, "demo-control-2: can't be reached: no route to host; a network heals by itself; if it stays so: "),
+        (hung, "demo-control-2: can't be reached: no route to host; a network problem may pass; if it doesn't: "),
         (paused, "demo-control-2: is PAUSED; bring it back with OpenStack's own command"),
         (unregistered, "its agent is not registered; `clusterctl ssh FILE demo-builders-"),
     ],
@@ -206,7 +206,7 @@ def test_rules_of_ours_that_the_file_has_no_more_go_and_those_of_others_are_told
     assert not left & set(old)
     assert Rule(8080, 8080, "0.0.0.0/0") in left
     assert [line.split("; ")[0] for line in report.left] == [
-        "clusterctl.demo: lets in tcp/8080 from 0.0.0.0/0, which is not of the file and not made by clusterctl"
+        "clusterctl.demo: lets in tcp/8080 from 0.0.0.0/0, which is not in the file and was not made by clusterctl"
     ]
     assert [finding.remedy for finding in mend(running).findings] == [Remedy.NONE]
 

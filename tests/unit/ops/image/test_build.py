@@ -13,9 +13,9 @@ from pydantic import ValidationError
 
 from clusterctl.errors import ClusterctlError, InputError
 from clusterctl.ops.image import build as image
-from clusterctl.ops.image.build import ImageReport, build_image, install_digest
-from clusterctl.ops.kit.lock import LockedError
-from clusterctl.ops.kit.progress import Progress
+from clusterctl.ops.image.build import ImageReport, Sources, build_image, install_digest
+from clusterctl.ops.image.builder import ImageBuilder
+from clusterctl.ops.kit.lock import Guard, LockedError
 from clusterctl.resources import Flavor, Image, owner_mark
 from clusterctl.spec.artifacts import Artifact, Artifacts, Builder, ImageSpec
 from clusterctl.spec.model import AccessSettings
@@ -64,13 +64,12 @@ def build(
     class FakeSsh:
         config = None
 
-    monkeypatch.setattr(image, "_reach", lambda *_args: (FakeSsh(), None))
+    monkeypatch.setattr(ImageBuilder, "reach", lambda *_args: (FakeSsh(), None))
     monkeypatch.setattr(image, "_install", lambda *_args: None)
 
-    def run(spec: ImageSpec = SPEC, **options: Any) -> ImageReport:
-        return build_image(
-            spec, tmp_path, cloud, data=data, cache=tmp_path, progress=Progress(), waiter=Clock().waiter(), **options
-        )
+    def run(spec: ImageSpec = SPEC, by: Guard | None = None, **options: Any) -> ImageReport:
+        builder = ImageBuilder(spec, cloud, waiter=Clock().waiter())
+        return build_image(builder, Sources(tmp_path, data, tmp_path), by or guard(), **options)
 
     return run
 
@@ -133,7 +132,7 @@ def test_what_a_killed_build_left_is_removed_by_the_next(
     build: Callable[..., ImageReport], cloud: MemoryCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(image, "remove", lambda *_args, **_options: None)  # a killed process removes nothing
+        patch.setattr(ImageBuilder, "remove", lambda *_args: None)  # a killed process removes nothing
         build()
     assert left_of_the_builder(cloud) > 0
     build(force=True)
@@ -165,13 +164,13 @@ def test_two_builds_at_once(
 
     def second(*_args: object) -> None:
         with pytest.raises(LockedError) as caught:
-            build(force=True, guard=guard(pid=2))
+            build(force=True, by=guard(pid=2))
         refused.append(f"{caught.value.message} {caught.value.hint}")
         assert len(cloud.observe("clusterctl-base.build").servers) == 1
 
     monkeypatch.setattr(image, "_install", second)
     first = replace(guard(pid=99), unlock="clusterctl image build artifacts.yml --steal-lock")
-    assert build(force=True, guard=first).built
+    assert build(force=True, by=first).built
     assert "ann@ops1 (pid 99, `clusterctl test`)" in refused[0]
     assert (left_of_the_builder(cloud), cloud.lock_records) == (0, {})
 

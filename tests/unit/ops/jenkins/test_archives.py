@@ -165,7 +165,7 @@ def test_an_archive_that_was_changed_is_refused(world: World, tmp_path: Path) ->
     with pytest.raises(InputError, match="is not what its manifest says"):
         restore(world.tier(), archive, PATIENT)
     manifest_path(archive).unlink()
-    with pytest.raises(InputError, match="is no manifest"):
+    with pytest.raises(InputError, match="is not a manifest"):
         restore(world.tier(), archive, PATIENT)
 
 
@@ -180,7 +180,7 @@ def test_a_move(world: World) -> None:
 
 def test_one_that_hibernates_moves_in_its_sleep(world: World) -> None:
     hibernate(world.tier(), ["alice"], PATIENT)
-    assert move(world.tier(), "alice", "demo-jenkins-2", PATIENT).done["alice"].startswith("moved, it hibernates")
+    assert move(world.tier(), "alice", "demo-jenkins-2", PATIENT).done["alice"].startswith("moved; it hibernates")
     assert world.marathon.apps["/jenkins/alice"]["instances"] == 0
 
 

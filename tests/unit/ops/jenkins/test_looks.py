@@ -74,7 +74,7 @@ def test_states(world: World) -> None:
         ),
         (
             lambda w: w.marathon.apps["/jenkins/alice"].update(constraints=[["hostname", "CLUSTER", "10.0.0.99"]]),
-            "app is bound to 10.0.0.99, which is no node for masters",
+            "app is bound to 10.0.0.99, which is not a node for masters",
         ),
     ],
 )

@@ -63,7 +63,7 @@ def test_force_does_not_wait(world: World) -> None:
 
 def test_a_master_of_which_nothing_is_known_is_not_stopped(world: World) -> None:
     world.nodes.master("alice").starting = 1000
-    with pytest.raises(PartlyFailed, match="whether builds run on it is not known: /quietDown: HTTP 503"):
+    with pytest.raises(PartlyFailed, match="it is unknown whether builds run on it: /quietDown: HTTP 503"):
         hibernate(world.tier(), ["alice"], PATIENT)
     assert instances(world)["alice"] == 1
 

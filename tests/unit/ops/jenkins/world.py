@@ -9,6 +9,7 @@ import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import IO, Any
 
 from clusterctl.errors import NodeError
@@ -18,7 +19,9 @@ from clusterctl.jenkins.app import LABEL
 from clusterctl.jenkins.home import MARKER, TOKEN
 from clusterctl.ops.jenkins.ground import Tier
 from clusterctl.ops.jenkins.survey import LIVE
+from clusterctl.ops.kit.command import Command
 from clusterctl.ops.kit.progress import Progress
+from clusterctl.ops.kit.run import Run
 from clusterctl.remote.jenkinsnodes import Asked, Reply
 from clusterctl.remote.marathons import Answer, Call, MarathonError
 from clusterctl.remote.masters import MasterError
@@ -374,19 +377,18 @@ class World:
         self.notes: list[str] = []
 
     def tier(self, base: Path = Path("/nowhere")) -> Tier:
+        command = Command("jenkins VERB", "demo.yml")
+        return self.tier_at(Run(self.spec, self.cloud, command, guard(), Progress(self), self.clock.waiter()), base)
+
+    def tier_at(self, run: Run, base: Path = Path("/nowhere")) -> Tier:
+        vars(run)["access"] = SimpleNamespace(prober=self.prober)  # instead of what would connect to nodes
         return Tier(
-            spec=self.spec,
+            run=run,
+            base=base,
             expect=expected(self.spec, self.servers, FLAVORS),
             marathon=self.marathon,
             mesos=self.mesos,
             jenkins=self.nodes,
-            prober=self.prober,
-            cloud=self.cloud,
-            progress=Progress(self),
-            guard=guard(),
-            base=base,
-            go_on="clusterctl jenkins VERB demo.yml",
-            waiter=self.clock.waiter(),
         )
 
     @property

@@ -55,7 +55,7 @@ def test_additive_changes_take_a_restart(group: dict[str, Any], reported: dict[s
     found = change(group, reported)
     assert found.kind is Kind.ADDITIVE
     assert reason in "; ".join(found.reasons)
-    assert "restart, tasks live" in found.line
+    assert "restart, tasks keep running" in found.line
 
 
 @pytest.mark.parametrize(

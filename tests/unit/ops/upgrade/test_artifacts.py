@@ -70,10 +70,10 @@ def test_a_package_of_another_version_than_named_is_refused(tmp_path: Path) -> N
 def test_what_is_no_package_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("<html>404</html>")
     named = artifacts(tmp_path, mesos=artifact(tmp_path / "x", "1.11.0-3"))
-    with pytest.raises(InputError, match="it is no Debian package"):
+    with pytest.raises(InputError, match="it is not a Debian package"):
         wanted_artifacts(["mesos"], named, tmp_path, tmp_path / "cache", None)
     named = artifacts(tmp_path, marathon=artifact(tmp_path / "x", "1.11.25"))
-    with pytest.raises(InputError, match="it is no tarball"):
+    with pytest.raises(InputError, match="it is not a tarball"):
         wanted_artifacts(["marathon"], named, tmp_path, tmp_path / "cache", None)
 
 

@@ -17,7 +17,7 @@ from clusterctl.ops.roll.ground import Rolling
 from clusterctl.ops.roll.reconfigure import no_new_identity
 from clusterctl.ops.roll.report import Journal, RollError
 from clusterctl.ops.roll.restart import restart_service
-from clusterctl.ops.upgrade.upgrade import upgrade_service
+from clusterctl.ops.upgrade.upgrade import Versions, upgrade_service
 from clusterctl.resources import Image
 from clusterctl.spec.model import ClusterSpec
 from tests.unit.ops.clouds import guard
@@ -90,8 +90,8 @@ def artifacts(tmp_path: Path) -> Path:
 
 
 def upgrade(rolling: Rolling, service: str, artifacts: Path | None, *only: str, **options: Any) -> Journal:
-    given = {"previous": None, "to": None, "batch": "20%", "max_failures": 0} | options
-    return upgrade_service(rolling, service, only, artifacts=artifacts, **given)
+    roll = {key: options.pop(key, default) for key, default in {"batch": "20%", "max_failures": 0}.items()}
+    return upgrade_service(rolling, service, only, Versions(artifacts, **options), **roll)
 
 
 def test_restart_tells_what_it_did(rolling: Rolling, world: Recorded) -> None:

@@ -32,11 +32,11 @@ def test_versions_are_ordered_as_debian_orders_them(older: str, newer: str) -> N
 @pytest.mark.parametrize(
     ("name", "found", "wanted", "why"),
     [
-        ("mesos", "1.11.0-2", "1.11.0-1", "going back"),
-        ("marathon", "1.11.25", "1.11.24", "going back"),
+        ("mesos", "1.11.0-2", "1.11.0-1", "downgrade"),
+        ("marathon", "1.11.25", "1.11.24", "downgrade"),
         ("marathon", "1.9.100", "1.11.24", "skips releases"),
         ("marathon", "1.11.24", "2.0.1", "skips releases"),
-        ("marathon", "1.11.24", "12", "no version such as"),
+        ("marathon", "1.11.24", "12", "not a version such as"),
     ],
 )
 def test_downgrades_and_skipped_marathon_releases_are_refused(name: str, found: str, wanted: str, why: str) -> None:

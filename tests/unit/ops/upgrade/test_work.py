@@ -180,7 +180,7 @@ def test_zookeepers_version_is_what_apt_offers_everywhere(world: World) -> None:
 
 def test_a_downgrade_is_refused_before_anything_is_touched(world: World) -> None:
     older = replace(WANTED["mesos"], version="1.10.0-1")
-    with pytest.raises(InputError, match="going back is not supported") as caught:
+    with pytest.raises(InputError, match="a downgrade is not supported") as caught:
         upgrade(world, "mesos", mesos=older)
     assert caught.value.exit_code == 2
     assert world.events == []
@@ -341,7 +341,7 @@ def test_a_backup_that_can_not_be_restored_is_named(world: World, monkeypatch: p
     with pytest.raises(RollError) as caught:
         upgrade(world, "marathon")
     state = caught.value.journal.failed[0].state
-    assert state.startswith("NOT in service: going back failed: the backup /backups/2 can't be read.")
+    assert state.startswith("NOT in service: rolling back failed: the backup /backups/2 can't be read.")
     assert "The state before is in /backups/2; docs/operations.md tells how" in state
     assert not any(world.answers(MARATHON, name) for name in (ONE, TWO, THREE)), "none may lead on half a state"
 

@@ -1,0 +1,81 @@
+"""``settings:`` of the cluster file: variables of the roles, typed as their argument specifications say.
+
+The model is made from these specifications, so that the loader, the JSON Schema and the roles can't disagree.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, create_model
+
+from clusterctl.spec import limits
+from clusterctl.spec.rolevars import Place, RoleVariable, role_variables, roles_reading
+from clusterctl.spec.types import AbsolutePath, StrictModel, matching, rule_error
+
+# Values go into environment files and units, where some characters mean something; '{{' would be a template's
+_TEXT = re.compile(r"(?!.*\{[{%#])[^\x00-\x1f\x7f-\x9f\u2028\u2029\"'\\$`]*")
+SettingText = Annotated[
+    str,
+    Field(max_length=1024),
+    matching(_TEXT, "one line without quotes, '$', '`', '\\', '{{', '{%' and '{#'"),
+]
+_KINDS: Mapping[str, Any] = {
+    "str": SettingText,
+    "path": AbsolutePath,
+    "int": Annotated[int, Field(ge=0, le=limits.INT32)],
+    "float": Annotated[float, Field(ge=0, allow_inf_nan=False)],
+    "bool": bool,
+}
+
+
+class RoleSettings(StrictModel):
+    """What is set; ``Settings`` has a field for each variable that can be."""
+
+    # Names that stand in the file by mistake -> what is wrong with that (read by the loader)
+    elsewhere: ClassVar[Mapping[str, str]] = {}
+    unknown: ClassVar[str] = "`clusterctl settings` lists all"
+
+    def variables(self) -> dict[str, Any]:
+        """Variables as they stand in the file, nothing of the others."""
+        return self.model_dump(exclude_unset=True)
+
+
+def check_roles(settings: RoleSettings, roles: Iterable[str], services: Iterable[str]) -> None:
+    """Raises for a variable that none of a group's ``roles`` reads; its place is below the group."""
+    for name in settings.variables():
+        readers = roles_reading()[name]
+        if not readers & set(roles):
+            raise rule_error(
+                "role",
+                f"is a variable of role {' and '.join(sorted(readers))}, and this group runs {', '.join(services)}",
+                ("settings", name),
+            )
+
+
+def _annotation(variable: RoleVariable) -> Any:
+    if variable.choices:
+        return Literal[variable.choices]
+    if variable.kind == "list":
+        return list[_KINDS[variable.elements or "str"]]  # type: ignore[misc]  # made for pydantic alone
+    return _KINDS[variable.kind]
+
+
+def _model() -> type[RoleSettings]:
+    variables = {variable.name: variable for variable in role_variables()}
+    fields: dict[str, Any] = {
+        name: (_annotation(variable), Field(default=variable.default, description=variable.meaning))
+        for name, variable in variables.items()
+        if variable.place is Place.SETTINGS
+    }
+    model = create_model("Settings", __base__=RoleSettings, **fields)
+    model.elsewhere = {name: variable.refusal for name, variable in variables.items() if variable.refusal}
+    return model
+
+
+if TYPE_CHECKING:
+    Settings = RoleSettings
+else:
+    Settings = _model()
