@@ -65,8 +65,18 @@ def run(
     frameworks_only: Annotated[
         bool, typer.Option("--frameworks-only", help="Simulated frameworks on Mesos, without Jenkins masters.")
     ] = False,
-    frameworks: Annotated[int, typer.Option("--frameworks", min=1, max=900, help="How many.")] = 100,
-    builds: Annotated[int, typer.Option("--builds", min=0, help="Builds of each of them.")] = 3,
+    masters: Annotated[
+        int | None,
+        typer.Option("--masters", min=1, max=999, help="Jenkins masters to make; 10.", show_default=False),
+    ] = None,
+    frameworks: Annotated[
+        int | None,
+        typer.Option("--frameworks", min=1, max=900, help="Frameworks to simulate; 100.", show_default=False),
+    ] = None,
+    builds: Annotated[
+        int | None,
+        typer.Option("--builds", min=0, help="Of each master: 20; of each framework: 3.", show_default=False),
+    ] = None,
     kind: Annotated[
         KindName | None,
         typer.Option("--kind", help="How they behave; as the file's masters by default.", show_default=False),
@@ -82,9 +92,15 @@ def run(
         float, typer.Option("--over", min=0, max=86400, help="Seconds within which all builds arrive.")
     ] = 120,
     duration: Annotated[float, typer.Option("--duration", min=0, max=86400, help="Seconds that a build takes.")] = 5,
-    cpus: Annotated[float, typer.Option("--cpus", min=0.01, help="CPUs of a build.")] = 0.1,
-    mem: Annotated[float, typer.Option("--mem", min=1, help="Memory of a build in MiB.")] = 32,
-    user: Annotated[str, typer.Option("--user", help="Unix user of the tasks, on all agents.")] = "nobody",
+    cpus: Annotated[
+        float | None, typer.Option("--cpus", min=0.01, help="CPUs of a simulated build; 0.1.", show_default=False)
+    ] = None,
+    mem: Annotated[
+        float | None, typer.Option("--mem", min=1, help="Memory of a simulated build in MiB; 32.", show_default=False)
+    ] = None,
+    user: Annotated[
+        str | None, typer.Option("--user", help="Unix user of simulated builds; nobody.", show_default=False)
+    ] = None,
     canary_every: Annotated[
         float, typer.Option("--canary-every", min=0, help="Seconds between two scalings of Marathon's canary; 0: none.")
     ] = 15,
@@ -108,42 +124,51 @@ def run(
 ) -> None:
     """Load a cluster with builds, judge the waits.
 
-    Nothing of it remains. The exit code is 3 if a bound was missed.
+    Jenkins masters are made for it, which build; or frameworks are simulated. Nothing of it remains. The exit code is 3
+    if a bound was missed.
     """
     from clusterctl.errors import InputError
 
-    if not frameworks_only:
-        raise InputError(
-            "a load test with real Jenkins masters does not exist yet; allowed: --frameworks-only",
-            hint=f"`{given(context).having(frameworks_only=True)}`",
-        )
+    _refuse_foreign(context, frameworks_only)
     _need_extra()
     for wanted in (result_file, page):
         if wanted is not None and not wanted.absolute().parent.is_dir():
             raise InputError(f"can't write {wanted}: {wanted.parent} is not a directory")
     from clusterctl.load.result import to_json
-    from clusterctl.ops.loadtest.run import load_test, masters_of
+    from clusterctl.ops.jenkins.ground import open_tier
+    from clusterctl.ops.loadtest.run import load_test, masters_of, refuse_to_disturb
+    from clusterctl.ops.loadtest.tier import run_masters
 
     bounds = _thresholds(max_starved, starved_after, max_first_offer, max_agent, max_canary)
     with session(context, after="loadtest clean") as at:
+        if not frameworks_only and at.spec.jenkins is None:
+            raise InputError(
+                "the cluster file has no section jenkins, so no masters can be made; allowed: --frameworks-only",
+                hint=f"`{given(context).having(frameworks_only=True)}`",
+            )
         plan = _plan(
             at.spec,
-            frameworks=frameworks,
-            builds=builds,
+            frameworks=(frameworks or 100) if frameworks_only else (masters or 10),
+            builds=builds if builds is not None else 3 if frameworks_only else 20,
             kind=kind,
             decline=decline,
             arrival=arrival,
             over=over,
             duration=duration,
-            cpus=cpus,
-            mem=mem,
-            user=user,
+            cpus=cpus or 0.1,
+            mem=mem or 32,
+            user=user or "nobody",
             canary_every=canary_every,
             max_seconds=max_seconds,
             seed=seed,
         )
         with masters_of(at.spec, at.cloud) as endpoints:
-            result = load_test(at.spec.cluster, endpoints, plan, at.progress, beside_others=yes)
+            if frameworks_only:
+                result = load_test(at.spec.cluster, endpoints, plan, at.progress, beside_others=yes)
+            else:
+                if not yes:
+                    refuse_to_disturb(endpoints)
+                result = run_masters(open_tier(at, file), plan)
     path = result_file or Path(f"loadtest-{result.cluster}-{result.run}.json")
     path.write_text(to_json(result))
     print_note(f"result: {path}")
@@ -180,19 +205,37 @@ def report(
 def clean(context: typer.Context, file: File, yes: Yes = False, cloud: CloudName = None, as_json: Json = False) -> None:
     """Remove what a killed load test left."""
     _need_extra()
+    from clusterctl.ops.jenkins.ground import open_tier
     from clusterctl.ops.loadtest.run import clean_up, masters_of
+    from clusterctl.ops.loadtest.tier import remove
 
-    with (
-        session(context) as at,
-        masters_of(at.spec, at.cloud) as endpoints,
-    ):
-        removed = clean_up(endpoints, even_at_work=yes)
+    masters: list[str] = []
+    apps: list[str] = []
+    with session(context) as at:
+        if at.spec.jenkins is not None:
+            masters, apps = remove(open_tier(at, file))
+        with masters_of(at.spec, at.cloud) as endpoints:
+            removed = clean_up(endpoints, even_at_work=yes)
+    tasks = sum(each.tasks for each in removed)
     if as_json:
-        print_json({"removed": [each.name for each in removed], "tasks": sum(each.tasks for each in removed)})
-    elif removed:
-        print_line(f"removed {len(removed)} frameworks with {sum(each.tasks for each in removed)} tasks")
-    else:
-        print_line("no load test has left anything")
+        print_json({"removed": [each.name for each in removed], "tasks": tasks, "masters": masters, "apps": apps})
+        return
+    found = {"frameworks": len(removed), "tasks": tasks, "Jenkins masters": len(masters), "apps": len(apps)}
+    told = ", ".join(f"{what}: {count}" for what, count in found.items() if count)
+    print_line(f"removed {told}" if told else "no load test has left anything")
+
+
+# What only simulated frameworks are told, and what only real masters; those are as the cluster file says
+_SIMULATED = ("frameworks", "kind", "decline", "cpus", "mem", "user")
+
+
+def _refuse_foreign(context: typer.Context, frameworks_only: bool) -> None:
+    from clusterctl.errors import InputError
+
+    foreign = ("masters",) if frameworks_only else _SIMULATED
+    if found := [f"--{name}" for name in foreign if context.params.get(name) is not None]:
+        with_or_without = "without" if frameworks_only else "with"
+        raise InputError(f"found {', '.join(found)}; allowed {with_or_without} --frameworks-only")
 
 
 def _need_extra() -> None:

@@ -18,7 +18,8 @@ class Thresholds:
     """Upper bounds; None leaves one out.
 
     Attributes:
-        starved: frameworks that once waited longer than ``starved_after_s`` for an offer while they wanted something.
+        starved: frameworks that once waited longer than ``starved_after_s`` for an offer while they wanted something;
+            real masters: for an agent, while builds waited.
         first_offer_p99_s: from the queueing of a build to the first offer; asked of simulated frameworks.
         agent_p99_s: from the queueing of a build to its agent; asked of real masters.
         canary_s: the longest wait of Marathon's canary for an offer.
@@ -86,17 +87,21 @@ class Summary:
 def waits(result: LoadResult) -> dict[str, list[float]]:
     """The waits of all builds but the canary's, in seconds by name; one that did not end by the test's end is NEVER.
 
-    ``run`` has only builds that ended.
+    ``run`` has only builds that ended. With real masters there are ``agent`` and ``run`` alone.
     """
     builds = [build for build in result.builds if result.frameworks[build.framework].group != CANARY]
+
+    real = result.mode == "masters"  # whose offers nobody sees
 
     def since_queued(moment: Callable[[BuildResult], float | None]) -> list[float]:
         found = [(build.queued_s, moment(build)) for build in builds]
         return [NEVER if then is None else then - queued for queued, then in found]
 
-    return {
-        "first offer": since_queued(lambda build: build.offered_s),
-        "in the queue": since_queued(lambda build: build.launched_s),
+    found = {}
+    if not real:
+        found["first offer"] = since_queued(lambda build: build.offered_s)
+        found["in the queue"] = since_queued(lambda build: build.launched_s)
+    return found | {
         "agent": since_queued(lambda build: build.agent_s),
         "run": [
             build.finished_s - build.agent_s
@@ -119,7 +124,8 @@ def summarise(result: LoadResult, thresholds: Thresholds) -> Summary:
     canary = max((NEVER if turn.wait_s is None else turn.wait_s for turn in result.canary), default=None)
     checks: list[Bound] = []
     if thresholds.starved is not None:
-        name = f"frameworks that waited over {thresholds.starved_after_s:g} s for an offer"
+        who, what = ("masters", "an agent") if result.mode == "masters" else ("frameworks", "an offer")
+        name = f"{who} that waited over {thresholds.starved_after_s:g} s for {what}"
         checks.append(Bound(name, thresholds.starved, len(hungry), ""))
     if thresholds.first_offer_p99_s is not None and result.mode == "frameworks":
         seen = percentile(measured["first offer"], 0.99)

@@ -98,7 +98,17 @@ def cut(call: Json, answer: Json, agents: list[str]) -> Json:
             for task in answer["get_tasks"].get("tasks", [])
             if task["agent_id"]["value"] in agents
         ]
+    if call["type"] == "GET_METRICS":
+        return {
+            each["name"]: each.get("value", 0.0) for each in answer["get_metrics"].get("metrics", []) if wanted(each)
+        }
     return None
+
+
+def wanted(metric: Json) -> bool:
+    """Without what Mesos counts of each framework, but for its offers: of hundreds it is megabytes."""
+    name = metric["name"]
+    return "/frameworks/" not in name or name.endswith("/offers/sent")
 
 
 def bound(resources: list[Json]) -> Iterator[str]:

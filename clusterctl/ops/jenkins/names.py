@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from clusterctl.errors import InputError
 from clusterctl.jenkins.home import NAME
 
+# Masters with names that begin like this are a load test's, which removes them
+LOADTEST = "loadtest-"
 _ALLOWED = "up to 32 lower-case letters, digits and '-', beginning with a letter"
 
 
@@ -38,6 +40,11 @@ def wanted_names(names: Sequence[str], listed: str | None = None, count: int | N
     for name in found:
         if not NAME.fullmatch(name):
             raise InputError(f"NAME: found {name!r}; allowed: {_ALLOWED}")
+    if reserved := [name for name in found if name.startswith(LOADTEST)]:
+        raise InputError(
+            f"NAME: found {', '.join(reserved)}; names that begin with {LOADTEST!r} are those of load tests, which "
+            "remove such masters; allowed: any other"
+        )
     if twice := [name for name, times in Counter(found).items() if times > 1]:
         raise InputError(f"NAME: found {', '.join(twice)} twice")
     return found

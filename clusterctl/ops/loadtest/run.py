@@ -48,9 +48,14 @@ def load_test(
         ClusterctlError: others use the cluster, or see ``run_frameworks``.
     """
     if not beside_others:
-        asyncio.run(_refuse_to_disturb(endpoints))
+        refuse_to_disturb(endpoints)
     with progress.phase("load test"):
         return run_frameworks(plan, MasterMap(endpoints), cluster, progress.note)
+
+
+def refuse_to_disturb(endpoints: Sequence[Endpoint]) -> None:
+    """Raises ClusterctlError where others use the cluster."""
+    asyncio.run(_refuse_to_disturb(endpoints))
 
 
 async def _refuse_to_disturb(endpoints: Sequence[Endpoint]) -> None:

@@ -130,9 +130,10 @@ def test_clean_says_what_it_removed(
     left = [Registered(id="1", name=f"{NAME_PREFIX}aa-x-1", connected=False, tasks=3)]
     monkeypatch.setattr("clusterctl.ops.loadtest.run.clean_up", lambda _endpoints, even_at_work: left)
     assert run("loadtest", "clean", str(file), monkeypatch=monkeypatch) == 0
-    assert capsys.readouterr().out == "removed 1 frameworks with 3 tasks\n"
+    assert capsys.readouterr().out == "removed frameworks: 1, tasks: 3\n"
     assert run("loadtest", "clean", str(file), "--json", monkeypatch=monkeypatch) == 0
-    assert json.loads(capsys.readouterr().out) == {"removed": [f"{NAME_PREFIX}aa-x-1"], "tasks": 3}
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"removed": [f"{NAME_PREFIX}aa-x-1"], "tasks": 3, "masters": [], "apps": []}
     left.clear()
     assert run("loadtest", "clean", str(file), monkeypatch=monkeypatch) == 0
     assert capsys.readouterr().out == "no load test has left anything\n"
