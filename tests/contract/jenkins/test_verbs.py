@@ -1,6 +1,7 @@
 """The verbs of the Jenkins tier against real ZooKeeper, Mesos and java, with both stand-ins, on loopback addresses."""
 
 import json
+import multiprocessing
 import subprocess
 import time
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from clusterctl.jenkins.slots import build_uid, master_uid
+from clusterctl.load.plan import Canary, FrameworkGroup, LoadPlan
+from clusterctl.load.verdict import Thresholds, summarise
 from clusterctl.ops.jenkins.backup import backup
 from clusterctl.ops.jenkins.create import create
 from clusterctl.ops.jenkins.delete import delete
@@ -18,6 +21,7 @@ from clusterctl.ops.jenkins.looks import list_masters, status
 from clusterctl.ops.jenkins.restore import move, restore
 from clusterctl.ops.jenkins.stop import Manner, hibernate, restart, wake
 from clusterctl.ops.jenkins.upgrade import upgrade
+from clusterctl.ops.loadtest.tier import left, remove, run_masters
 from clusterctl.ops.observe.verify import verify
 from tests.contract.jenkins import tier as tiers
 from tests.contract.jenkins.master import built
@@ -213,3 +217,51 @@ def test_an_upgrade_and_the_way_back(world: World, artifacts: dict[str, list[Pat
         upgrade(world.tier(), ["alice"], broken, impatient, tmp_path / "archives", "20261126T000001Z")
     assert status(world.tier(), "alice").core == "2.319.4"
     assert history(world, "alice") == ["SUCCESS"]
+
+
+def load(builds: int, run_s: float) -> LoadPlan:
+    group = FrameworkGroup(
+        name="jenkins", kind="on_demand", count=2, builds=builds, start_s=1, over_s=5, run_s=run_s, decline_s=5
+    )
+    canary = Canary(turns=1, start_s=2, cpus=0.05, base_cpus=0.05)
+    return LoadPlan(groups=(group,), canary=canary, limit_s=150)
+
+
+def test_a_load_test_makes_masters_builds_on_them_and_leaves_nothing(world: World) -> None:
+    before = states(world)
+    result = run_masters(world.tier(), load(builds=3, run_s=1))
+    assert (result.ended, [build.state for build in result.builds]) == ("complete", ["SUCCESS"] * 6)
+    # the runners of this machine are slow; what is late is seen, never lost
+    summary = summarise(result, Thresholds(agent_p99_s=120, canary_s=60))
+    assert summary.ok, summary.checks
+    assert all(each.offers > 0 for each in result.frameworks)
+    assert all(turn.wait_s is not None for turn in result.canary)
+    assert len(result.canary) == 1
+    assert max(sample.cpus_used for sample in result.samples) > 0
+    assert states(world) == before
+    assert left(world.tier()) == ([], [])
+
+
+def test_what_a_killed_load_test_left_is_removed(world: World) -> None:
+    before = states(world)
+    child = multiprocessing.get_context("fork").Process(
+        target=lambda: run_masters(world.tier(), load(builds=1, run_s=600))
+    )
+    child.start()
+    try:
+        wait_for("running builds", lambda: not child.is_alive() or len(builds_of_load()) >= 2, 120)
+        assert child.is_alive()
+    finally:
+        child.kill()
+        child.join()
+    masters, apps = left(world.tier())
+    assert (len(masters), len(apps)) == (2, 1)
+    assert remove(world.tier()) == (masters, apps)
+    assert left(world.tier()) == ([], [])
+    assert states(world) == before
+    wait_for("builds to end", lambda: not builds_of_load())
+
+
+def builds_of_load() -> list[str]:
+    users = (build_uid(slot) for slot in range(1, tiers.SLOTS + 1))
+    return [line for user in users for line in processes_of(user) if line.startswith("sleep 600")]
