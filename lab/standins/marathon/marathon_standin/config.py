@@ -4,34 +4,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-# user:pass@ is part of Marathon's grammar; the stand-in does not authenticate to ZooKeeper and refuses it.
+# user:password@ as Marathon's ZookeeperConf reads it: no '/' or ':' in the user, no '@' in the password
 _ZK_URL = re.compile(
-    r"zk://(?P<auth>[^/@]+@)?(?P<hosts>[A-Za-z0-9.-]+(:\d+)?(,[A-Za-z0-9.-]+(:\d+)?)*)(?P<path>(/[^/]+)+)"
+    r"zk://((?P<auth>[^/:]+:[^@]+)@)?(?P<hosts>[A-Za-z0-9.-]+(:\d+)?(,[A-Za-z0-9.-]+(:\d+)?)*)(?P<path>(/[^/]+)+)"
 )
 
 
 @dataclass(frozen=True)
 class ZkUrl:
-    """``zk://h1:p,h2:p/path``: ``hosts`` as a ZooKeeper connect string, ``path`` absolute."""
+    """``zk://user:password@h1:p,h2:p/path``: ``hosts`` as a ZooKeeper connect string, ``path`` absolute.
+
+    ``credentials`` is user:password; shown as Marathon shows it.
+    """
 
     hosts: str
     path: str
+    credentials: str | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
-        return f"zk://{self.hosts}{self.path}"
+        return f"zk://{'xxxxxxxx:xxxxxxxx@' if self.credentials else ''}{self.hosts}{self.path}"
 
 
 def parse_zk_url(text: str) -> ZkUrl:
     """Return the parsed URL. Raises ValueError with what is wrong."""
     match = _ZK_URL.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is not a ZooKeeper URL; expected zk://host1:port1,host2:port2/path")
-    if match["auth"]:
-        raise ValueError("the stand-in does not support ZooKeeper credentials (user:password@)")
-    return ZkUrl(match["hosts"], match["path"])
+        shown = re.sub(r"//.*@", "//xxxxxxxx@", text)
+        raise ValueError(f"{shown!r} is not a ZooKeeper URL; expected zk://host1:port1,host2:port2/path")
+    return ZkUrl(match["hosts"], match["path"], match["auth"])
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,16 @@ class Config:
     hostname: str
     http_address: str | None
     http_port: int
+    http_credentials: str | None = field(repr=False)
+    http_realm: str
     webui_url: str | None
     framework_name: str
     mesos_role: str
     mesos_user: str
+    mesos_authentication: bool
     mesos_authentication_principal: str | None
+    mesos_authentication_secret: str | None = field(repr=False)
+    mesos_authentication_secret_file: str | None
     mesos_leader_ui_url: str | None
     accepted_resource_roles_default_behavior: str
     checkpoint: bool

@@ -42,7 +42,8 @@ class MasterDetector:
         if master.startswith("zk:"):
             url = parse_zk_url(master)
             self._path = url.path
-            self._client = KazooClient(hosts=url.hosts, timeout=session_timeout_s)
+            auth = [("digest", url.credentials)] if url.credentials else []
+            self._client = KazooClient(hosts=url.hosts, timeout=session_timeout_s, auth_data=auth)
         else:
             self._leader = master.removeprefix("http://").rstrip("/")
 

@@ -1,7 +1,9 @@
 """Leader election where Marathon does it: Curator's LeaderLatch at ``<path>/leader-curator``.
 
 Each participant has an ephemeral, sequential node ``_c_<uuid>-latch-<number>`` whose data is its host:port; the one
-with the lowest number leads. So anything that looks for Marathon's leader in ZooKeeper finds the stand-in's.
+with the lowest number leads. So anything that looks for Marathon's leader in ZooKeeper finds the stand-in's. With
+credentials, the latch's node is still for everybody to read, but not the participants' (RichCuratorFramework's
+ACLProvider).
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from collections.abc import Callable, Sequence
 from kazoo.client import KazooClient
 from kazoo.exceptions import ConnectionLoss, NoNodeError
 from kazoo.retry import KazooRetry
+from kazoo.security import READ_ACL_UNSAFE
 
 from .exits import Crash, Exit
 
@@ -46,7 +49,9 @@ class LeaderLatch:
 
     def start(self) -> None:
         """Join. Raises Crash if another process takes part under the same host:port, as Marathon does."""
-        self._client.retry(self._client.ensure_path, self._path)
+        self._client.retry(self._client.ensure_path, self._path.rpartition("/")[0])
+        acl = [*self._client.default_acl, *READ_ACL_UNSAFE]
+        self._client.retry(self._client.ensure_path, self._path, acl)
         self._node = self._create()
         log.info("Takes part in the election as %s, node %s", self._host_port, self._node)
         children = self._client.get_children(self._path)

@@ -3,6 +3,7 @@
 ``--flag value`` and ``--flag=value``; toggles are ``--flag`` and ``--disable_flag``. MARATHON_FLAG=value is
 ``--flag value``, MARATHON_FLAG= (empty) is ``--flag``; MARATHON_APP_* is not ours (Marathon sets it for its tasks).
 A flag given twice, by environment and command line too, is an error, as in Marathon since 1.6.
+MESOSPHERE_HTTP_CREDENTIALS is the default of --http_credentials and no flag: both may be there.
 """
 
 from __future__ import annotations
@@ -36,8 +37,11 @@ def from_environment(environ: Mapping[str, str]) -> list[str]:
     return args
 
 
-def parse(args: Sequence[str]) -> Config:
-    """Return the configuration that ``args`` ask for. Raises FlagError."""
+def parse(args: Sequence[str], http_credentials: str | None = None) -> Config:
+    """Return the configuration that ``args`` ask for; ``http_credentials`` count if no flag names any.
+
+    Raises FlagError.
+    """
     given: dict[str, Any] = {}
     queue = list(args)
     while queue:
@@ -49,6 +53,7 @@ def parse(args: Sequence[str]) -> Config:
         if given.get(name, only) != only:
             raise FlagError(f"--{name}: the stand-in lacks it but for {only!r}, got {given[name]!r}")
     without_effect = {flag.name: given.get(flag.name, flag.default) for flag in ACCEPTED}
+    given.setdefault("http_credentials", http_credentials)
     return _config({flag.name: given.get(flag.name, flag.default) for flag in USED}, without_effect)
 
 
@@ -113,6 +118,10 @@ def _config(values: dict[str, Any], without_effect: dict[str, Any]) -> Config:
     values["mesos_role"] = values["mesos_role"] or "*"
     values["mesos_user"] = values["mesos_user"] or getpass.getuser()
     values["enable_features"] = _features(values["enable_features"] or "")
+    if values["mesos_authentication"] and not values["mesos_authentication_principal"]:
+        raise FlagError("--mesos_authentication needs --mesos_authentication_principal")
+    if values["mesos_authentication_secret"] and values["mesos_authentication_secret_file"]:
+        raise FlagError("--mesos_authentication_secret and --mesos_authentication_secret_file exclude each other")
     if values["local_port_min"] > values["local_port_max"]:
         raise FlagError("--local_port_min must not be above --local_port_max")
     return Config(**values, without_effect=without_effect)

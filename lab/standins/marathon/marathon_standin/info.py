@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .buildinfo import BuildInfo
-from .config import Config
+from .config import Config, parse_zk_url
 
 # Of marathon_config, beside those whose value or name is not the flag's
 _FLAGS = (
@@ -52,7 +52,7 @@ _ZOOKEEPER = (
 
 def info_json(config: Config, build: BuildInfo, framework_id: str | None, master: str | None) -> dict[str, Any]:
     """Return the answer; ``master`` is the host:port of the Mesos master that we are subscribed to."""
-    values = {**config.without_effect, **vars(config)}
+    values = {**config.without_effect, **vars(config), "master": _shown(config.master)}
     marathon_config = {name: values[name] for name in _FLAGS} | {
         "features": list(config.enable_features),
         "launch_token": values["launch_tokens"],
@@ -74,3 +74,17 @@ def info_json(config: Config, build: BuildInfo, framework_id: str | None, master
         "zookeeper_config": {"zk": str(config.zk)} | {name: values[name] for name in _ZOOKEEPER},
         "http_config": {"http_port": config.http_port, "https_port": 8443},
     }
+
+
+def _shown(master: str) -> str:
+    return str(parse_zk_url(master)) if master.startswith("zk:") else master
+
+
+def configuration_lines(config: Config) -> str:
+    """Return what Marathon logs of its flags when it starts (Main.configToLogLines).
+
+    Of secrets only those in ZooKeeper's URLs are made unreadable: the password of ``--http_credentials`` is in the log.
+    """
+    values = {**config.without_effect, **vars(config), "master": _shown(config.master)}
+    del values["without_effect"]
+    return "".join(f" - {name} = {value}\n" for name, value in sorted(values.items()) if value is not None)

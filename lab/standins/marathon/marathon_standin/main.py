@@ -9,12 +9,14 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from . import buildinfo, manners
+from . import buildinfo, logback, manners
 from .exits import Crash, Exit
 from .flags import FLAGS, FlagError, from_environment, parse
+from .info import configuration_lines
 from .service import Service
 
-log = logging.getLogger(__name__)
+# Marathon's own logger, by whose name operators look for these lines
+log = logging.getLogger("mesosphere.marathon.MarathonApp")
 _LEVELS = {"off": 100, "fatal": 50, "error": 40, "warn": 30, "info": 20, "debug": 10, "trace": 5, "all": 1}
 
 
@@ -28,12 +30,16 @@ def main(args: Sequence[str]) -> int:
         return 0
     try:
         slow = manners.from_environment(os.environ)
-        config = parse([*from_environment(os.environ), *args])
-    except (FlagError, ValueError) as exc:
+        levels = logback.levels(os.environ.get("JAVA_OPTS", ""))
+        config = parse([*from_environment(os.environ), *args], os.environ.get("MESOSPHERE_HTTP_CREDENTIALS"))
+    except (FlagError, ValueError, OSError) as exc:
         print(f"[marathon stand-in] Error: {exc}", file=sys.stderr)
         return Exit.INVALID_COMMAND_LINE_FLAG
     _set_up_logging(config.logging_level)
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(_LEVELS[level])
     log.info("Starting %s as %s", build.banner, config.host_port)
+    log.info("Marathon configuration:\n%s", configuration_lines(config))
     service = Service(config, build, slow)
 
     def stop(_number: int, _frame: FrameType | None) -> None:

@@ -6,6 +6,7 @@ that cannot be delivered ends the subscription: the next one begins with reconci
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import logging
@@ -13,6 +14,7 @@ import queue
 import socket
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from .config import Config
@@ -104,12 +106,13 @@ class MesosDriver:
         }
         if framework_id:
             call["framework_id"] = {"value": framework_id}
-        connection.request("POST", _PATH, json.dumps(call), _JSON)
+        headers = _JSON | authorization(self._config)
+        connection.request("POST", _PATH, json.dumps(call), headers)
         response = connection.getresponse()
         if response.status != 200:
             _subscription_refused(response.status, response.read().decode(errors="replace"))
             return False
-        session = _Session(master, connection, response.getheader("Mesos-Stream-Id") or "")
+        session = _Session(master, connection, response.getheader("Mesos-Stream-Id") or "", headers)
         session.socket.settimeout(self._silence_s)
         with self._lock:
             self._session = session
@@ -155,6 +158,26 @@ class MesosDriver:
                 session.close()
 
 
+def authorization(config: Config) -> dict[str, str]:
+    """Return the header that proves the principal to the master; none without ``--mesos_authentication``.
+
+    The file is read each time and its bytes are the secret, a newline at its end among them, as Marathon does it. Where
+    Marathon would hand the secret to libmesos, the v1 API wants it as basic authentication.
+    Raises Crash if the file can't be read.
+    """
+    if not config.mesos_authentication:
+        return {}
+    secret = (config.mesos_authentication_secret or "").encode()
+    if config.mesos_authentication_secret_file:
+        try:
+            secret = Path(config.mesos_authentication_secret_file).read_bytes()
+        except OSError as exc:
+            raise Crash(Exit.UNCAUGHT_EXCEPTION, f"--mesos_authentication_secret_file: {exc}") from exc
+    pair = f"{config.mesos_authentication_principal}:".encode() + secret
+    log.info("Authenticate with Mesos as %s", config.mesos_authentication_principal)
+    return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+
+
 def _subscription_refused(status: int, body: str) -> None:
     """Raise Crash if asking again cannot help; a master that is no leader (307) or not ready (503) may change."""
     if status in (307, 503):
@@ -166,10 +189,12 @@ def _subscription_refused(status: int, body: str) -> None:
 class _Session:
     """One subscription: its stream's connection, and one more for the calls."""
 
-    def __init__(self, master: str, stream: http.client.HTTPConnection, stream_id: str) -> None:
+    def __init__(
+        self, master: str, stream: http.client.HTTPConnection, stream_id: str, headers: dict[str, str]
+    ) -> None:
         self.master = master
         self.framework_id = ""
-        self._stream_id = stream_id
+        self._headers = headers | {"Mesos-Stream-Id": stream_id}
         self._stream = stream
         if stream.sock is None:  # the master said that it will close the connection
             raise http.client.HTTPException("the answer to SUBSCRIBE is no stream")
@@ -182,7 +207,7 @@ class _Session:
             host, _, port = self.master.rpartition(":")
             self._call = http.client.HTTPConnection(host, int(port), timeout=_CONNECT_TIMEOUT_S)
         body = json.dumps({**call, "framework_id": {"value": self.framework_id}})
-        self._call.request("POST", _PATH, body, _JSON | {"Mesos-Stream-Id": self._stream_id})
+        self._call.request("POST", _PATH, body, self._headers)
         response = self._call.getresponse()
         text = response.read().decode(errors="replace")
         if response.status not in (200, 202):  # UPDATE_FRAMEWORK is answered once it is done

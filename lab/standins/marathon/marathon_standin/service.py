@@ -13,6 +13,7 @@ from kazoo.client import KazooClient, KazooState
 from kazoo.exceptions import KazooException
 from kazoo.handlers.threading import KazooTimeoutError
 from kazoo.retry import KazooRetry
+from kazoo.security import CREATOR_ALL_ACL, OPEN_ACL_UNSAFE
 
 from . import metrics, server
 from .actor import Actor
@@ -24,6 +25,7 @@ from .detector import MasterDetector
 from .election import LeaderLatch
 from .events import EventBus
 from .exits import Crash, Exit
+from .gate import Gate
 from .info import info_json
 from .manners import Manners
 from .mesos import MesosDriver
@@ -55,9 +57,13 @@ class Service:
         self._driver: MesosDriver | None = None
         self._bus: EventBus | None = None
         timeout_s = config.zk_session_timeout / 1000
+        closed = config.zk.credentials is not None
+        self._gate = Gate(config)
         self._zk = KazooClient(
             hosts=config.zk.hosts,
             timeout=timeout_s,
+            auth_data=[("digest", config.zk.credentials)] if closed else [],
+            default_acl=CREATOR_ALL_ACL if closed else OPEN_ACL_UNSAFE,
             # Longer than a session lasts is no use: by then we have stopped being anybody.
             command_retry=KazooRetry(max_tries=-1, delay=0.1, max_delay=1.0, deadline=timeout_s),
         )
@@ -197,7 +203,12 @@ class Service:
     # --- requests; in the listener's threads
 
     def answer(self, request: Request) -> Response:
-        """Answer as the leader, or pass on the leader's answer; hold the request while there is none."""
+        """Answer as the leader, or pass on the leader's answer; hold the request while there is none.
+
+        Who asks is checked first, at each instance: what is passed on has the credentials with it.
+        """
+        if refused := self._gate.refuse(request):
+            return refused
         for _ in range(_LEADERSHIP_RETRIES):
             with self._lock:
                 api, leader = self._api, self._leader

@@ -1,9 +1,11 @@
+import re
 from pathlib import Path
 
 import pytest
 
 from lab.standins.marathon.marathon_standin.flags import FlagError, from_environment, parse
 from lab.standins.marathon.marathon_standin.flagtable import ACCEPTED, REFUSED, REMOVED, USED
+from lab.standins.marathon.marathon_standin.info import configuration_lines
 
 MASTER = ["--master", "zk://a:2181,b:2181/mesos"]
 
@@ -57,7 +59,12 @@ def test_environment_becomes_flags() -> None:
         (["--master"], "--master needs a value"),
         (["--master", "nonsense"], "zk://host:port"),
         (["--master", "zk://a:2181"], "not a ZooKeeper URL"),
-        ([*MASTER, "--zk", "zk://user:secret@a:2181/m"], "credentials"),
+        ([*MASTER, "--zk", "zk://user@a:2181/m"], "not a ZooKeeper URL"),
+        ([*MASTER, "--mesos_authentication"], "needs --mesos_authentication_principal"),
+        (
+            [*MASTER, "--mesos_authentication_secret", "a", "--mesos_authentication_secret_file", "/b"],
+            "exclude each other",
+        ),
         ([*MASTER, "--zk", "localhost:2181"], "not a ZooKeeper URL"),
         ([*MASTER, "--http_port", "0"], "between 1 and 65535"),
         ([*MASTER, "--http_port", "-1"], "whole number"),
@@ -95,6 +102,31 @@ def test_what_is_wrong_is_said(args: list[str], says: str) -> None:
 def test_flags_whose_effect_would_be_missed_are_refused(name: str) -> None:
     with pytest.raises(FlagError, match="the stand-in lacks it"):
         parse([*MASTER, f"--{name}", "x"])
+
+
+SECRETS = ["--zk", "zk://marathon:hush@a:2181/m", "--http_credentials", "operator:silence"]
+
+
+def test_credentials_are_taken_and_shown_as_marathon_shows_them() -> None:
+    config = parse([*MASTER, *SECRETS])
+    assert (config.zk.credentials, config.http_credentials) == ("marathon:hush", "operator:silence")
+    assert str(config.zk) == "zk://xxxxxxxx:xxxxxxxx@a:2181/m"
+    assert not {"hush", "silence"} & set(re.findall(r"\w+", repr(config)))
+    with pytest.raises(FlagError) as caught:
+        parse([*MASTER, "--zk", "zk://marathon:hush@a:2181"])
+    assert "hush" not in str(caught.value)
+
+
+def test_credentials_of_the_api_may_come_by_the_environment_and_a_flag_counts_more() -> None:
+    assert parse(MASTER, "operator:silence").http_credentials == "operator:silence"
+    assert parse([*MASTER, *SECRETS], "operator:other").http_credentials == "operator:silence"
+
+
+def test_the_log_of_the_flags_tells_the_password_of_the_api_as_in_marathon() -> None:
+    lines = configuration_lines(parse(["--master", "zk://m:hush@a:2181/mesos", *SECRETS]))
+    assert " - zk = zk://xxxxxxxx:xxxxxxxx@a:2181/m\n" in lines
+    assert " - http_credentials = operator:silence\n" in lines
+    assert "hush" not in lines
 
 
 def test_words_may_be_in_any_case() -> None:
