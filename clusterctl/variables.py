@@ -13,6 +13,7 @@ from clusterctl.jenkins.variables import jenkins_variables
 from clusterctl.resources import Flavor, Port, Volume
 from clusterctl.services import MARATHON_LIBPROCESS_PORT, PORTS, Service
 from clusterctl.spec.model import ClusterSpec
+from clusterctl.spec.security import Part
 from clusterctl.spec.settings import AgentReserve
 from clusterctl.topology import Addresses, AgentPool, NamedNode, Topology, addresses, quorum
 
@@ -33,6 +34,7 @@ def cluster_variables(spec: ClusterSpec, at: Addresses) -> Variables:
         "zookeeper_heap_mib": spec.zookeeper.heap_mib,
         "zookeeper_max_client_connections": spec.zookeeper.max_client_connections,
         "zookeeper_snapshot_retain_count": spec.zookeeper.snapshot_retain_count,
+        "zookeeper_secured": spec.secured(Part.ZOOKEEPER),
         "mesos_zk_url": f"zk://{ensemble}/mesos",
         "mesos_cluster_name": spec.cluster,
         "mesos_zk_session_timeout_s": spec.mesos.zk_session_timeout_s,
@@ -43,6 +45,7 @@ def cluster_variables(spec: ClusterSpec, at: Addresses) -> Variables:
         "mesos_master_max_agent_ping_timeouts": spec.mesos.max_agent_ping_timeouts,
         "mesos_master_offer_timeout_s": spec.mesos.offer_timeout_s,
         "mesos_master_max_completed_frameworks": spec.mesos.max_completed_frameworks,
+        "marathon_secured": spec.secured(Part.MARATHON),
         "marathon_zk_url": f"zk://{ensemble}/marathon",
         "marathon_mesos_role": spec.marathon.role,
         "marathon_http_port": PORTS[Service.MARATHON],

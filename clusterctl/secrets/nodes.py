@@ -10,9 +10,11 @@ from collections.abc import Callable, Sequence
 
 from clusterctl.secrets.derive import Keyring
 from clusterctl.secrets.files import DIRECTORY, SecretFile
+from clusterctl.secrets.marathon_files import marathon_files
 from clusterctl.secrets.mesos_files import mesos_files
 from clusterctl.secrets.secret import Secret
 from clusterctl.secrets.wanted import Wanted
+from clusterctl.secrets.zookeeper_files import zookeeper_files
 from clusterctl.services import CONTROL_SERVICES
 from clusterctl.spec.model import ClusterSpec
 from clusterctl.topology import Addresses
@@ -22,7 +24,7 @@ KEY_FILE = f"{DIRECTORY}/key"
 # Lines as ``sha256sum --check`` reads them, of all files of the node. It comes last: services wait for it
 COMPLETE_FILE = f"{DIRECTORY}/complete"
 
-CONTRIBUTORS: tuple[Callable[[Wanted], list[SecretFile]], ...] = (mesos_files,)
+CONTRIBUTORS: tuple[Callable[[Wanted], list[SecretFile]], ...] = (zookeeper_files, mesos_files, marathon_files)
 
 
 def credentials_for(spec: ClusterSpec, group: str, keys: Keyring, at: Addresses) -> list[SecretFile]:

@@ -71,6 +71,7 @@ KEYS: Mapping[str, str] = {
     "zookeeper_tick_time_ms": "zookeeper.tick_time_ms",
 }
 _ADDRESSES = "from the nodes' addresses and numbers"
+_CLOSED = "from the key 'security'"
 _PORT = "fixed, since the security group opens this port"
 # Variable -> from what clusterctl computes it
 COMPUTED: Mapping[str, str] = {
@@ -79,6 +80,7 @@ COMPUTED: Mapping[str, str] = {
     "common_volume_serial": "from the node's volume",
     "marathon_http_port": _PORT,
     "marathon_libprocess_port": _PORT,
+    "marathon_secured": _CLOSED,
     "marathon_zk_url": _ADDRESSES,
     "mesos_agent_port": _PORT,
     "mesos_master_addresses": _ADDRESSES,
@@ -89,7 +91,9 @@ COMPUTED: Mapping[str, str] = {
     "zookeeper_election_port": _PORT,
     "zookeeper_members_change": "while the ensemble grows or shrinks",
     "zookeeper_myid": _ADDRESSES,
+    "zookeeper_members_auth": _CLOSED,
     "zookeeper_peer_port": _PORT,
+    "zookeeper_secured": _CLOSED,
     "zookeeper_servers": _ADDRESSES,
 }
 # Variable of a role's install half -> the key of artifacts.yml that sets it; others are the same in every image

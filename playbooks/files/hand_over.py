@@ -1,7 +1,10 @@
 """Has another member lead before this one is restarted, where this one leads. Runs on a node with python3-kazoo.
 
-    hand_over.py mesos    zk://HOST:PORT,.../PATH ADDRESS:PORT   where the masters elect their leader, this master
-    hand_over.py marathon ADDRESS:PORT                           this Marathon
+    hand_over.py mesos    URL ADDRESS:PORT    where the masters elect their leader, this master
+    hand_over.py marathon ADDRESS:PORT        this Marathon
+
+URL is zk://USER:PASSWORD@HOST:PORT,.../PATH, the credentials only where ZooKeeper asks for some, or file:///PATH of a
+file with that: no secret is ever an argument. Marathon's password is read from the node, where it has one.
 
 A Mesos master that leads is the one whose node ``json.info_`` below PATH has the lowest number (ZooKeeper's recipe for
 elections). Without that node it ends itself ("lost candidacy") and its unit starts it again, while a standby leads at
@@ -14,6 +17,7 @@ are left alone: their restart is then an ordinary one, and the gates of the roll
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import logging
@@ -32,6 +36,8 @@ SESSION_S = 10.0
 CONNECT_S = 10.0
 TIMEOUT_S = 20.0
 CANDIDATE = "json.info_"
+# {"principal", "secret"}, for root alone (clusterctl/secrets/marathon_files.py)
+LOGIN = "/etc/clusterctl/secrets/marathon-http.json"
 
 
 def leading(client, path):
@@ -45,11 +51,22 @@ def leading(client, path):
 
 def mesos(url, own):
     """See the module; what was done."""
-    hosts, slash, path = url.removeprefix("zk://").partition("/")
+    source = url
+    if url.startswith("file://"):
+        with open(url.removeprefix("file://")) as file:  # noqa: PTH123
+            url = file.read().strip()
+    credentials, _, rest = url.removeprefix("zk://").rpartition("@")
+    hosts, slash, path = rest.partition("/")
     if not url.startswith("zk://") or not slash:
-        raise ValueError(f"found {url!r}; allowed: zk://HOST:PORT,.../PATH")
+        # Not what a file holds: it may be a password
+        raise ValueError(f"found {source!r}; allowed: zk://HOST:PORT,.../PATH, or file:///PATH of a file with that")
     path = f"/{path}"
-    client = KazooClient(hosts=hosts, timeout=SESSION_S, connection_retry={"max_tries": 3})
+    client = KazooClient(
+        hosts=hosts,
+        timeout=SESSION_S,
+        connection_retry={"max_tries": 3},
+        auth_data=[("digest", credentials)] if credentials else [],
+    )
     try:
         try:
             client.start(timeout=CONNECT_S)
@@ -79,6 +96,8 @@ def marathon(own):
         status, answer = ask(own, "GET", "/v2/leader")
     except OSError as error:
         return f"{own} doesn't answer: {type(error).__name__}: {error}; nothing handed over"
+    if status == 401:
+        raise RuntimeError(f"GET /v2/leader: HTTP 401; {LOGIN} is missing on this node, or of another epoch")
     if status != 200 or answer.get("leader") != own:
         return f"{own} doesn't lead"
     status, answer = ask(own, "DELETE", "/v2/leader")
@@ -91,12 +110,23 @@ def ask(place, method, path):
     """Status and JSON of an answer ({} if it has none)."""
     connection = http.client.HTTPConnection(place, timeout=TIMEOUT_S)
     try:
-        connection.request(method, path, headers={"Accept": "application/json"})
+        connection.request(method, path, headers={"Accept": "application/json", **login()})
         response = connection.getresponse()
         text = response.read().decode("utf-8", "replace")
         return response.status, json.loads(text) if text.startswith("{") else {}
     finally:
         connection.close()
+
+
+def login():
+    """The header that says who we are, where Marathon wants to know."""
+    try:
+        with open(LOGIN) as file:  # noqa: PTH123
+            found = json.load(file)
+    except FileNotFoundError:
+        return {}
+    pair = f"{found['principal']}:{found['secret']}".encode()
+    return {"Authorization": "Basic " + base64.b64encode(pair).decode()}
 
 
 def main(arguments):

@@ -3,7 +3,8 @@
     zk_tree.py dump    HOST:PORT PATH FILE [AUTH]   writes PATH and all below it; prints the number of nodes
     zk_tree.py restore HOST:PORT PATH FILE [AUTH]   makes PATH exactly what FILE holds; PATH must be out of use
 
-AUTH is a file that only root reads, with USER:PASSWORD of ZooKeeper's scheme "digest".
+AUTH is a file that only root reads, with USER:PASSWORD of ZooKeeper's scheme "digest"; it is needed where the tree is
+closed to strangers.
 
 The file is JSON: {"path", "zxid": [first, last], "nodes": {relative path: base64 of the data}, "acls": {relative path:
 [[permissions, scheme, id], ...]}}; nodes that are open to everybody, which is ZooKeeper's default, stand without ACL.
@@ -73,33 +74,41 @@ def dump(client, root):
 
 
 def restore(client, root, nodes, acls):
-    """Makes the subtree what ``nodes`` says: parents first, then what is too much is removed, leaves first; the ACLs
-    come last, since one of them may keep us out.
+    """Makes the subtree what ``nodes`` says: parents first, then what is too much is removed, leaves first.
+
+    ACLs of nodes that were there come last, since one of them may keep us out. A new node has its own at once: else it
+    would lie open meanwhile.
     """
+    there = []
     for relative in sorted(nodes, key=lambda path: path.count("/")):
         data = base64.b64decode(nodes[relative])
         try:
-            client.create(root + relative, data)
+            client.create(root + relative, data, acl=entries_of(acls.get(relative)))
         except NodeExistsError:
             client.set(root + relative, data)
+            there.append(relative)
     surplus = set(dump(client, root)["nodes"]) - set(nodes)
     for relative in sorted(surplus, key=lambda path: -path.count("/")):
         client.delete(root + relative)
-    for relative in sorted(nodes, key=lambda path: -path.count("/")):
-        wanted = acls.get(relative)
-        entries = [
-            make_acl(
-                scheme,
-                who,
-                read=bool(perms & 1),
-                write=bool(perms & 2),
-                create=bool(perms & 4),
-                delete=bool(perms & 8),
-                admin=bool(perms & 16),
-            )
-            for perms, scheme, who in wanted or []
-        ]
-        client.set_acls(root + relative, entries or OPEN_ACL_UNSAFE)
+    for relative in sorted(there, key=lambda path: -path.count("/")):
+        client.set_acls(root + relative, entries_of(acls.get(relative)))
+
+
+def entries_of(acl):
+    """An ACL of the file, as kazoo takes it; that of a node without one is open, as ZooKeeper makes it."""
+    entries = [
+        make_acl(
+            scheme,
+            who,
+            read=bool(perms & 1),
+            write=bool(perms & 2),
+            create=bool(perms & 4),
+            delete=bool(perms & 8),
+            admin=bool(perms & 16),
+        )
+        for perms, scheme, who in acl or []
+    ]
+    return entries or OPEN_ACL_UNSAFE
 
 
 def main(arguments):

@@ -139,7 +139,13 @@ class Marathon:
 
 
 class MarathonCluster(Cluster):
-    """Three of each: ZooKeeper, master, Marathon, agent."""
+    """Three of each: ZooKeeper, master, Marathon, agent.
+
+    Attributes:
+        headers: sent with each request to a Marathon.
+    """
+
+    headers: Mapping[str, str] = {}
 
     def __init__(self, mesos: Path, marathon: Path, work: Path) -> None:
         super().__init__(mesos, work)
@@ -231,17 +237,17 @@ class MarathonCluster(Cluster):
         """Address of the one leader that all running Marathons name and that is registered with Mesos; waits."""
 
         def one() -> str | None:
-            named = {ask(host, "GET", "/v2/leader").body.get("leader") for host in self.serving()}
+            named = {ask(host, "GET", "/v2/leader", headers=self.headers).body.get("leader") for host in self.serving()}
             if len(named) != 1 or not (host := str(named.pop()).partition(":")[0]):
                 return None
-            registered = ask(host, "GET", "/v2/info").body.get("frameworkId")
+            registered = ask(host, "GET", "/v2/info", headers=self.headers).body.get("frameworkId")
             return host if host != other_than and registered else None
 
         return wait_for("one leading Marathon", one, MARATHON_START_S)
 
     def ask_marathon(self, method: str, path: str, body: object = None) -> Answer:
         """Ask any running Marathon; it answers for the leader."""
-        return ask(self.serving()[0], method, path, body)
+        return ask(self.serving()[0], method, path, body, self.headers)
 
     def deploy(self, app: Json) -> None:
         """Create an app and wait until its deployment is finished."""
@@ -284,6 +290,6 @@ class MarathonCluster(Cluster):
 
         def stays() -> bool:
             host = self.hosts[self.marathons.index(marathon)]
-            return ask(host, "GET", "/ping").status == http.HTTPStatus.OK
+            return ask(host, "GET", "/ping", headers=self.headers).status == http.HTTPStatus.OK
 
         wait_for(f"{marathon.name} to stay", stays, MARATHON_START_S)

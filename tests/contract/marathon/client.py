@@ -29,9 +29,10 @@ class Client(marathon.MarathonClient):  # type: ignore[misc]
         return found
 
 
-def client_of(hosts: list[str]) -> Client:
+def client_of(hosts: list[str], username: str | None = None, password: str | None = None) -> Client:
     """A client of the Marathons on these addresses."""
-    return Client([f"http://{host}:{MARATHON_PORT}" for host in hosts], timeout=30)
+    servers = [f"http://{host}:{MARATHON_PORT}" for host in hosts]
+    return Client(servers, username=username, password=password, timeout=30)
 
 
 def methods() -> set[str]:

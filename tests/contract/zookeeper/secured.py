@@ -51,15 +51,21 @@ class SecuredEnsemble:
     def start(
         self, n: int, members: Sequence[int], *, secured: bool = True, keys: Keyring | None = None, auth: str = ""
     ) -> None:
-        """Starts member N (again) with that list of members.
+        """Starts member N (again) with that list of members; arguments as ``prepare``'s."""
+        if n in self.daemons:
+            self.daemons[n].kill()
+        self.prepare(n, members, secured=secured, keys=keys, auth=auth).start()
+
+    def prepare(
+        self, n: int, members: Sequence[int], *, secured: bool = True, keys: Keyring | None = None, auth: str = ""
+    ) -> Daemon:
+        """Writes the files of member N; not yet started.
 
         Args:
             secured: False for one as the open templates have it.
             keys: another key, for one that is not of the cluster.
             auth: zookeeper_members_auth.
         """
-        if n in self.daemons:
-            self.daemons[n].kill()
         top = self.member(n)
         for name in PLACES.values():
             (top / name).mkdir(parents=True, exist_ok=True)
@@ -71,7 +77,7 @@ class SecuredEnsemble:
             (top / "zookeeper-tree").write_text(files["/usr/lib/clusterctl/zookeeper-tree"])
         (top / "etc/simplelogger.properties").write_text(files["/etc/zookeeper/simplelogger.properties"])
         self.daemons[n] = Daemon(f"zk{n}", self._command(files), self.work / f"zk{n}.log")
-        self.daemons[n].start()
+        return self.daemons[n]
 
     def member(self, n: int) -> Path:
         return self.work / f"zk{n}"

@@ -51,8 +51,8 @@ Node = tuple[tuple[Service, ...], dict[str, Any]]
 
 @pytest.fixture(scope="session")
 def nodes() -> dict[str, Node]:
-    """Services and variables of a control node, an agent with a volume and one without, by group;
-    and agents for Jenkins masters, by generation of the plugin."""
+    """Services and variables of a control node, of one whose ZooKeeper and Marathon are closed, of an agent with a
+    volume and one without, by group; and agents for Jenkins masters, by generation of the plugin."""
     spec = parse_model(SPEC, ClusterSpec, "ci.yml")
     tiers = {
         f"masters-{plugin}": parse_model(TIER % (plugin, checkpoint), ClusterSpec, "ci.yml")
@@ -68,8 +68,10 @@ def nodes() -> dict[str, Node]:
     named = {(node.group, node.ordinal): node for node in top.nodes}
     control, jenkins = named["control", 1], named["jenkins", 1]
     volume = Volume("0a1b2c3d-0000-4000-8000-000000000001", jenkins.name, "available", 50, "jenkins", None)
+    of_control = common | node_variables(spec, control, address_of[control.name], None)
     return {
-        "control": (control.services, common | node_variables(spec, control, address_of[control.name], None)),
+        "control": (control.services, of_control),
+        "closed": (control.services, of_control | {"zookeeper_secured": True, "marathon_secured": True}),
         "jenkins": (
             jenkins.services,
             common

@@ -18,7 +18,7 @@ from clusterctl.render.templates import RenderError, render_files, units
 
 from .conftest import Node
 
-NODES = ("control", "jenkins", "builders", "masters-0.x", "masters-1.x", "masters-2.x")
+NODES = ("control", "closed", "jenkins", "builders", "masters-0.x", "masters-1.x", "masters-2.x")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -98,6 +98,20 @@ def test_what_a_member_says_of_its_ensemble(nodes: dict[str, Node]) -> None:
     assert "MARATHON_ACCEPTED_RESOURCE_ROLES_DEFAULT_BEHAVIOR=unreserved" in files["/etc/default/marathon"]
 
 
+def test_a_closed_control_node_names_files_with_secrets_and_holds_none(nodes: dict[str, Node]) -> None:
+    services, variables = nodes["closed"]
+    files = {file.path: file.content for file in render_files(roles_dir(), roles_of(services), variables)}
+    assert "MESOS_ZK=file:///etc/clusterctl/secrets/mesos-master-zk" in files["/etc/default/mesos-master"].splitlines()
+    assert "MARATHON_ZK" not in files["/etc/default/marathon"]
+    assert "-Dlogback.configurationFile=/etc/clusterctl/marathon-logback.xml" in files["/etc/default/marathon"]
+    unit = files["/etc/systemd/system/marathon.service"].splitlines()
+    assert "EnvironmentFile=/etc/clusterctl/secrets/marathon.env" in unit
+    assert "@/etc/clusterctl/secrets/zookeeper.options" in files["/etc/systemd/system/zookeeper.service"]
+    assert "quorum.auth.serverRequireSasl=true" in files["/etc/zookeeper/zoo.cfg"].splitlines()
+    # Agents and Jenkins find the masters without a password
+    assert files["/etc/mesos/zk"].startswith("zk://192.0.2.10:")
+
+
 def test_an_agent_holds_nothing_individual(nodes: dict[str, Node]) -> None:
     services, variables = nodes["builders"]
     agent = next(
@@ -114,7 +128,8 @@ def test_an_agent_holds_nothing_individual(nodes: dict[str, Node]) -> None:
 def test_services_that_must_come_back_do(nodes: dict[str, Node]) -> None:
     for services, variables in nodes.values():
         for file in render_files(roles_dir(), roles_of(services), variables):
-            if file.path.endswith(".service") and "volume" not in file.path:
+            # These do something once
+            if file.path.endswith(".service") and not file.path.endswith(("volume.service", "tree.service")):
                 assert "Restart=always" in file.content, file.path
                 assert "StartLimitIntervalSec=0" in file.content, file.path
 
@@ -123,6 +138,7 @@ def test_the_volume_unit_only_where_there_is_a_volume(nodes: dict[str, Node]) ->
     found = {name: units(roles_dir(), roles_of(services), values) for name, (services, values) in nodes.items()}
     assert found == {
         "control": ["zookeeper.service", "mesos-master.service", "marathon.service"],
+        "closed": ["zookeeper.service", "zookeeper-tree.service", "mesos-master.service", "marathon.service"],
         "jenkins": ["clusterctl-volume.service", "mesos-agent.service"],
         "builders": ["mesos-agent.service"],
         **{

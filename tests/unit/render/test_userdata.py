@@ -30,7 +30,7 @@ from tests.unit.ssh.keys import NONCE
 
 from .conftest import Node
 
-NODES = ("control", "jenkins", "builders")
+NODES = ("control", "closed", "jenkins", "builders")
 FETCH = Fetch(url="http://git.example/clusterctl.git", commit="a" * 40, sha256="b" * 64)
 
 

@@ -1,0 +1,83 @@
+"""A cluster whose ZooKeepers and Marathons are closed, by the files that clusterctl brings to nodes; Mesos is open.
+
+ZooKeepers are configured and started as the role does; masters and Marathons have its settings and the secrets' files.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+
+from clusterctl.paths import roles_dir
+from clusterctl.render.templates import render_files
+from clusterctl.secrets.derive import Keyring, new_key
+from clusterctl.secrets.marathon_files import ENVIRONMENT, HTTP_FILE, marathon_files
+from clusterctl.secrets.wanted import Wanted
+from clusterctl.secrets.zookeeper_files import MASTERS_URL, zookeeper_files
+from clusterctl.spec import security
+from clusterctl.spec.security import Part
+from clusterctl.topology import Addresses
+from tests.contract.loopback import Marathon, MarathonCluster
+from tests.contract.mesos.cluster import Daemon
+from tests.contract.zookeeper.secured import SecuredEnsemble
+from tests.unit.specs import demo_spec
+
+HOSTS = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
+
+
+class SecuredCluster(MarathonCluster):
+    """Not yet started."""
+
+    def __init__(self, mesos: Path, marathon: Path, work: Path) -> None:
+        self.keys = Keyring("demo", new_key())
+        self.ensemble = SecuredEnsemble(work, self.keys)
+        self.files = self._secret_files(work)
+        self.logback = self._logback(work)
+        super().__init__(mesos, marathon, work)
+        self.login = json.loads(self.files[HTTP_FILE].read_text())
+        pair = f"{self.login['principal']}:{self.login['secret']}"
+        self.headers = {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+
+    def _secret_files(self, work: Path) -> dict[str, Path]:
+        """Where the files of a control node are, by their places there."""
+        at = Addresses(tuple(enumerate(HOSTS, 1)), HOSTS, HOSTS)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(security, "NOT_YET", frozenset(Part) - {Part.ZOOKEEPER, Part.MARATHON})
+            wanted = Wanted(demo_spec(), "control", self.keys, at)
+            made = {file.path: file.content for file in (*zookeeper_files(wanted), *marathon_files(wanted))}
+        found = {}
+        for path, content in made.items():
+            found[path] = work / Path(path).name
+            found[path].touch(mode=0o600)
+            found[path].write_text(content.reveal())
+        return found
+
+    def _logback(self, work: Path) -> Path:
+        variables = {
+            "clusterctl_address": HOSTS[0],
+            "mesos_zk_url": "zk://x/mesos",
+            "marathon_zk_url": "zk://x/marathon",
+            "marathon_secured": True,
+        }
+        files = {file.path: file.content for file in render_files(roles_dir(), ["marathon"], variables)}
+        path = work / "marathon-logback.xml"
+        path.write_text(files["/etc/clusterctl/marathon-logback.xml"])
+        return path
+
+    def _zookeeper(self, n: int) -> Daemon:
+        return self.ensemble.prepare(n, (1, 2, 3))
+
+    def _master(self, n: int) -> Daemon:
+        made = super()._master(n)
+        made.argv = [f"--zk=file://{self.files[MASTERS_URL]}" if "--zk=" in word else word for word in made.argv]
+        return made
+
+    def marathon(self, n: int, unpacked: Path, **more: str) -> Marathon:
+        made = super().marathon(n, unpacked, **more)
+        lines = self.files[ENVIRONMENT].read_text().splitlines()
+        made.env |= dict(line.split("=", 1) for line in lines)
+        made.env["JAVA_OPTS"] = f"-Dlogback.configurationFile={self.logback}"
+        return made
