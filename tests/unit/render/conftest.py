@@ -46,6 +46,8 @@ jenkins:
 """
 )
 
+CLOSED = ("zookeeper_secured", "mesos_master_zk_credentials", "marathon_zk_credentials", "marathon_secured")
+
 Node = tuple[tuple[Service, ...], dict[str, Any]]
 
 
@@ -71,7 +73,7 @@ def nodes() -> dict[str, Node]:
     of_control = common | node_variables(spec, control, address_of[control.name], None)
     return {
         "control": (control.services, of_control),
-        "closed": (control.services, of_control | {"zookeeper_secured": True, "marathon_secured": True}),
+        "closed": (control.services, of_control | dict.fromkeys(CLOSED, True)),
         "jenkins": (
             jenkins.services,
             common

@@ -82,7 +82,7 @@ def test_without_jenkins_there_are_only_marathons_apps() -> None:
 
 
 def test_the_role_of_marathon_is_the_files() -> None:
-    groups = demo_spec().model_dump(mode="json")["groups"]
+    groups = demo_spec().model_dump(mode="json", exclude_unset=True)["groups"]
     groups["jenkins"]["reserve_for"] = "web"
     acls = master_acls(demo_spec(groups=groups, marathon={"role": "web"}))
     assert allowed(acls, "register_frameworks", "marathon", "roles", "web")

@@ -59,6 +59,33 @@ def test_a_node_has_what_its_services_need_and_no_more() -> None:
     ]
 
 
+def closed(monkeypatch: pytest.MonkeyPatch, *parts: Part) -> list[str]:
+    monkeypatch.setattr(security, "NOT_YET", frozenset(Part) - set(parts))
+    return [name for name in names("control") if name not in ("key", "complete")]
+
+
+def test_zookeeper_and_marathon_have_files_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    members = ["zookeeper.jaas", "zookeeper.options", "zookeeper-tree.json", "zookeeper-super"]
+    assert closed(monkeypatch, Part.ZOOKEEPER) == [*members, "mesos-master-zk", "marathon.env"]
+    environment = files_of("control")[f"{DIRECTORY}/marathon.env"].content.reveal()
+    assert environment.startswith("MARATHON_ZK=zk://marathon:")
+    assert environment.endswith("@10.0.0.1:2181/marathon\n")
+    assert closed(monkeypatch, Part.MARATHON) == ["marathon-http.json", "marathon.env"]
+    files = files_of("control")
+    login = json.loads(files[f"{DIRECTORY}/marathon-http.json"].content.reveal())
+    assert files[f"{DIRECTORY}/marathon.env"].content.reveal() == (
+        f"MESOSPHERE_HTTP_CREDENTIALS={login['principal']}:{login['secret']}\n"
+    )
+    assert {file.mode for file in files.values()} == {0o600}
+    assert closed(monkeypatch, Part.ZOOKEEPER, Part.MARATHON) == [
+        *members,
+        "mesos-master-zk",
+        "marathon-http.json",
+        "marathon.env",
+    ]
+    assert names("builders") == ["complete"]
+
+
 def test_a_cluster_without_secrets_gets_no_file() -> None:
     assert names("control", security={"insecure": "all"}) == []
 

@@ -1,0 +1,55 @@
+"""Credentials and ACLs of ZooKeeper's tree; what they do is shown by tests/contract/zookeeper."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from clusterctl.secrets import zookeeper
+from clusterctl.secrets.derive import Keyring, parse_key
+from clusterctl.secrets.secret import Secret
+
+KEYS = Keyring("demo", parse_key("0f" * 32, "test"))
+
+
+def test_a_digest_is_zookeepers() -> None:
+    # the example of ZooKeeper's administrator's guide, superDigest
+    assert zookeeper.digest_id("super", Secret("test")) == "super:D/InIHSb7yEEbrWz8b9l71RjZJU="
+
+
+def test_servers_are_given_the_digest_of_the_super_user_only() -> None:
+    options = zookeeper.java_options(KEYS, "/x/zookeeper.jaas").reveal()
+    user, _, password = zookeeper.super_credentials(KEYS).reveal().strip().partition(":")
+    assert password not in options
+    assert f"superDigest={zookeeper.digest_id(user, Secret(password))}\n" in options
+    assert "-Djava.security.auth.login.config=/x/zookeeper.jaas\n" in options
+
+
+def test_a_learner_says_what_servers_expect() -> None:
+    text = zookeeper.jaas(KEYS).reveal()
+    [expected] = re.findall(r'user_zookeeper="([^"]+)"', text)
+    assert re.findall(r'username="([^"]+)"\s+password="([^"]+)"', text) == [("zookeeper", expected)]
+
+
+def test_urls_hold_what_the_tree_lets_in() -> None:
+    tree = {node["path"]: node for node in json.loads(zookeeper.tree(KEYS, 256).reveal())["nodes"]}
+    for url, path in (
+        (zookeeper.masters_url(KEYS, "a:1,b:2"), "/mesos"),
+        (zookeeper.marathon_url(KEYS, "a:1"), "/marathon"),
+    ):
+        user, password, place = re.fullmatch(r"zk://(\w+):([\w-]+)@(.+)", url.reveal().strip()).groups()  # type: ignore[union-attr]
+        assert place.endswith(path)
+        assert [31, "digest", zookeeper.digest_id(user, Secret(password))] in tree[path]["acl"]
+
+
+def test_only_reading_is_left_to_everybody_and_of_marathon_only_its_leader() -> None:
+    wanted = json.loads(zookeeper.tree(KEYS, 256).reveal())
+    open_paths = set()
+    for node in wanted["nodes"]:
+        for path, acl in {node["path"]: node["acl"], **node.get("except", {})}.items():
+            of_all = [entry for entry in acl if entry[1] == "world"]
+            assert of_all in ([], [[1, "world", "anyone"]]), path
+            open_paths |= {path} if of_all else set()
+    assert open_paths == {"/", "/mesos", "/zookeeper", "/zookeeper/quota", "/marathon/leader-curator"}
+    assert wanted["nodes"][-1]["path"] == "/", "an interrupted run begins anew only while the root is open"
+    assert wanted["quotas"]["/marathon"]["bytes"] == 128 * 2**20
