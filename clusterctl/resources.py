@@ -169,7 +169,6 @@ class Image:
     created: str
     min_disk_gib: int
     min_ram_mib: int
-    size_bytes: int
     properties: Mapping[str, str]
 
 

@@ -21,7 +21,7 @@ from clusterctl.errors import ClusterctlError
 # The modules of this package by what they add, in the help's order. A verb that is named loads its own module only:
 # importing all of them and describing their options to the parser takes as long as reading a cluster file.
 VERBS = {
-    "inspect": ("validate", "schema", "settings", "plan", "bundle"),
+    "inspect": ("list", "validate", "schema", "settings", "plan", "bundle"),
     "cluster": ("create", "status", "verify", "destroy"),
     "enter": ("ssh", "trust"),
     "grow": ("scale", "replace", "repair", "unlock"),

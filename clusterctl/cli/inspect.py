@@ -1,4 +1,4 @@
-"""Verbs that need no cluster: ``validate``, ``schema``, ``settings``, ``bundle``; and ``plan``, which only reads."""
+"""Verbs that only read (``list``, ``plan``), or need no cloud (``validate``, ``schema``, ``settings``, ``bundle``)."""
 
 from __future__ import annotations
 
@@ -18,11 +18,35 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Adds the verbs to the program."""
+    app.command("list")(list_clusters)
     app.command()(validate)
     app.command()(schema)
     app.command()(settings)
     app.command()(plan)
     app.command()(bundle)
+
+
+def list_clusters(
+    cloud: Annotated[str, typer.Option("--cloud", help="Entry of clouds.yaml.", envvar="OS_CLOUD")],
+    as_json: Json = False,
+) -> None:
+    """List the clusters of a cloud's project.
+
+    All that have a server, whoever made them; no node is asked.
+    """
+    from datetime import UTC, datetime
+
+    from clusterctl.cli.tables import render_clusters
+    from clusterctl.cloud import open_cloud
+    from clusterctl.ops.observe.clusters import list_clusters as find_clusters
+
+    found = find_clusters(open_cloud(cloud))
+    if as_json:
+        print_json({"cloud": cloud, "clusters": [each.to_json() for each in found]})
+    elif found:
+        print_rich(render_clusters(found, datetime.now(UTC)))
+    else:
+        print_line(f"no cluster in cloud {cloud}; `clusterctl create FILE` makes one")
 
 
 def validate(file: File, as_json: Json = False) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -13,12 +14,14 @@ from clusterctl.cli.output import filled
 from clusterctl.load.result import LoadResult
 from clusterctl.load.table import facts, group_rows, percentile_rows
 from clusterctl.load.verdict import Summary
+from clusterctl.ops.kit.lock import age, described
+from clusterctl.ops.observe.clusters import ClusterSummary
 from clusterctl.ops.observe.status import READY, StatusReport
 from clusterctl.ops.observe.verify import VerifyReport
 from clusterctl.spec.rolevars import RoleVariable
 
 # Names and addresses are for copying: other columns give way
-_COPIED = ("node", "address", "check", "master", "url", "variable")
+_COPIED = ("cluster", "node", "address", "check", "master", "url", "variable")
 
 
 def render_status(report: StatusReport) -> RenderableType:
@@ -62,6 +65,17 @@ def _known(value: float | None) -> str:
 
 def _of(used: float | None, offered: float | None) -> str:
     return "unknown" if used is None or offered is None else f"{used:g} of {offered:g}"
+
+
+def render_clusters(found: Iterable[ClusterSummary], now: datetime) -> RenderableType:
+    """One line a cluster."""
+    shown = table("cluster", "nodes", "states", "age", "zones", "locked by")
+    for each in found:
+        states = ", ".join(f"{count} {state}" for state, count in each.states.items())
+        locks = "; ".join(described(lock, now) for lock in each.locks)
+        cells = (each.name, str(each.nodes), states, age(each.created, now), ", ".join(each.zones), locks)
+        shown.add_row(*map(Text, cells))
+    return shown
 
 
 def render_verify(report: VerifyReport) -> RenderableType:

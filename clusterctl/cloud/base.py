@@ -79,8 +79,8 @@ class Cloud(Protocol):
     def users_of_group(self, group_id: str) -> list[Port]:
         """All ports of the project that are in a security group: one filtered list call."""
 
-    def clusters(self) -> list[str]:
-        """Names of the clusters that have a server here."""
+    def clusters(self) -> dict[str, list[Server]]:
+        """The servers of every cluster of the project, by its name: one paged list call."""
 
     def console(self, server_id: str, lines: int | None = None) -> str:
         """The server's console log."""

@@ -106,6 +106,5 @@ def image_of(raw: Mapping[str, Any]) -> Image:
         created=raw["created_at"],
         min_disk_gib=int(raw["min_disk"] or 0),
         min_ram_mib=int(raw["min_ram"] or 0),
-        size_bytes=int(raw["size"] or 0),
         properties={key: value for key, value in raw.items() if key not in _OWN},
     )

@@ -65,10 +65,14 @@ class Compute(OpenStackService):
             if mark in raw.get("tags", ()) and raw["metadata"].get(KEY_CLUSTER) == cluster
         ]
 
-    def clusters(self) -> list[str]:
+    def clusters(self) -> dict[str, list[Server]]:
         """See ``base.Cloud``."""
-        marks = {raw["metadata"].get(KEY_CLUSTER): raw.get("tags", ()) for raw in self._all_servers({})}
-        return sorted(name for name, tags in marks.items() if name and owner_mark(name) in tags)
+        found: dict[str, list[Server]] = {}
+        for raw in self._all_servers({}):
+            name = raw["metadata"].get(KEY_CLUSTER)
+            if name and owner_mark(name) in raw.get("tags", ()):
+                found.setdefault(name, []).append(server_of(raw))
+        return dict(sorted(found.items()))
 
     def _all_servers(self, filters: Mapping[str, str]) -> Iterator[dict[str, Any]]:
         """In detail, page by page. novaclient's own ``list`` hides the link to the next page: a call more a list."""

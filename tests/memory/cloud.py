@@ -131,9 +131,12 @@ class MemoryCloud(MemoryCompute):
         with self.call("GET", "/ports"):
             return [port.shown for port in self.port_records.values() if group_id in port.security_groups]
 
-    def clusters(self) -> list[str]:
-        marks = {record.shown.metadata.get(KEY_CLUSTER) for record in self._all_servers()}
-        return sorted(mark for mark in marks if mark)
+    def clusters(self) -> dict[str, list[Server]]:
+        found: dict[str, list[Server]] = {}
+        for record in self._all_servers():
+            if name := record.shown.metadata.get(KEY_CLUSTER):
+                found.setdefault(name, []).append(record.shown)
+        return dict(sorted(found.items()))
 
     def console(self, server_id: str, lines: int | None = None) -> str:
         with self.call("POST", "/servers/{id}/action", reads=True):
@@ -265,7 +268,7 @@ class MemoryCloud(MemoryCompute):
     def create_snapshot(self, server_id: str, name: str, properties: Mapping[str, str]) -> str:
         with self.call("POST", "/servers/{id}/action"):
             disk = self.server(server_id).flavor.disk_gib
-            image = Image(self.new_id("image"), name, "queued", self.now(), disk, 0, 0, dict(properties))
+            image = Image(self.new_id("image"), name, "queued", self.now(), disk, 0, dict(properties))
             self.image_list.append(image)
             self.snapshots[image.id] = self.snapshot_ticks
             return image.id
@@ -277,7 +280,7 @@ class MemoryCloud(MemoryCompute):
                 self.snapshots[image_id] -= 1
                 if self.snapshots[image_id] < 0:
                     self.image_list.remove(found)
-                    found = replace(found, status="active", size_bytes=2**30)
+                    found = replace(found, status="active")
                     self.image_list.append(found)
             return found
 

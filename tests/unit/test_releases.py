@@ -29,7 +29,7 @@ def image(*releases: Release) -> Image:
     for each in releases:
         properties |= {f"clusterctl_version_{each.component}": each.version}
         properties |= {f"clusterctl_sha256_{each.component}": each.sha256}
-    return Image("i", "-".join(map(str, releases)), "active", "", 0, 0, 0, properties)
+    return Image("i", "-".join(map(str, releases)), "active", "", 0, 0, properties)
 
 
 def server(services: tuple[str, ...], *releases: Release) -> Server:

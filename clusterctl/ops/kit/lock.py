@@ -205,16 +205,17 @@ def break_locks(cluster: str, cloud: Cloud, consent: Callable[[Sequence[str]], N
 def described(lock: Lock, now: datetime) -> str:
     """Whose a lock is, and its age: ``ann@ops1 (pid 4711, `clusterctl scale`), for 3 min``."""
     holder = Holder.of(lock)
-    return f"{holder.owner} (pid {holder.pid or 'unknown'}, `clusterctl {holder.command or '?'}`), for {age(lock, now)}"
+    process = f"pid {holder.pid or 'unknown'}, `clusterctl {holder.command or '?'}`"
+    return f"{holder.owner} ({process}), for {age(lock.created, now)}"
 
 
-def age(lock: Lock, now: datetime) -> str:
-    """How old a lock is, in one unit."""
+def age(created: str, now: datetime) -> str:
+    """The time since then (ISO 8601, UTC), in one unit."""
     try:
-        created = datetime.fromisoformat(lock.created)
+        begun = datetime.fromisoformat(created)
     except ValueError:
         return "an unknown time"
-    seconds = max(0, int((now - created.replace(tzinfo=created.tzinfo or UTC)).total_seconds()))
+    seconds = max(0, int((now - begun.replace(tzinfo=begun.tzinfo or UTC)).total_seconds()))
     for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
         if seconds >= 2 * size:
             return f"{seconds // size} {unit}"

@@ -13,7 +13,8 @@ import typer
 from clusterctl.cli import app as program
 from clusterctl.cli.app import VERBS
 from clusterctl.errors import CloudError
-from tests.unit.specs import DEMO
+from tests.unit.ops.clouds import create_in, demo_cloud
+from tests.unit.specs import DEMO, demo_spec
 
 
 def run(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> int:
@@ -163,3 +164,19 @@ def test_validate_loads_neither_other_verbs_nor_what_asks_clouds() -> None:
     root = Path(__file__).parents[3]
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=root)
     assert ended.stdout.splitlines()[-1:] == ["set()"], ended.stderr
+
+
+def test_list_of_clusters(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    cloud = demo_cloud()
+    monkeypatch.setattr("clusterctl.cloud.open_cloud", lambda _name: cloud)
+    assert run("list", "--cloud", "lab", monkeypatch=monkeypatch) == 0
+    assert capsys.readouterr().out == "no cluster in cloud lab; `clusterctl create FILE` makes one\n"
+    create_in(cloud, demo_spec())
+    assert run("list", "--cloud", "lab", monkeypatch=monkeypatch) == 0
+    header, line = capsys.readouterr().out.splitlines()
+    assert header.split()[:3] == ["cluster", "nodes", "states"]
+    assert line.split()[:4] == ["demo", "5", "5", "ACTIVE"]
+    monkeypatch.setenv("OS_CLOUD", "lab")
+    assert run("list", "--json", monkeypatch=monkeypatch) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["cloud"], found["clusters"][0]["states"]) == ("lab", {"ACTIVE": 5})

@@ -24,7 +24,7 @@ from tests.memory.faults import Fault
 from tests.memory.state import UNLIMITED
 
 FLAVOR = Flavor("f1", "m1.small", 2, 2048, 10)
-IMAGE = Image("i1", "base", "active", "2026-01-01T00:00:00Z", 0, 0, 1, {"clusterctl_family": "clusterctl-base"})
+IMAGE = Image("i1", "base", "active", "2026-01-01T00:00:00Z", 0, 0, {"clusterctl_family": "clusterctl-base"})
 
 
 def cloud(**settings: object) -> MemoryCloud:
@@ -132,7 +132,7 @@ def test_another_clusters_resources_are_not_seen() -> None:
     at.create_server_group(server_group_name("ci2", "zk"), "anti-affinity")
     at.create_security_group("clusterctl.ci2", owner_mark("ci2"))
     assert not any(at.observe("ci").counts.values())
-    assert at.clusters() == ["ci2"]
+    assert list(at.clusters()) == ["ci2"]
 
 
 def test_faults_come_before_or_after_the_effect() -> None:

@@ -152,7 +152,12 @@ def test_clusters(cloud: OpenStackCloud, api: FakeApi) -> None:
         server("no-tag", metadata={KEY_CLUSTER: "fraud"}),
         server("none"),
     ]
-    assert cloud.clusters() == ["ci", "x"]
+    found = cloud.clusters()
+    assert {name: [server.name for server in servers] for name, servers in found.items()} == {
+        "ci": ["a", "b"],
+        "x": ["c"],
+    }
+    assert cloud.calls.by_kind["GET /servers/detail"] == 1
 
 
 def test_server_groups_are_found_by_exact_cluster(cloud: OpenStackCloud, api: FakeApi) -> None:

@@ -18,7 +18,7 @@ from tests.memory.cloud import MemoryCloud
 from tests.memory.faults import When
 
 FLAVOR = Flavor("f1", "m1.small", 2, 2048, 10)
-IMAGE = Image("i1", "base-1", "active", "2026-01-01T00:00:00Z", 4, 0, 1, {"clusterctl_family": "clusterctl-base"})
+IMAGE = Image("i1", "base-1", "active", "2026-01-01T00:00:00Z", 4, 0, {"clusterctl_family": "clusterctl-base"})
 
 
 def demo_cloud() -> MemoryCloud:

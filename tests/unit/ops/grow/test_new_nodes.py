@@ -35,7 +35,7 @@ def image(name: str, mesos: str, marathon: str) -> Image:
             f"clusterctl_version_{component}": version,
             f"clusterctl_sha256_{component}": version * 64,
         }
-    return Image(name, name, "active", f"2026-01-0{name[-1]}T00:00:00Z", 4, 0, 1, properties)
+    return Image(name, name, "active", f"2026-01-0{name[-1]}T00:00:00Z", 4, 0, properties)
 
 
 FIRST, SECOND, THIRD = image("base-1", "1", "1"), image("base-2", "2", "1"), image("base-3", "2", "2")

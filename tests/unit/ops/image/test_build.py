@@ -35,7 +35,7 @@ SPEC = ImageSpec(
 
 @pytest.fixture
 def cloud() -> MemoryCloud:
-    stock = Image("stock", "debian-12", "active", "2026-01-01T00:00:00Z", 2, 0, 1, {})
+    stock = Image("stock", "debian-12", "active", "2026-01-01T00:00:00Z", 2, 0, {})
     return MemoryCloud(image_list=[stock], flavor_list=[Flavor("f1", "m1.small", 1, 1024, 6)], network_name="lab")
 
 

@@ -191,7 +191,7 @@ def test_an_unreadable_lock_counts_as_alive() -> None:
     ],
 )
 def test_age(created: str, expected: str) -> None:
-    assert age(Lock("1", "", created), guard().now()) == expected
+    assert age(created, guard().now()) == expected
 
 
 def test_pid_of_the_guard_is_ours() -> None:

@@ -188,7 +188,7 @@ def test_an_image_of_the_version_is_named(
         "clusterctl_version_marathon": OLD_MARATHON[1],
         "clusterctl_sha256_marathon": OLD_MARATHON[0],
     }
-    world.cloud.image_list = [Image("i", "base-9", "active", "2026-02-01T00:00:00Z", 1, 0, 1, properties)]
+    world.cloud.image_list = [Image("i", "base-9", "active", "2026-02-01T00:00:00Z", 1, 0, properties)]
     journal = upgrade(rolling, "mesos", artifacts, previous=artifacts)
     assert journal.to_json()["image"] == "base-9"
     assert journal.advice == ["nodes added later get the same versions, from image base-9"]
@@ -202,7 +202,7 @@ def test_an_image_that_has_only_one_of_two_is_none(
     properties = {"clusterctl_family": "clusterctl-base"}
     for name, each in named.items():
         properties |= {f"clusterctl_{key}_{name}": each[key] for key in ("version", "sha256")}
-    world.cloud.image_list = [Image("i", "base-9", "active", "2026-02-01T00:00:00Z", 1, 0, 1, properties)]
+    world.cloud.image_list = [Image("i", "base-9", "active", "2026-02-01T00:00:00Z", 1, 0, properties)]
     upgrade(rolling, "mesos", artifacts)
     assert "new nodes of control can't be made" in warned[0]
 
