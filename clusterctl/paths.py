@@ -32,11 +32,6 @@ def roles_dir() -> Path:
     return data_root() / "roles"
 
 
-def playbooks_dir() -> Path:
-    """The playbooks."""
-    return data_root() / "playbooks"
-
-
 def cloud_init_dir() -> Path:
     """The scripts that run on a node at its first boot."""
     return data_root() / "cloud-init"

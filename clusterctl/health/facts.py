@@ -36,7 +36,6 @@ class ZooKeeperFacts(_Facts):
     state: str = ""  # leader, follower, observer, standalone
     version: str = ""
     synced_followers: int | None = None
-    learners: int | None = None
 
 
 class AgentFacts(BaseModel):
@@ -47,7 +46,6 @@ class AgentFacts(BaseModel):
     id: str
     hostname: str
     active: bool = False
-    deactivated: bool = False
     attributes: dict[str, str | float] = {}
     version: str = ""
     resources: dict[str, float | str] = {}
@@ -78,7 +76,6 @@ class MasterFacts(_Facts):
     log_recovered: bool = False
     ensemble_size: int = 0
     registrar_recovered: bool = False
-    uptime_s: float = 0.0
     leader: str | None = None
     no_leader: str = ""
     version: str = ""
@@ -145,7 +142,6 @@ class Ghost(BaseModel):
 class MarathonFacts(_Facts):
     """A Marathon. ``leader`` is the ``host:port`` that it takes for it; ``jenkins`` and ``ghosts``: the leader only."""
 
-    ping: str = ""
     leader: str | None = None
     no_leader: str = ""
     framework_id: str | None = None

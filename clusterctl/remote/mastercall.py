@@ -80,7 +80,6 @@ def cut(call: Json, answer: Json, agents: list[str]) -> Json:
                 "id": agent["agent_info"]["id"]["value"],
                 "hostname": agent["agent_info"]["hostname"],
                 "active": agent.get("active", False),
-                "deactivated": agent.get("deactivated", False),
                 "drain": agent.get("drain_info", {}).get("state"),
                 "bound": sorted(set(bound(agent.get("total_resources", [])))),
             }

@@ -15,7 +15,7 @@ from clusterctl.services import PORTS, Service
 from clusterctl.ssh.client import Ssh, SshError
 from clusterctl.ssh.hostkeys import HostKeys, lack
 
-DRAINING, DRAINED = "DRAINING", "DRAINED"
+DRAINED = "DRAINED"
 
 Call = Mapping[str, Any]
 

@@ -98,7 +98,6 @@ def zookeeper(ask: Asker, port: int) -> Json:
         "state": found["zk_server_state"],
         "version": found.get("zk_version", "").split("-")[0].split(",")[0],
         "synced_followers": _number(found.get("zk_synced_followers")),
-        "learners": _number(found.get("zk_learners", found.get("zk_followers"))),
     }
 
 
@@ -114,7 +113,6 @@ def mesos_master(ask: Asker, port: int) -> Json:
         "ensemble_size": int(metrics.get("registrar/log/ensemble_size", 0)),
         # The registrar reports its size only once it has recovered, on the leader
         "registrar_recovered": "registrar/registry_size_bytes" in metrics,
-        "uptime_s": metrics.get("master/uptime_secs", 0.0),
         "leader": location.split("//")[-1].split("/")[0] if status in (302, 307) else None,
         "no_leader": "" if location else f"HTTP {status} {body.decode('utf-8', 'replace').strip()[:80]}",
         "version": ask.get(port, "/version").get("version", ""),
@@ -158,12 +156,12 @@ def marathon(ask: Asker, port: int) -> Json:
 
     So an answer of ``NO_LEADER`` to any request comes from an instance that runs, but can't reach a leader.
     """
-    status, _, body = ask.http(port, "/ping")
+    status, _, _ = ask.http(port, "/ping")
     if status in NO_LEADER:
         return {"no_leader": f"/ping: HTTP {status}"}
     if status != 200:
         raise Unexpected(f"/ping: HTTP {status}")
-    found: dict[str, Json] = {"ping": body.decode("utf-8", "replace").strip()}
+    found: dict[str, Json] = {}
     status, _, body = ask.http(port, "/v2/leader")
     if status != 200:
         found["no_leader"] = f"/v2/leader: HTTP {status}"
@@ -290,7 +288,7 @@ def _json(path: str, status: int, body: bytes) -> Json:
 
 
 def _agent(agent: Json) -> Json:
-    kept = ("id", "hostname", "active", "deactivated", "attributes", "version", "resources", "used_resources")
+    kept = ("id", "hostname", "active", "attributes", "version", "resources", "used_resources")
     found = {key: agent[key] for key in kept if key in agent}
     found["reserved"] = agent.get("reserved_resources", {})
     found["unreserved"] = agent.get("unreserved_resources", {})

@@ -101,7 +101,6 @@ def facts(number: int, **changes: Any) -> NodeFacts:
             **({"agents": agents(), "frameworks": frameworks} if number == 1 else {}),
         },
         "marathon": {
-            "ping": "pong",
             "leader": "10.0.0.2:8080",
             "framework_id": FRAMEWORK,
             "version": "1.11.24",

@@ -46,7 +46,7 @@ class Nodes:
         parts: dict[str, dict[str, object]] = {
             "zookeeper": {"state": "leader" if leads else "follower", "synced_followers": count - 1 if leads else None},
             "mesos_master": {"elected": leads, "log_recovered": True},
-            "marathon": {"ping": "pong"},
+            "marathon": {},
         }
         if node.name in self.sick:
             parts = {name: {"error": "connection refused"} for name in parts}

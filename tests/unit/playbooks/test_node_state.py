@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleError
 
-from clusterctl.paths import playbooks_dir, roles_dir
+from clusterctl.paths import data_root, roles_dir
 from clusterctl.render.roles import roles_of
 from clusterctl.render.templates import render_files
 
@@ -23,7 +23,7 @@ VARIABLES = {
 
 @pytest.fixture(scope="module")
 def plugin() -> ModuleType:
-    path = playbooks_dir() / "action_plugins" / "node_state.py"
+    path = data_root() / "playbooks" / "action_plugins" / "node_state.py"
     spec = importlib.util.spec_from_file_location("node_state", path)
     assert spec is not None
     assert spec.loader is not None

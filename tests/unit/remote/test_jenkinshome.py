@@ -108,7 +108,7 @@ def test_a_survey_tells_of_everything_there(homes: Path, tmp_path: Path) -> None
 
 def test_a_volume_that_is_not_mounted_is_refused(homes: Path) -> None:
     assert run(homes, "survey", mount=str(homes)) == {"error": f"the volume is not mounted at {homes}"}
-    assert run(homes / "no", "survey") == {"error": f"there is not a directory {homes}/no"}
+    assert run(homes / "no", "survey") == {"error": f"there is no directory {homes}/no"}
 
 
 def test_a_marker_that_is_a_link_is_not_read(homes: Path) -> None:
@@ -196,5 +196,5 @@ def test_it_runs_as_it_is_sent(tmp_path: Path) -> None:
     assert script_sent.command[:4] == ["python3", "-I", "-S", "-c"]
     assert str(tmp_path) not in " ".join(script_sent.command)
     done = subprocess.run(script_sent.command, input=script_sent.stdin, capture_output=True, check=True)
-    assert json.loads(done.stdout) == {"error": f"there is not a directory {tmp_path}/no"}
+    assert json.loads(done.stdout) == {"error": f"there is no directory {tmp_path}/no"}
     assert sent("jenkinshome.py", {}, root=True).command[:3] == ["sudo", "-n", "python3"]

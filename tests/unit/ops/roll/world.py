@@ -186,9 +186,8 @@ class World:
     def _marathon(self, name: str) -> dict[str, Any]:
         leader = self.leader(MARATHON)
         if leader is None:
-            return {"ping": "pong", "no_leader": "HTTP 404"}
+            return {"no_leader": "HTTP 404"}
         return {
-            "ping": "pong",
             "leader": f"{self.address[leader]}:8080",
             "framework_id": self.framework,
             "version": self.running_marathon[leader][1],
