@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, create_model
+from pydantic import Field, SerializerFunctionWrapHandler, create_model, model_serializer
 
 from clusterctl.spec import limits
 from clusterctl.spec.rolevars import Place, RoleVariable, role_variables, roles_reading
@@ -38,9 +38,14 @@ class RoleSettings(StrictModel):
     elsewhere: ClassVar[Mapping[str, str]] = {}
     unknown: ClassVar[str] = "`clusterctl settings` lists all"
 
+    @model_serializer(mode="wrap")
+    def _as_given(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What is not set stays so when a file is written and read again: a group refuses others' variables."""
+        return {name: value for name, value in whole(self).items() if name in self.model_fields_set}
+
     def variables(self) -> dict[str, Any]:
         """Variables as they stand in the file, nothing of the others."""
-        return self.model_dump(exclude_unset=True)
+        return self.model_dump()
 
 
 def check_roles(settings: RoleSettings, roles: Iterable[str], services: Iterable[str]) -> None:
