@@ -1,14 +1,16 @@
 """Runs ON a control node: makes calls of Marathon's REST API and prints one JSON object.
 
 Self-contained, standard library only. The request is one line of JSON on standard input (``standardinput.py``):
-``{"address", "port", "timeout_s", "calls": [{"method", "path", "body"?}, ...]}``. Answer: ``{"answers": [{"status",
-"body"}, ...]}``, one a call; ``body`` is parsed if it is JSON. ``{"error": text, "made": number of the calls made
-before}`` if Marathon can't be asked, or can't reach the one that leads (502 to 504, and 500 of the versions whose proxy
-answers so).
+``{"address", "port", "timeout_s", "calls": [{"method", "path", "body"?}, ...], "login"?}``; ``login`` is the path of a
+file ``{"principal", "secret"}`` on this node, which says who calls. Answer: ``{"answers": [{"status", "body"}, ...]}``,
+one a call; ``body`` is parsed if it is JSON. ``{"error": text, "made": number of the calls made before}`` if Marathon
+can't be asked, wants another password, or can't reach the one that leads (502 to 504, and 500 of the versions whose
+proxy answers so).
 """
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import sys
@@ -24,10 +26,23 @@ NO_LEADER = (502, 503, 504)
 
 
 class Refused(Exception):
-    """An answer of an instance that reached no leader."""
+    """An answer of an instance that reached no leader, or doesn't know us."""
 
 
-def call(place: str, wanted: Json, timeout_s: float) -> Json:
+def header(path: str | None) -> dict[str, str]:
+    """HTTP's basic authentication as whom a file says; none without one, or where it is not there yet."""
+    if path is None:
+        return {}
+    try:
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123 (importing pathlib takes time)
+            found = json.load(file)
+    except FileNotFoundError:
+        return {}
+    words = "{}:{}".format(found["principal"], found["secret"]).encode()
+    return {"Authorization": f"Basic {base64.b64encode(words).decode()}"}
+
+
+def call(place: str, wanted: Json, timeout_s: float, login: dict[str, str]) -> Json:
     """Makes one call; its status and body."""
     connection = http.client.HTTPConnection(place, timeout=timeout_s)
     body = wanted.get("body")
@@ -36,12 +51,14 @@ def call(place: str, wanted: Json, timeout_s: float) -> Json:
             wanted["method"],
             wanted["path"],
             None if body is None else json.dumps(body),
-            {"Content-Type": "application/json", "Accept": "application/json"},
+            {"Content-Type": "application/json", "Accept": "application/json", **login},
         )
         answer = connection.getresponse()
         text = answer.read().decode("utf-8", "replace")
     finally:
         connection.close()
+    if answer.status == 401:
+        raise Refused("HTTP 401: it wants another password than this node has, or this node has none yet")
     parsed = parse(text)
     if answer.status in NO_LEADER or (answer.status == 500 and not isinstance(parsed, dict)):
         raise Refused("HTTP {}: {}".format(answer.status, " ".join(text.split())[:200] or "no reason given"))
@@ -61,8 +78,9 @@ def run(request: Json) -> Json:
     answers: list[Json] = []
     place = "{}:{}".format(request["address"], request["port"])
     try:
+        login = header(request.get("login"))
         for each in request["calls"]:
-            answers.append(call(place, each, float(request["timeout_s"])))
+            answers.append(call(place, each, float(request["timeout_s"]), login))
     except Refused as error:
         return {"error": str(error), "made": len(answers)}
     except (OSError, http.client.HTTPException) as error:

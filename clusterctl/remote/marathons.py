@@ -74,9 +74,13 @@ class SshMarathon:
 
     Args:
         nodes: those that run a Marathon; asked in order until one answers.
+        logins: paths on those nodes, of files that only root can read (``clusterctl.secrets.logins``).
     """
 
-    def __init__(self, ssh: Ssh, host_keys: HostKeys, nodes: Sequence[Node]) -> None:
+    def __init__(
+        self, ssh: Ssh, host_keys: HostKeys, nodes: Sequence[Node], logins: Mapping[Service, str] | None = None
+    ) -> None:
+        self._login = (logins or {}).get(Service.MARATHON)
         self._ssh = ssh
         self._host_keys = host_keys
         self._nodes = [node for node in nodes if Service.MARATHON in node.services and node.status == "ACTIVE"]
@@ -106,8 +110,9 @@ class SshMarathon:
             "port": PORTS[Service.MARATHON],
             "timeout_s": _CALL_TIMEOUT_S,
             "calls": [each.to_json() for each in calls],
+            **({"login": self._login} if self._login else {}),
         }
-        script = sent("marathoncall.py", request)
+        script = sent("marathoncall.py", request, root=self._login is not None)
         done = self._ssh.run(target(node), script.command, stdin=script.stdin, timeout_s=_SSH_TIMEOUT_S)
         if done.returncode != 0:
             said = (done.stderr.strip() or "nothing").splitlines()[-1]

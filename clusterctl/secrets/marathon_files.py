@@ -20,6 +20,8 @@ USER = "clusterctl"  # the one that Marathon's API knows
 ENVIRONMENT = f"{DIRECTORY}/marathon.env"
 # For root alone, as all logins (``secrets.logins``)
 HTTP_FILE = f"{DIRECTORY}/marathon-http.json"
+# The same for a person: `sudo curl -K FILE URL`
+CURL_FILE = f"{DIRECTORY}/marathon.curl"
 
 
 def marathon_files(wanted: Wanted) -> list[SecretFile]:
@@ -34,6 +36,7 @@ def marathon_files(wanted: Wanted) -> list[SecretFile]:
         # Not MARATHON_HTTP_CREDENTIALS, which would be a flag
         environment.append(f"MESOSPHERE_HTTP_CREDENTIALS={USER}:{keys[MARATHON_HTTP].reveal()}\n")
         files.append(SecretFile(HTTP_FILE, principal_file(USER, keys[MARATHON_HTTP])))
+        files.append(SecretFile(CURL_FILE, Secret(f'user = "{USER}:{keys[MARATHON_HTTP].reveal()}"\n')))
     if environment:
         files.append(SecretFile(ENVIRONMENT, Secret("".join(environment))))
     return files

@@ -73,7 +73,10 @@ class Cluster:
         node = next(each for each in self.status()["nodes"] if "marathon" in each["services"])
         data = f"-H 'Content-Type: application/json' -d '{json.dumps(body)}'" if body is not None else ""
         url = f"http://{node['address']}:8080{path}"
-        found: dict[str, Any] = json.loads(self.on(node["name"], f"curl -sS --max-time 30 -X {method} {data} '{url}'"))
+        # With the password, where the node has one
+        login = "$(sudo ls /etc/clusterctl/secrets/marathon.curl 2>/dev/null || echo /dev/null)"
+        curl = f'sudo curl -K "{login}" -sS --max-time 30 -X {method} {data} "{url}"'
+        found: dict[str, Any] = json.loads(self.on(node["name"], curl))
         return found
 
     def agents(self) -> dict[str, str]:

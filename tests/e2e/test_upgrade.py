@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shlex
 import subprocess
 import time
 from collections.abc import Iterator
@@ -38,6 +39,17 @@ COUNTER = {
 }
 # Emulated machines answer slowly, and less for each question: seconds between two, for an answer, and of the gates
 EVERY_S, PATIENCE_S, TIMEOUT_S = (2, 10, 600) if ZONE == "vm" else (0.2, 2, 180)
+# Prints what the watcher has to say to services that are closed
+LOGINS = """\
+import json, os
+places = {"8080": "marathon-http.json", "5050": "mesos-operator.json", "zookeeper": "zookeeper-super"}
+found = {}
+for name, file in places.items():
+    if os.path.exists("/etc/clusterctl/secrets/" + file):
+        text = open("/etc/clusterctl/secrets/" + file).read().strip()
+        found[name] = json.loads(text) if file.endswith(".json") else text
+print(json.dumps(found))
+"""
 WATCHER = Path(__file__).with_name("watcher.py")
 NEXT_ZOOKEEPER = Path(__file__).with_name("next_zookeeper.sh")
 REPORT = labkit.BUILD / f"upgrade-{ZONE}.json"
@@ -110,8 +122,17 @@ def watched(cluster: Cluster) -> Iterator[dict[str, Any]]:
         input=WATCHER.read_bytes(),
         check=True,
     )
+    control = next(each["name"] for each in nodes if "zookeeper" in each["services"])
+    subprocess.run(
+        [labkit.PROGRAM, "ssh", cluster.file, node, "--", "sudo sh -c 'umask 077; cat > /root/watcher.json'"],
+        input=cluster.on(control, f"sudo python3 -c {shlex.quote(LOGINS)}").encode(),
+        check=True,
+    )
     report: dict[str, Any] = {}
-    start = "sudo systemd-run --quiet --collect --unit=watcher --property=StandardOutput=file:/tmp/watched"
+    start = (
+        "sudo systemd-run --quiet --collect --unit=watcher --property=StandardOutput=file:/tmp/watched"
+        " --property=StandardInput=file:/root/watcher.json"
+    )
     cluster.on(node, f"{start} /usr/bin/python3 /tmp/watcher.py {addresses} {EVERY_S} {PATIENCE_S}")
     eventually("the watcher watches", lambda: cluster.on(node, "cat /tmp/watched"), lambda text: "ready" in text)
     try:

@@ -1,6 +1,9 @@
 """Runs on a node during a roll: a client of each service, and how long each had to wait.
 
-    watcher.py ADDRESS,ADDRESS,... EVERY PATIENCE    (seconds) until SIGTERM; then prints one JSON object
+    watcher.py ADDRESS,ADDRESS,... EVERY PATIENCE < LOGINS    (seconds) until SIGTERM; then prints one JSON object
+
+LOGINS is a line of JSON, {"zookeeper": "user:password", "8080": {"principal", "secret"}, "5050": ...}, without what is
+open.
 
 A ZooKeeper client writes ten times a second (python3-kazoo is in the lab's images). Every EVERY seconds all ZooKeepers
 are asked whether they run, and Marathons and masters for their leaders' answers; each has PATIENCE seconds to answer. A
@@ -8,6 +11,7 @@ gap is the time between two good answers. A ZooKeeper that refuses the connectio
 nothing in time is silent, as it can be on a busy machine: not a good answer, but not a member that is gone either.
 """
 
+import base64
 import http.client
 import json
 import signal
@@ -24,6 +28,7 @@ from kazoo.handlers.threading import KazooTimeoutError
 
 STOP = threading.Event()
 EVERY_S, PATIENCE_S = (float(word) for word in sys.argv[2:4])
+LOGINS = json.loads(sys.stdin.readline() or "{}")
 
 
 class Gauge(threading.Thread):
@@ -60,8 +65,12 @@ class Gauge(threading.Thread):
 
 def get(address: str, port: int, path: str) -> tuple[int, Any]:
     connection = http.client.HTTPConnection(address, port, timeout=PATIENCE_S)
+    headers = {"Accept": "application/json"}
+    if login := LOGINS.get(str(port)):
+        words = "{principal}:{secret}".format(**login).encode()
+        headers["Authorization"] = f"Basic {base64.b64encode(words).decode()}"
     try:
-        connection.request("GET", path, headers={"Accept": "application/json"})
+        connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         text = answer.read()
         return answer.status, json.loads(text) if answer.status == 200 else None
@@ -102,7 +111,8 @@ def any_of(addresses: list[str], ask: Callable[[str], bool]) -> bool:
 
 def main() -> None:
     addresses = sys.argv[1].split(",")
-    client = KazooClient(",".join(f"{address}:2181" for address in addresses), timeout=10)
+    auth = [("digest", LOGINS["zookeeper"])] if "zookeeper" in LOGINS else []
+    client = KazooClient(",".join(f"{address}:2181" for address in addresses), timeout=10, auth_data=auth)
     client.start(timeout=30)
     client.ensure_path("/watcher")
     written = 0

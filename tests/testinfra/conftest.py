@@ -7,8 +7,6 @@ Nothing is changed on the nodes. What is asked is asked on a node itself, so no 
 
 from __future__ import annotations
 
-import json
-import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,9 +14,9 @@ from typing import Any
 
 import pytest
 
-Get = Callable[[str], Any]
+from tests.testinfra.asking import asked
 
-_GET = "import sys, urllib.request; sys.stdout.write(urllib.request.urlopen(sys.argv[1], timeout=10).read().decode())"
+Get = Callable[[str], Any]
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +79,7 @@ def get(host: Any) -> Get:
     """GET of a URL, on the node; JSON."""
 
     def fetch(url: str) -> Any:
-        return json.loads(host.check_output(f"python3 -c {shlex.quote(_GET)} {shlex.quote(url)}"))
+        return asked(host, url)
 
     return fetch
 

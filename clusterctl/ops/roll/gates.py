@@ -11,7 +11,9 @@ from clusterctl.health.marathon import marathon_checks
 from clusterctl.health.mesos import AGENT_CHECKS, master_checks
 from clusterctl.health.zookeeper import zookeeper_checks
 from clusterctl.ops.observe.look import Look
+from clusterctl.secrets.marathon_files import CURL_FILE
 from clusterctl.services import UNITS, Service
+from clusterctl.spec.security import Part
 
 CHANGED = ("agents.attributes", "agents.resources")  # checks that fail until agents are as a changed file wants them
 
@@ -57,9 +59,10 @@ def deployments(look: Look) -> list[str]:
     """Marathon must have none under way before and after its roll (its documentation on deployments)."""
     where = next((node for node in look.expect.control if node.name == look.leader(Service.MARATHON)), None)
     at = f"{where.address}:{look.expect.ports[Service.MARATHON]}" if where else ""
+    curl = f"sudo curl -K {CURL_FILE}" if look.spec.secured(Part.MARATHON) else "curl"
     found = []
     for each in look.deployments:
-        stop = f"curl -X DELETE 'http://{at}/v2/deployments/{each.id}?force=true'"
+        stop = f"{curl} -X DELETE 'http://{at}/v2/deployments/{each.id}?force=true'"
         on = where.name if where else "NODE"
         found.append(
             f"Marathon's deployment {each} is under way; if it can't end, `clusterctl ssh FILE {on} {stop}` stops it"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import shlex
 import time
@@ -12,11 +11,7 @@ from typing import Any
 
 import pytest
 
-_GET = "import sys, urllib.request; sys.stdout.write(urllib.request.urlopen(sys.argv[1], timeout=10).read().decode())"
-
-
-def fetch(host: Any, url: str) -> Any:
-    return json.loads(host.check_output(f"python3 -c {shlex.quote(_GET)} {shlex.quote(url)}"))
+from tests.testinfra.asking import asked
 
 
 def own(host: Any) -> str:
@@ -39,13 +34,13 @@ def agents(alive: Any) -> list[Any]:
 def test_another_master_leads_the_same_agents(control: list[Any], agents: list[Any], eventually: Any) -> None:
     def leaders() -> list[str]:
         url = "http://{}:5050/metrics/snapshot"
-        return [own(host) for host in control if fetch(host, url.format(own(host)))["master/elected"] == 1]
+        return [own(host) for host in control if asked(host, url.format(own(host)))["master/elected"] == 1]
 
     eventually(lambda: len(leaders()) == 1)
     (leader,) = leaders()
 
     def active() -> set[str]:
-        known = fetch(control[0], f"http://{leader}:5050/slaves")["slaves"]
+        known = asked(control[0], f"http://{leader}:5050/slaves")["slaves"]
         return {agent["id"] for agent in known if agent["active"]}
 
     wanted = {host.file("/root/agent-id").content_string for host in agents}
@@ -56,7 +51,7 @@ def test_the_task_is_the_same_and_counts(control: list[Any], agents: list[Any], 
     wanted = (Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "task-id").read_text()
 
     def tasks() -> list[tuple[str, str]]:
-        found = fetch(control[0], f"http://{own(control[0])}:8080/v2/apps/counter/tasks")["tasks"]
+        found = asked(control[0], f"http://{own(control[0])}:8080/v2/apps/counter/tasks")["tasks"]
         return [(task["id"], task["state"]) for task in found]
 
     assert eventually(tasks, [(wanted, "TASK_RUNNING")]) == [(wanted, "TASK_RUNNING")]

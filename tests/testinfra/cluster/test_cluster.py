@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -11,8 +9,9 @@ from typing import Any
 import pytest
 import testinfra
 
+from tests.testinfra.asking import asked
+
 Members = Callable[[str], list[Any]]
-_GET = "import sys, urllib.request; sys.stdout.write(urllib.request.urlopen(sys.argv[1], timeout=10).read().decode())"
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +28,6 @@ def members(request: pytest.FixtureRequest) -> Members:
     return of
 
 
-def fetch(host: Any, url: str) -> Any:
-    return json.loads(host.check_output(f"python3 -c {shlex.quote(_GET)} {shlex.quote(url)}"))
-
-
 def own(host: Any) -> str:
     return str(host.check_output("/usr/lib/clusterctl/primary-address"))
 
@@ -46,7 +41,7 @@ def elected(masters: list[Any]) -> list[str]:
     """Addresses of the masters that say that they lead."""
     addresses = [(host, own(host)) for host in masters]
     url = "http://{}:5050/metrics/snapshot"
-    return [address for host, address in addresses if fetch(host, url.format(address))["master/elected"] == 1]
+    return [address for host, address in addresses if asked(host, url.format(address))["master/elected"] == 1]
 
 
 def test_one_zookeeper_leads_and_all_others_follow_in_step(members: Members, eventually: Any) -> None:
@@ -74,7 +69,7 @@ def test_one_master_is_elected_and_knows_every_agent(members: Members, eventuall
     (leader,) = elected(masters)
 
     def active() -> dict[str, Any]:
-        known = fetch(masters[0], f"http://{leader}:5050/slaves")["slaves"]
+        known = asked(masters[0], f"http://{leader}:5050/slaves")["slaves"]
         return {agent["hostname"]: agent for agent in known if agent["active"]}
 
     eventually(lambda: active().keys() >= agents.keys())
@@ -91,7 +86,7 @@ def test_one_marathon_leads_and_is_registered_in_its_role(members: Members, even
     addresses = {own(host) for host in marathons}
 
     def leaders() -> set[str]:
-        return {fetch(host, f"http://{own(host)}:8080/v2/leader")["leader"] for host in marathons}
+        return {asked(host, f"http://{own(host)}:8080/v2/leader")["leader"] for host in marathons}
 
     eventually(lambda: len(leaders()) == 1)
     assert {leader.split(":")[0] for leader in leaders()} < addresses
@@ -99,7 +94,7 @@ def test_one_marathon_leads_and_is_registered_in_its_role(members: Members, even
     (leader,) = eventually(lambda: elected(masters))
 
     def registered() -> list[Any]:
-        frameworks = fetch(masters[0], f"http://{leader}:5050/frameworks")["frameworks"]
+        frameworks = asked(masters[0], f"http://{leader}:5050/frameworks")["frameworks"]
         return [each for each in frameworks if each["name"] == "marathon" and each["active"]]
 
     (framework,) = eventually(registered)

@@ -28,7 +28,8 @@ def test_the_settings_are_ours(get: Any, address: str, variables: dict[str, Any]
     assert settings["master"] == variables["mesos_zk_url"]
     assert settings["mesos_role"] == variables["marathon_mesos_role"]
     assert settings["failover_timeout"] == variables["marathon_failover_timeout_s"]
-    assert info["zookeeper_config"]["zk"] == variables["marathon_zk_url"]
+    user = "xxxxxxxx:xxxxxxxx@" if variables["marathon_zk_credentials"] else ""
+    assert info["zookeeper_config"]["zk"] == variables["marathon_zk_url"].replace("zk://", f"zk://{user}")
 
 
 def test_it_knows_the_leader(get: Any, address: str, variables: dict[str, Any], eventually: Any) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from clusterctl.remote import marathoncall as script
 from clusterctl.remote.marathons import Answer, Call, MarathonError, SshMarathon
+from clusterctl.services import Service
 from clusterctl.ssh.client import Ssh
 from clusterctl.ssh.config import SshConfig
 from clusterctl.ssh.hostkeys import HostKeys, KnownHosts
@@ -26,6 +27,23 @@ HTTP = " HTTP/1.1"
 def run(port: int, *calls: Call) -> Any:
     request = {"address": ADDRESS, "port": port, "timeout_s": 2, "calls": [call.to_json() for call in calls]}
     return script.run(request)
+
+
+def test_who_calls_is_read_from_a_file_of_the_node(tmp_path: Path) -> None:
+    login = tmp_path / "login.json"
+    heard: list[str] = []
+    with serving({f"GET /v2/apps{HTTP}": http({"apps": []})}, heard) as port:
+        request = {"address": ADDRESS, "port": port, "timeout_s": 2, "calls": [Call("GET", "/v2/apps").to_json()]}
+        assert script.header(str(login)) == {}, "it may not be there yet"
+        login.write_text('{"principal": "clusterctl", "secret": "hush"}')
+        assert script.run({**request, "login": str(login)}) == {"answers": [{"status": 200, "body": {"apps": []}}]}
+    assert "Authorization: Basic Y2x1c3RlcmN0bDpodXNo" in heard
+
+
+def test_a_password_that_is_refused_is_no_answer() -> None:
+    with serving({f"GET /v2/apps{HTTP}": http(b"", "401 Unauthorized")}) as port:
+        found = run(port, Call("GET", "/v2/apps"))
+    assert (found["error"].startswith("HTTP 401: it wants another password"), found["made"]) == (True, 0)
 
 
 def test_refusals_are_answers() -> None:
@@ -69,16 +87,22 @@ def test_no_marathon() -> None:
 class Nodes:
     """ssh to control nodes that answer by address."""
 
+    login: str | None = None
+
     def __init__(self, **answers: Finished) -> None:
         self.answers = {address.replace("_", "."): answer for address, answer in answers.items()}
         self.asked: list[str] = []
 
     def __call__(self, argv: Sequence[str], *, stdin: bytes, timeout_s: float) -> Finished:
         words = shlex.split(argv[-1])
+        if self.login:
+            assert words[:2] == ["sudo", "-n"], "only root can read it"
+            words = words[2:]
         assert words[:4] == ["python3", "-I", "-S", "-c"]
         assert "s3cret" not in " ".join(argv)
         request = json.loads(stdin.splitlines()[-1])
         assert request["address"] == argv[-2]
+        assert request.get("login") == self.login
         assert request["calls"] == [{"method": "PUT", "path": "/v2/apps/a", "body": {"env": "s3cret"}}]
         self.asked.append(argv[-2])
         return self.answers[argv[-2]]
@@ -92,7 +116,8 @@ def ask(nodes: Nodes, tmp_path: Path) -> list[Answer]:
     for node in expect().control:
         known.pin(node.server_id, [ED25519])
     ssh = Ssh(SshConfig("debian", known.path, Path("/r")), nodes)
-    marathon = SshMarathon(ssh, HostKeys(known, lambda _: "", lambda _: None), expect().control)
+    logins = {Service.MARATHON: nodes.login} if nodes.login else None
+    marathon = SshMarathon(ssh, HostKeys(known, lambda _: "", lambda _: None), expect().control, logins)
     return marathon.call([Call("PUT", "/v2/apps/a", {"env": "s3cret"})])
 
 
@@ -113,3 +138,9 @@ def test_all_reasons_are_told_if_none_answers(tmp_path: Path) -> None:
         ask(nodes, tmp_path)
     for expected in ("No route to host", "HTTP 503: no leader", "ended with 1 and said: no python3"):
         assert expected in caught.value.message
+
+
+def test_with_a_login_the_script_runs_as_root(tmp_path: Path) -> None:
+    nodes = Nodes(**{"10_0_0_1": GOOD})
+    nodes.login = "/etc/clusterctl/secrets/marathon-http.json"
+    assert ask(nodes, tmp_path) == [Answer(200, None)]

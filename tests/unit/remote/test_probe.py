@@ -26,12 +26,19 @@ ADDRESS = "127.0.0.1"
 
 
 @contextmanager
-def serving(answers: dict[str, bytes]) -> Iterator[int]:
-    """A server that answers by the first line of the request (``GET PATH``, ``mntr``); its port."""
+def serving(answers: dict[str, bytes], heard: list[str] | None = None) -> Iterator[int]:
+    """A server that answers by the first line of the request (``GET PATH``, ``mntr``); its port.
+
+    Args:
+        heard: gets all lines of the requests.
+    """
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
-            line = self.request.recv(65536).decode().split("\r\n")[0].removesuffix(" HTTP/1.0")
+            lines = self.request.recv(65536).decode().split("\r\n")
+            if heard is not None:
+                heard.extend(lines)
+            line = lines[0].removesuffix(" HTTP/1.0")
             self.request.sendall(answers.get(line, b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"))
 
     with socketserver.ThreadingTCPServer((ADDRESS, 0), Handler) as server:

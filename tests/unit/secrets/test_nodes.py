@@ -70,7 +70,7 @@ def test_zookeeper_and_marathon_have_files_of_their_own(monkeypatch: pytest.Monk
     environment = files_of("control")[f"{DIRECTORY}/marathon.env"].content.reveal()
     assert environment.startswith("MARATHON_ZK=zk://marathon:")
     assert environment.endswith("@10.0.0.1:2181/marathon\n")
-    assert closed(monkeypatch, Part.MARATHON) == ["marathon-http.json", "marathon.env"]
+    assert closed(monkeypatch, Part.MARATHON) == ["marathon-http.json", "marathon.curl", "marathon.env"]
     files = files_of("control")
     login = json.loads(files[f"{DIRECTORY}/marathon-http.json"].content.reveal())
     assert files[f"{DIRECTORY}/marathon.env"].content.reveal() == (
@@ -81,6 +81,7 @@ def test_zookeeper_and_marathon_have_files_of_their_own(monkeypatch: pytest.Monk
         *members,
         "mesos-master-zk",
         "marathon-http.json",
+        "marathon.curl",
         "marathon.env",
     ]
     assert names("builders") == ["complete"]
