@@ -86,6 +86,7 @@ class Port:
     name: str  # the node's name
     address: str
     device_id: str  # id of the server, or ''
+    used: bool = field(default=False, compare=False)  # it was bound to a server once
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ VERBS = {
     "cluster": ("create", "status", "verify", "destroy"),
     "enter": ("ssh", "trust"),
     "grow": ("scale", "replace", "repair", "unlock"),
+    "recover": ("recover",),
     "operate": ("inventory", "configure", "run"),
     "roll": ("restart", "upgrade", "reconfigure"),
     "image": ("image",),

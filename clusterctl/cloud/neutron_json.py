@@ -8,13 +8,17 @@ from typing import Any
 
 from clusterctl.resources import Lock, Port, PortRequest, Rule, SecurityGroup, StoredRule
 
+# A port that was only created has revision 1; its binding, its becoming ACTIVE, and the end of both count one more each
+# (Neutron: revision numbers)
+_UNTOUCHED = 2
 _TCP = ("tcp", "6")  # Neutron keeps the protocol as it was given
 
 
 def port_of(port: Mapping[str, Any]) -> Port:
     """A port, with its first IPv4 address (or its first one, where it has none)."""
     addresses = sorted((ip["ip_address"] for ip in port.get("fixed_ips") or ()), key=lambda ip: ":" in ip)
-    return Port(port["id"], port["name"], addresses[0] if addresses else "", port.get("device_id") or "")
+    used = bool(port.get("device_id")) or (port.get("revision_number") or 0) > _UNTOUCHED
+    return Port(port["id"], port["name"], addresses[0] if addresses else "", port.get("device_id") or "", used)
 
 
 def security_group_of(group: Mapping[str, Any]) -> SecurityGroup:

@@ -77,7 +77,7 @@ class MemoryCompute(MemoryState):
         )
         if request.port_id:
             record = self.port_records[request.port_id]
-            record.shown = replace(record.shown, device_id=server.id)
+            record.shown = replace(record.shown, device_id=server.id, used=True)
         else:
             self.new_port("", "", request.security_groups, server=server.id)
         if request.volume_id:

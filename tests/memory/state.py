@@ -134,7 +134,7 @@ class MemoryState:
         raise CloudError("no more IP addresses available on network network-1", status=409)
 
     def new_port(self, name: str, description: str, groups: tuple[str, ...], *, server: str = "") -> Port:
-        port = Port(id=self.new_id("port"), name=name, address=self.new_address(), device_id=server)
+        port = Port(self.new_id("port"), name, self.new_address(), device_id=server, used=bool(server))
         self.port_records[port.id] = MemoryPort(port, description, groups, made_by_nova=bool(server))
         return port
 

@@ -86,15 +86,30 @@ def bring_back(hosts: Hosts, look: Look, directory: Path) -> None:
     leader = look.leader(Service.ZOOKEEPER)
     if leader is None:
         raise ClusterctlError(f"ZooKeeper has no leader through which {directory} could be restored")
+    checked(directory)
+    hosts.run("restore", [leader], {"backup_directory": str(directory), "backup_tree": MARATHON_TREE})
+
+
+def checked(directory: Path, cluster: str | None = None) -> dict[str, Any]:
+    """The manifest of a backup that is whole.
+
+    Args:
+        cluster: name that it must be of.
+
+    Raises:
+        ClusterctlError: it is damaged, or of another cluster.
+    """
     try:
-        manifest = json.loads((directory / MANIFEST).read_text())
-        said = manifest["files"][TREE]["sha256"]
+        manifest: dict[str, Any] = json.loads((directory / MANIFEST).read_text())
+        said, owner = manifest["files"][TREE]["sha256"], manifest["cluster"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ClusterctlError(f"the backup {directory} can't be read: {error}") from error
     _tree(directory / TREE)
     if file_digest(directory / TREE) != said:
         raise ClusterctlError(f"the backup {directory / TREE} is not what its {MANIFEST} says")
-    hosts.run("restore", [leader], {"backup_directory": str(directory), "backup_tree": MARATHON_TREE})
+    if cluster not in (None, owner):
+        raise ClusterctlError(f"the backup {directory} is of cluster {owner}, expected {cluster}")
+    return manifest
 
 
 def _tree(path: Path) -> dict[str, Any]:

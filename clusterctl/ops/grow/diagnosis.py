@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from clusterctl.health.disks import disk_trouble
 from clusterctl.health.marathon import leading_marathon
+from clusterctl.ops.lifecycle.majorities import lost_majorities
 from clusterctl.ops.observe.look import Look
 from clusterctl.plan import alive, failed_build, make_plan, shrink, volume_trouble
 from clusterctl.remote.masters import DRAINED, Agent
@@ -239,7 +240,16 @@ def _missing(
         found = f"lets in {stored.text}, which is not in the file and was not made by clusterctl"
         yield Finding(name, found, Remedy.NONE, stored.id, f"`openstack security group rule delete {stored.id}`")
     booted = {node.name for node in plan.boot}
+    lost: dict[str, list[Service]] = {}
+    for each in lost_majorities(spec, observed, started=True):
+        for name in each.missing:
+            lost.setdefault(name, []).append(each.service)
     for node in plan.boot:
+        if node.name in lost:
+            found = f"has no server, and no majority of {' and '.join(lost[node.name])} is left to carry the state over"
+            advice = "`clusterctl recover FILE` asks what is left, tells what would be lost, and leads out"
+            yield Finding(node.name, found, Remedy.NONE, advice=advice)
+            continue
         failed = next((s for s in observed.servers if s.node == node.name and failed_build(s)), None)
         found = f"its build failed: {failed.fault or 'Nova gives no reason'}" if failed else "has no server"
         yield Finding(node.name, found, Remedy.MAKE)

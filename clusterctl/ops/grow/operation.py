@@ -10,10 +10,11 @@ from clusterctl.ops.kit.parallel import for_each
 from clusterctl.ops.kit.run import Run
 from clusterctl.ops.lifecycle.apply import apply_plan
 from clusterctl.ops.lifecycle.builds import BUILD_TIMEOUT_S, Builds
+from clusterctl.ops.lifecycle.majorities import refuse_lost
 from clusterctl.ops.lifecycle.preflight import image_for, look_up, own_cidrs, preflight
 from clusterctl.ops.lifecycle.removal import DELETABLE, delete_servers
 from clusterctl.ops.observe.look import Cluster, Look
-from clusterctl.ops.observe.verify import WaitHealthy, healthy_within
+from clusterctl.ops.observe.verify import VerifyReport, WaitHealthy, healthy_within
 from clusterctl.ops.roll.drain import Drains, open_drains
 from clusterctl.plan import make_plan
 from clusterctl.resources import Observed, Server
@@ -31,6 +32,7 @@ class Operation:
         wait_healthy: see ``create``.
         drains: the drains of a cluster with these servers.
         image: for new servers, instead of the file's, whatever is in it.
+        left: seconds until ``--timeout`` is over, where it bounds all waits together.
     """
 
     run: Run
@@ -38,6 +40,7 @@ class Operation:
     drains: Callable[[Sequence[Server]], Drains]
     build_timeout_s: float = BUILD_TIMEOUT_S
     image: str | None = None
+    left: Callable[[], float] = lambda: float("inf")
 
     def observe(self) -> Observed:
         """All that the cluster has now.
@@ -85,6 +88,7 @@ class Operation:
 
         Raises:
             ClusterctlError: see ``preflight``, ``apply_plan`` and ``Builds.finish``.
+            LostMajorityError: with ``everything``: members are missing that only ``recover`` may make.
         """
 
         def mine(server: Server) -> bool:
@@ -92,6 +96,8 @@ class Operation:
 
         with self.run.progress.phase("plan"):
             observed = self.observe()
+            if everything:
+                refuse_lost(spec, observed)
             plan = make_plan(spec, observed, own_cidrs(spec, self.run.cloud) if everything else ())
             if not everything:
                 plan = plan.limited(nodes=nodes, groups=groups)
@@ -102,7 +108,7 @@ class Operation:
             run = replace(self.run, spec=spec)
             batches = apply_plan(run, plan, lookup, observed)
             if lookup is not None:
-                Builds(run, lookup, mine, self.build_timeout_s).finish(batches)
+                Builds(run, lookup, mine, min(self.build_timeout_s, self.left())).finish(batches)
         return plan.new_servers
 
     def delete(self, servers: Sequence[Server]) -> None:
@@ -130,16 +136,26 @@ class Operation:
             for_each(self.run.cloud.delete_volume, sorted(ids))
 
 
-def open_operation(run: Run, *, timeout_s: float, image: str | None = None) -> Operation:
+def open_operation(run: Run, *, timeout_s: float, image: str | None = None, together: bool = False) -> Operation:
     """On the real cluster; connects to nothing yet.
 
     Args:
         timeout_s: for builds, and for the cluster to be healthy again.
+        together: it bounds all waits of the operation together, from now on.
     """
+    end = run.waiter.clock() + timeout_s
+
+    def left() -> float:
+        return max(0.0, end - run.waiter.clock()) if together else float("inf")
+
+    def wait(spec: ClusterSpec, fresh: bool) -> VerifyReport:
+        return healthy_within(run, min(timeout_s, left()))(spec, fresh)
+
     return Operation(
         run,
-        wait_healthy=healthy_within(run, timeout_s),
+        wait_healthy=wait,
         drains=lambda servers: open_drains(run.spec, servers, run.access),
         build_timeout_s=timeout_s,
         image=image,
+        left=left,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,8 +10,10 @@ from clusterctl.errors import CloudError, ClusterctlError
 from clusterctl.ops.grow.agents import victims
 from clusterctl.ops.grow.diagnosis import Finding, Remedy, diagnose
 from clusterctl.ops.grow.operation import Operation
+from clusterctl.ops.kit.command import Command
 from clusterctl.ops.kit.parallel import for_each
 from clusterctl.ops.lifecycle.differences import differences
+from clusterctl.ops.lifecycle.majorities import lost_majorities, refuse_lost
 from clusterctl.ops.lifecycle.preflight import own_cidrs
 from clusterctl.ops.observe.majority import loss, node_serves
 from clusterctl.plan import Plan, make_plan
@@ -53,7 +56,7 @@ def repair(op: Operation, *, apply: bool) -> RepairReport:
         if apply:
             op.run.guard.clear(op.run.spec.cluster, op.run.cloud)
     elif apply:
-        with op.run.going_on(), op.run.guard.hold(op.run.spec.cluster, op.run.cloud):
+        with op.run.going_on(instead=_way_out(op)), op.run.guard.hold(op.run.spec.cluster, op.run.cloud):
             # as things are now that nobody else changes them
             report.findings = _diagnose(op)
             _Repairing(op, report).run()
@@ -83,6 +86,15 @@ def _diagnose(op: Operation) -> list[Finding]:
     return [*found, *(Finding(each.subject, each.found, Remedy.NONE, advice=each.cure) for each in others)]
 
 
+def _way_out(op: Operation) -> Callable[[Observed], Command | None]:
+    """Where a majority is lost, ``recover`` goes on."""
+
+    def instead(observed: Observed) -> Command | None:
+        return op.run.command.other("recover") if lost_majorities(op.run.spec, observed) else None
+
+    return instead
+
+
 def _plan(op: Operation) -> Plan:
     return make_plan(op.run.spec, op.observe(), own_cidrs(op.run.spec, op.run.cloud))
 
@@ -105,6 +117,7 @@ class _Repairing:
         if started := self._ids(Remedy.START):
             with op.run.progress.phase("start servers"):
                 for_each(cloud.start_server, started)
+        refuse_lost(op.run.spec, op.observe())
         doomed = set(self._ids(Remedy.DELETE_SERVER))
         if doomed:
             op.delete([server for server in op.observe().servers if server.id in doomed])
@@ -199,5 +212,6 @@ class _Repairing:
                 raise
             raise ClusterctlError(
                 f"{name} can't be replaced now. {reasons[0]}",
-                hint="If the cluster was never complete, `clusterctl create FILE` makes the missing members.",
+                hint="If they don't come back: `clusterctl recover FILE` asks what is left, tells what would be lost, "
+                "and leads out.",
             ) from error

@@ -16,6 +16,7 @@ from clusterctl.ops.kit.run import Run
 from clusterctl.ops.lifecycle.apply import apply_plan
 from clusterctl.ops.lifecycle.builds import BUILD_TIMEOUT_S, Builds
 from clusterctl.ops.lifecycle.differences import differences
+from clusterctl.ops.lifecycle.majorities import refuse_lost
 from clusterctl.ops.lifecycle.preflight import Lookup, look_up, own_cidrs, preflight
 from clusterctl.ops.observe.verify import WaitHealthy
 from clusterctl.plan import Plan, failed_build, make_plan
@@ -66,8 +67,10 @@ def plan_cluster(spec: ClusterSpec, cloud: Cloud, image: str | None = None) -> t
 
     Raises:
         InputError: the file names what the cloud doesn't have.
+        LostMajorityError: members are missing that only ``recover`` may make.
     """
     observed = cloud.observe(spec.cluster)
+    refuse_lost(spec, observed)
     plan = make_plan(spec, observed, own_cidrs(spec, cloud))
     lookup = look_up(spec, cloud, image) if plan.makes_nodes or _building(observed) else None
     found = differences(spec, observed, cloud)
@@ -88,7 +91,7 @@ def create(
         image: for new servers, instead of the file's, whatever is in it.
 
     Raises:
-        InputError: see ``plan_cluster``.
+        InputError, LostMajorityError: see ``plan_cluster``.
         LockedError: another command is at work on it.
         ClusterctlError: a step failed; nothing is rolled back, and the message says what exists and how to go on.
     """
@@ -107,6 +110,7 @@ def create(
             with progress.phase("plan"):
                 # what another command did until now
                 observed = cloud.observe(spec.cluster)
+                refuse_lost(spec, observed)
                 plan = replace(make_plan(spec, observed, own_cidrs(spec, cloud)), problems=plan.problems)
                 lookup = lookup or (look_up(spec, cloud, image) if plan.makes_nodes or building else None)
         stack.enter_context(run.going_on(undo=run.command.other("destroy"), instead=_repair_of(run.command)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from clusterctl.health.expect import Node
 from clusterctl.health.leaders import takes_part
 from clusterctl.ops.observe.look import Look
-from clusterctl.services import ENSEMBLES, Service
+from clusterctl.services import ENSEMBLES, UNITS, Service
 from clusterctl.topology import quorum
 
 
@@ -37,6 +37,21 @@ def node_serves(look: Look, name: str) -> bool:
     """Whether a control node takes part in all its services."""
     node = next((node for node in look.expect.control if node.name == name), None)
     return node is not None and all(_serves(look, service, node) for service in node.services)
+
+
+def lacks(look: Look, name: str) -> list[str]:
+    """What a control node lacks to take part in all its services; empty if it does."""
+    node = next((node for node in look.expect.control if node.name == name), None)
+    if node is None:
+        return [f"{name} has no server"]
+    seen = look.facts.get(name)
+    if seen is None or seen.error or node.status != "ACTIVE":
+        return [f"{name}: {seen.error if seen and seen.error else f'its server is {node.status}'}"]
+    return [
+        f"{name}: {service}: {seen.trouble(UNITS[service], getattr(seen, service.value)) or 'does not take part yet'}"
+        for service in node.services
+        if not _serves(look, service, node)
+    ]
 
 
 def _group(look: Look, name: str) -> str:

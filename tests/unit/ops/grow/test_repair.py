@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from clusterctl.errors import CloudError, ClusterctlError
+from clusterctl.errors import CloudError
 from clusterctl.health.expect import Node
 from clusterctl.health.facts import Ghost, MarathonFacts, NodeFacts
 from clusterctl.ops.grow.diagnosis import Remedy
 from clusterctl.ops.grow.repair import RepairReport, repair
+from clusterctl.ops.lifecycle.majorities import LostMajorityError
 from clusterctl.resources import KEY_NODE, Limits, PortRequest, Rule, ServerRequest, owner_mark
 from clusterctl.spec.model import ClusterSpec
 from tests.memory.faults import Fault
@@ -143,10 +144,28 @@ def test_a_lost_majority_is_not_made_up() -> None:
     running.vanish("demo-control-1")
     running.vanish("demo-control-2")
     running.cloud.reset_calls()
-    with pytest.raises(ClusterctlError, match="1 of the other 2 members serve, and 2 are needed") as caught:
+    report = mend(running)
+    assert (running.cloud.calls.write, report.healthy) == (0, False)
+    assert told(report) == {"demo-control-1": Remedy.NONE, "demo-control-2": Remedy.NONE}
+    assert all(
+        "no majority of zookeeper and mesos_master is left" in line and "`clusterctl recover FILE`" in line
+        for line in report.left
+    )
+
+
+def test_a_survivor_is_started_and_nothing_made_beside_it() -> None:
+    """What happened to a cluster of which two members were deleted, and the third shut off."""
+    running = Running()
+    running.vanish("demo-control-1")
+    running.vanish("demo-control-3")
+    running.change("demo-control-2", status="SHUTOFF")
+    began = running.clock.now
+    with pytest.raises(LostMajorityError, match="demo-control-1, demo-control-3 of 3 members have no server") as caught:
         mend(running)
-    assert "`clusterctl create FILE` makes the missing members" in (caught.value.hint or "")
-    assert len(running.cloud.server_records) == 3
+    assert running.clock.now - began < 60
+    assert "`clusterctl recover demo.yml` goes on from here" in (caught.value.hint or "")
+    assert [s.node for s in running.cloud.servers("demo") if s.group == "control"] == ["demo-control-2"]
+    assert next(s.status for s in running.cloud.servers("demo") if s.node == "demo-control-2") == "ACTIVE"
     assert not running.cloud.lock_records
 
 
