@@ -20,7 +20,7 @@ from tests.memory.faults import Fault
 from tests.unit.ops.clouds import kill, revive
 from tests.unit.ops.grow.test_scale import agents_spec, state
 from tests.unit.ops.operations import Running
-from tests.unit.specs import demo_spec
+from tests.unit.specs import demo, demo_spec
 
 
 def mend(running: Running, spec: ClusterSpec | None = None, *, apply: bool = True) -> RepairReport:
@@ -123,7 +123,7 @@ def test_of_duplicates_the_one_with_the_identitys_port_stays() -> None:
 
 @pytest.mark.parametrize("status", ["ERROR", "gone"])
 def test_members_are_renewed_one_at_a_time(status: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    groups = demo_spec().model_dump()["groups"]
+    groups = demo()["groups"]
     groups["control"]["count"] = 5
     running = Running(demo_spec(groups=groups))
     for name in ("demo-control-1", "demo-control-4"):
