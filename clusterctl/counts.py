@@ -54,7 +54,7 @@ def checked(spec: ClusterSpec, counts: Counts) -> ClusterSpec:
     """
     changed = with_counts(spec, counts)
     try:
-        return ClusterSpec.model_validate(changed.model_dump(exclude_unset=True))
+        return ClusterSpec.model_validate(changed.model_dump(by_alias=True, exclude_unset=True))
     except ValidationError as error:
         words = " ".join(f"{name}={count}" for name, count in counts.items())
         reasons = [str((item.get("ctx") or {}).get("message", item["msg"])) for item in error.errors()]

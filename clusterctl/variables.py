@@ -26,6 +26,7 @@ def cluster_variables(spec: ClusterSpec, at: Addresses) -> Variables:
     return {
         **spec.settings.variables(),
         "clusterctl_cluster": spec.cluster,
+        "common_secrets": spec.has_secrets,
         "zookeeper_servers": [{"id": myid, "address": address} for myid, address in at.zookeeper],
         "zookeeper_client_port": PORTS[Service.ZOOKEEPER],
         "zookeeper_tick_time_ms": spec.zookeeper.tick_time_ms,
@@ -48,6 +49,8 @@ def cluster_variables(spec: ClusterSpec, at: Addresses) -> Variables:
         "mesos_master_max_completed_frameworks": spec.mesos.max_completed_frameworks,
         "marathon_zk_credentials": spec.secured(Part.ZOOKEEPER),
         "marathon_secured": spec.secured(Part.MARATHON),
+        "mesos_master_authentication": spec.secured(Part.MESOS),
+        "marathon_mesos_authentication": spec.secured(Part.MESOS),
         "marathon_zk_url": f"zk://{ensemble}/marathon",
         "marathon_mesos_role": spec.marathon.role,
         "marathon_http_port": PORTS[Service.MARATHON],
@@ -92,6 +95,7 @@ def agent_variables(spec: ClusterSpec, name: str, flavors: Mapping[str, Flavor])
     """What agents of a group have besides its settings."""
     group = spec.groups[name]
     return {
+        "mesos_agent_authentication": spec.secured(Part.MESOS),
         "mesos_agent_port": PORTS[Service.MESOS_AGENT],
         "mesos_agent_attributes": ";".join(f"{name}:{text}" for name, text in sorted(group.attributes.items())),
         "mesos_agent_default_role": group.reserve_for or "*",

@@ -118,6 +118,7 @@ def plan(
 
     Only reads.
     """
+    from clusterctl.cli.tables import render_insecure
     from clusterctl.ops.lifecycle.create import plan_cluster
     from clusterctl.ops.lifecycle.preflight import preflight
     from clusterctl.ops.roll.reconfigure import plan_agents
@@ -128,9 +129,11 @@ def plan(
         changes = plan_agents(at) if agents else []
     if as_json:
         told = {"agents": [change.to_json() for change in changes]} if agents else {}
-        print_json({"empty": wanted.empty, "actions": wanted.lines(), "problems": list(wanted.problems), **told})
+        found = {"empty": wanted.empty, "actions": wanted.lines(), "problems": list(wanted.problems)}
+        print_json({**found, "insecure": list(at.spec.security.open_parts), **told})
     else:
         _tell(wanted, changes, cluster=at.spec.cluster, file=file)
+        print_rich(render_insecure(at.spec.security.open_parts))
     if exit_code and not (wanted.empty and not wanted.problems and all(c.kind == "unchanged" for c in changes)):
         raise typer.Exit(DRIFT)
 

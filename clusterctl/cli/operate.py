@@ -57,6 +57,7 @@ def configure(
     """
     from clusterctl import paths
     from clusterctl.ops.day2.configure import configure as configure_cluster
+    from clusterctl.ops.day2.configure import give_secrets
     from clusterctl.ops.day2.inventory import cluster_inventory
     from clusterctl.ops.roll.reconfigure import no_new_identity
 
@@ -74,23 +75,24 @@ def configure(
             check=check,
             diff=diff,
             limit=limit,
+            give_secrets=lambda names: give_secrets(at, names, look=check),
         )
     if as_json:
         print_json(report.to_json())
     else:
         _tell(report, diff=diff)
-    if exit_code and (report.result.changed or report.pending):
+    if exit_code and (report.changed or report.pending):
         raise typer.Exit(DRIFT)
 
 
 def _tell(report: ConfigureReport, *, diff: bool) -> None:
     if diff:
         print_text(report.result.output)
-    for node, task in report.result.changes:
+    for node, task in report.changes:
         print_line(f"{'would change' if report.check else 'changed'}: {node}: {task}")
     for node, unit in report.pending:
         print_line(f"restart pending: {node}: {unit}")
-    print_line(f"{len(report.result.hosts)} nodes, changed={report.result.changed}")
+    print_line(f"{len(report.result.hosts)} nodes, changed={report.changed}")
 
 
 def run(context: typer.Context, file: File, cloud: CloudName = None) -> None:

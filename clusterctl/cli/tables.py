@@ -56,7 +56,7 @@ def render_status(report: StatusReport) -> RenderableType:
         asleep = f", {report.jenkins.hibernating} hibernate" if report.jenkins.hibernating else ""
         tier = f"; {report.jenkins.running} of {report.jenkins.masters} Jenkins masters run{asleep}"
     summary = f"cluster {report.cluster}: {report.ready} of {report.size} nodes ready; leaders: {leaders}{tier}"
-    return Group(nodes, groups, Text(summary))
+    return Group(nodes, groups, *_insecure(report.insecure), Text(summary))
 
 
 def _known(value: float | None) -> str:
@@ -84,7 +84,16 @@ def render_verify(report: VerifyReport) -> RenderableType:
     for check in report.checks:
         mark = Text("ok", style="green") if check.ok else Text("FAILED", style="bold red")
         checks.add_row(mark, check.name, Text(check.detail))
-    return checks
+    return Group(checks, *_insecure(report.insecure))
+
+
+def render_insecure(parts: Sequence[str]) -> RenderableType:
+    """What of a cluster is open; nothing where all is closed."""
+    return Group(*_insecure(parts))
+
+
+def _insecure(parts: Sequence[str]) -> list[Text]:
+    return [Text(f"open to whoever reaches it: {', '.join(parts)}", style="red")] if parts else []
 
 
 def render_load(result: LoadResult, summary: Summary) -> RenderableType:

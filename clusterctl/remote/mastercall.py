@@ -4,14 +4,18 @@ operator API (``/api/v1``) and prints one JSON object.
 Self-contained, standard library only. A master that doesn't lead answers 307 with the leader's place, which is
 followed. Lists are cut down here, so that little goes through ssh however large the cluster is.
 
-Request: ``{"address", "port", "timeout_s", "calls": [operator call, ...], "agents": [id, ...]}``; ``agents`` are those
-whose tasks are wanted of GET_TASKS. Answer: ``{"answers": [...]}``, one a call, or ``{"error": text, "made": number of
-the calls that were made before}``. One call is ours: ``{"type": "AGENT_STATE", "places": ["host:port", ...]}`` asks the
-agents themselves; of each, whether it is still about to drain, or None if it doesn't answer.
+Request: ``{"address", "port", "timeout_s", "calls": [operator call, ...], "agents": [id, ...], "logins": {}}``.
+``agents`` are those whose tasks are wanted of GET_TASKS. ``logins`` may have the paths ``master`` and ``agent`` of
+files ``{"principal", "secret"}`` on this node, which say who calls.
+
+Answer: ``{"answers": [...]}``, one a call, or ``{"error": text, "made": number of the calls that were made before}``.
+One call is ours: ``{"type": "AGENT_STATE", "places": ["host:port", ...]}`` asks the agents themselves; of each, whether
+it is still about to drain, or None if it doesn't answer.
 """
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import sys
@@ -30,10 +34,20 @@ class Refused(Exception):
     """A master answered, but not with success."""
 
 
-def post(place: str, call: Json, timeout_s: float) -> Json:
+def header(logins: dict[str, str], whom: str) -> dict[str, str]:
+    """HTTP's Basic authentication as whom a file says, if there is one for ``master`` or ``agent``."""
+    if whom not in logins:
+        return {}
+    with open(logins[whom], encoding="utf-8") as file:  # noqa: PTH123 (importing pathlib takes time)
+        found = json.load(file)
+    words = f"{found['principal']}:{found['secret']}".encode()
+    return {"Authorization": f"Basic {base64.b64encode(words).decode()}"}
+
+
+def post(place: str, call: Json, timeout_s: float, login: dict[str, str]) -> Json:
     """Makes one call at the leader, beginning at ``place`` (``host:port``); None for an empty answer."""
     body = json.dumps(call)
-    headers = {"Content-Type": "application/json", "Accept": "application/json"}
+    headers = {"Content-Type": "application/json", "Accept": "application/json", **login}
     for _ in range(REDIRECTS + 1):
         connection = http.client.HTTPConnection(place, timeout=timeout_s)
         try:
@@ -52,11 +66,11 @@ def post(place: str, call: Json, timeout_s: float) -> Json:
     raise Refused(f"redirected more than {REDIRECTS} times")
 
 
-def agent_drains(place: str, timeout_s: float) -> bool | None:
+def agent_drains(place: str, timeout_s: float, login: dict[str, str]) -> bool | None:
     """Whether an agent holds itself for draining (``drain_config`` in its ``/state``); None without an answer."""
     connection = http.client.HTTPConnection(place, timeout=timeout_s)
     try:
-        connection.request("GET", "/state", headers={"Accept": "application/json"})
+        connection.request("GET", "/state", headers={"Accept": "application/json", **login})
         answer = connection.getresponse()
         return "drain_config" in json.loads(answer.read()) if answer.status == 200 else None
     except (OSError, http.client.HTTPException, ValueError):
@@ -65,11 +79,13 @@ def agent_drains(place: str, timeout_s: float) -> bool | None:
         connection.close()
 
 
-def make(place: str, call: Json, agents: list[str], timeout_s: float) -> Json:
+def make(place: str, call: Json, request: Json) -> Json:
     """One call of a request, and what is wanted of its answer."""
+    timeout_s, logins = float(request["timeout_s"]), request.get("logins", {})
     if call["type"] == "AGENT_STATE":
-        return [agent_drains(each, timeout_s) for each in call["places"]]
-    return cut(call, post(place, call, timeout_s), agents)
+        login = header(logins, "agent")
+        return [agent_drains(each, timeout_s, login) for each in call["places"]]
+    return cut(call, post(place, call, timeout_s, header(logins, "master")), request["agents"])
 
 
 def cut(call: Json, answer: Json, agents: list[str]) -> Json:
@@ -126,7 +142,7 @@ def run(request: Json) -> Json:
     place = f"{request['address']}:{request['port']}"
     try:
         for call in request["calls"]:
-            answers.append(make(place, call, request["agents"], float(request["timeout_s"])))
+            answers.append(make(place, call, request))
     except (OSError, Refused, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
         reason = str(error) if isinstance(error, Refused) else f"{place}: {type(error).__name__}: {error}"
         return {"error": reason, "made": len(answers)}

@@ -22,6 +22,7 @@ Call = Mapping[str, Any]
 # A master answers in milliseconds; a new leader may take seconds to recover its registry
 _CALL_TIMEOUT_S = 15.0
 _SSH_TIMEOUT_S = 120.0
+_ROLES = {Service.MESOS_MASTER: "master", Service.MESOS_AGENT: "agent"}  # as mastercall.py names them
 
 
 class MasterError(ClusterctlError):
@@ -77,9 +78,13 @@ class SshMasters:
 
     Args:
         nodes: those that run a master; asked in order until one answers.
+        logins: paths on those nodes, of files that only root can read (``clusterctl.secrets.logins``).
     """
 
-    def __init__(self, ssh: Ssh, host_keys: HostKeys, nodes: Sequence[Node]) -> None:
+    def __init__(
+        self, ssh: Ssh, host_keys: HostKeys, nodes: Sequence[Node], logins: Mapping[Service, str] | None = None
+    ) -> None:
+        self._logins = logins or {}
         self._ssh = ssh
         self._host_keys = host_keys
         self._nodes = [node for node in nodes if Service.MESOS_MASTER in node.services and node.status == "ACTIVE"]
@@ -115,10 +120,12 @@ class SshMasters:
             "timeout_s": _CALL_TIMEOUT_S,
             "calls": list(calls),
             "agents": list(agents),
+            "logins": {_ROLES[service]: path for service, path in self._logins.items()},
         }
+        root = ["sudo", "-n"] if self._logins else []
         done = self._ssh.run(
             target(node),
-            ["python3", "-I", "-S", "-", json.dumps(request)],
+            [*root, "python3", "-I", "-S", "-", json.dumps(request)],
             stdin=mastercall_script(),
             timeout_s=_SSH_TIMEOUT_S,
         )

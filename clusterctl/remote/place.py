@@ -2,9 +2,10 @@
 
 Reads one line of JSON from standard input::
 
-    {"files": [{"path": ..., "text": ..., "owner": ..., "group": ..., "mode": 384}]}
+    {"files": [{"path": ..., "text": ..., "owner": ..., "group": ..., "mode": 384}], "look": false}
 
-and prints ``{"answer": {path: {"sha256": ..., "changed": bool}}}``, or ``{"error": ...}`` with nothing changed. All
+and prints ``{"answer": {path: {"sha256": ..., "changed": bool}}}``, or ``{"error": ...}`` with nothing changed. With
+``look`` nothing is written: the answer tells what would be. All
 files are written beside their places first and then renamed, so none is ever half there, and one that can't be written
 keeps all others as they were. Contents are never printed.
 """
@@ -28,13 +29,13 @@ def main() -> None:
     """See the module."""
     request = json.loads(sys.stdin.buffer.readline())
     try:
-        answer: Json = {"answer": place(request["files"])}
+        answer: Json = {"answer": place(request["files"], look=request.get("look", False))}
     except (OSError, KeyError) as error:
         answer = {"error": f"{type(error).__name__}: {error}"}
     sys.stdout.write(json.dumps(answer) + "\n")
 
 
-def place(files: list[Json]) -> Json:
+def place(files: list[Json], *, look: bool = False) -> Json:
     """Raises OSError (a file can't be written) or KeyError (an owner is unknown); nothing is changed then."""
     made: list[tuple[Path, Path]] = []
     answer: Json = {}
@@ -44,7 +45,7 @@ def place(files: list[Json]) -> Json:
             owner, group = pwd.getpwnam(file["owner"]).pw_uid, grp.getgrnam(file["group"]).gr_gid
             changed = not same(path, data, owner, group, mode)
             answer[file["path"]] = {"sha256": hashlib.sha256(data).hexdigest(), "changed": changed}
-            if changed:
+            if changed and not look:
                 made.append((written(path, data, owner, group, mode), path))
         while made:
             beside, path = made[0]

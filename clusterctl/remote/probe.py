@@ -14,7 +14,7 @@ import socket
 import sys
 import time
 
-from clusterctl.remote.probenode import boot, disks, unit_states
+from clusterctl.remote.probenode import boot, disks, login, unit_states
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # importing typing takes as long as a probe
@@ -37,11 +37,15 @@ class Unexpected(Exception):
 
 
 class Asker:
-    """Bounded requests to the services of one address."""
+    """Bounded requests to the services of one address.
 
-    def __init__(self, address: str, timeout_s: float) -> None:
+    ``logins`` are headers that say who asks, by port.
+    """
+
+    def __init__(self, address: str, timeout_s: float, logins: dict[int, str] | None = None) -> None:
         self.address = address
         self.timeout_s = timeout_s
+        self.logins = logins or {}
         self.end = time.monotonic() + BUDGET_S
 
     def exchange(self, port: int, request: bytes) -> bytes:
@@ -68,6 +72,7 @@ class Asker:
             f"Host: {self.address}:{port}",
             "Accept: application/json, */*",
             "Connection: close",
+            *([self.logins[port]] if port in self.logins else []),
         )
         request = "\r\n".join((*lines, "", ""))
         head, _, body = self.exchange(port, request.encode()).partition(b"\r\n\r\n")
@@ -266,7 +271,9 @@ def part(ask: Callable[[], Json]) -> Json:
 
 def probe(request: Json) -> Json:
     """The whole answer to a request."""
-    ask = Asker(request["address"], float(request["timeout_s"]))
+    logins = {request["ports"][name]: path for name, path in request.get("logins", {}).items()}
+    headers = {port: header for port, path in logins.items() if (header := login(path))}
+    ask = Asker(request["address"], float(request["timeout_s"]), headers)
     answer: dict[str, Json] = {"boot": part(lambda: boot(request["boot_file"]))}
     silent = []
     for service, port in request["ports"].items():

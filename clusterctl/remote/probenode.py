@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import json
 import os
 
@@ -38,6 +39,20 @@ def boot(path: str) -> Json:
     """The file in which the post-install script keeps how far it is."""
     with open(path, encoding="utf-8") as file:  # noqa: PTH123 (importing pathlib takes time)
         return json.load(file)
+
+
+def login(path: str) -> str:
+    """The header of HTTP's Basic authentication from a file ``{"principal", "secret"}``.
+
+    Empty where the file is not there yet: the service's answer tells.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123 (importing pathlib takes time)
+            found = json.load(file)
+    except FileNotFoundError:
+        return ""
+    words = f"{found['principal']}:{found['secret']}".encode()
+    return "Authorization: Basic " + binascii.b2a_base64(words, newline=False).decode()
 
 
 def unit_states(units: list[str]) -> Json:

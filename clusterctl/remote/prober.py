@@ -37,6 +37,7 @@ class SshProber:
     Args:
         host_keys: pins the key of a node that has none yet, and anew where the pinned one is wrong and Nova says why.
         boot_file: path on the nodes.
+        logins: paths on the nodes, of files that only root can read (``clusterctl.secrets.logins``).
     """
 
     def __init__(
@@ -46,11 +47,13 @@ class SshProber:
         *,
         ports: Mapping[Service, int] = PORTS,
         boot_file: str = BOOT_FILE,
+        logins: Mapping[Service, str] | None = None,
     ) -> None:
         self._ssh = ssh
         self._host_keys = host_keys
         self._ports = ports
         self._boot_file = boot_file
+        self._logins = logins or {}
         self._script = probe_script()
 
     def probe(self, nodes: Sequence[Node]) -> dict[str, NodeFacts]:
@@ -82,11 +85,15 @@ class SshProber:
 
     def _run(self, nodes: Sequence[Node]) -> dict[str, Result | SshError]:
         requests = {
-            node.name: json.dumps(probe_request(node, ports=self._ports, boot_file=self._boot_file)) for node in nodes
+            node.name: json.dumps(
+                probe_request(node, ports=self._ports, boot_file=self._boot_file, logins=self._logins)
+            )
+            for node in nodes
         }
+        root = ["sudo", "-n"] if self._logins else []
         return self._ssh.run_many(
             [target(node) for node in nodes],
-            lambda to: ["python3", "-I", "-S", "-", requests[to.name]],
+            lambda to: [*root, "python3", "-I", "-S", "-", requests[to.name]],
             stdin=self._script,
             timeout_s=TIMEOUT_S,
         )
@@ -101,8 +108,15 @@ def probe_script() -> bytes:
     return "\n".join(["from __future__ import annotations", *lines, ""]).encode()
 
 
-def probe_request(node: Node, *, ports: Mapping[Service, int] = PORTS, boot_file: str = BOOT_FILE) -> dict[str, object]:
+def probe_request(
+    node: Node,
+    *,
+    ports: Mapping[Service, int] = PORTS,
+    boot_file: str = BOOT_FILE,
+    logins: Mapping[Service, str] | None = None,
+) -> dict[str, object]:
     """What ``probe.py`` takes as its argument, as JSON."""
+    mine = {service.value: path for service, path in (logins or {}).items() if service in node.services}
     return {
         "address": node.address,
         "timeout_s": _SERVICE_TIMEOUT_S,
@@ -110,6 +124,7 @@ def probe_request(node: Node, *, ports: Mapping[Service, int] = PORTS, boot_file
         "ports": {service.value: ports[service] for service in node.services},
         "units": {service.value: UNITS[service] for service in node.services},
         "disks": DISKS,
+        **({"logins": mine} if mine else {}),
         **({"homes": {"directory": node.homes.directory, "port": node.homes.port}} if node.homes else {}),
     }
 

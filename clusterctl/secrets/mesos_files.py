@@ -18,6 +18,7 @@ from clusterctl.secrets.names import AGENT_HTTP, MARATHON, MESOS_AGENT_HTTP, OPE
 from clusterctl.secrets.secret import Secret
 from clusterctl.secrets.wanted import Wanted
 from clusterctl.services import Service
+from clusterctl.spec.model import ClusterSpec
 from clusterctl.spec.security import Part
 
 MASTER_CREDENTIALS = f"{DIRECTORY}/mesos-master-credentials.json"
@@ -26,8 +27,8 @@ AGENT_CREDENTIAL = f"{DIRECTORY}/mesos-agent-credential.json"
 AGENT_HTTP_CREDENTIALS = f"{DIRECTORY}/mesos-agent-http-credentials.json"
 AGENT_ACLS = f"{DIRECTORY}/mesos-agent-acls.json"
 MARATHON_SECRET = f"{DIRECTORY}/marathon-mesos-secret"
-# Whose Marathon's apps are that name no user, and that are no Jenkins masters (role marathon: marathon_mesos_user)
-APP_USERS = ("jenkins",)
+# Default of role marathon's variable marathon_mesos_user
+APP_USER = "jenkins"
 # For root alone: what clusterctl's own calls on the node say who they are, {"principal", "secret"}
 OPERATOR_FILE = f"{DIRECTORY}/mesos-operator.json"
 PROBE_FILE = f"{DIRECTORY}/mesos-probe.json"
@@ -43,21 +44,30 @@ def mesos_files(wanted: Wanted) -> list[SecretFile]:
     if wanted.runs(Service.MESOS_MASTER):
         files += [
             SecretFile(MASTER_CREDENTIALS, master_credentials(spec, keys), group="mesos", mode=0o640),
-            SecretFile(MASTER_ACLS, _acls(master_acls(spec, APP_USERS)), group="mesos", mode=0o640),
+            SecretFile(MASTER_ACLS, _acls(master_acls(spec, app_users(spec))), group="mesos", mode=0o640),
             SecretFile(OPERATOR_FILE, principal_file(OPERATOR, keys[mesos_secret(OPERATOR)])),
             SecretFile(PROBE_FILE, principal_file(PROBE, keys[mesos_secret(PROBE)])),
         ]
+    if wanted.runs(Service.MESOS_MASTER) or wanted.runs(Service.MESOS_AGENT):
+        # of masters' nodes, too: operators ask agents from there
+        files.append(SecretFile(AGENT_PROBE_FILE, principal_file(AGENT_HTTP, keys[MESOS_AGENT_HTTP])))
     if wanted.runs(Service.MESOS_AGENT):
         files += [
             SecretFile(AGENT_CREDENTIAL, agent_credential(wanted.group, keys)),
             SecretFile(AGENT_HTTP_CREDENTIALS, agent_http_credentials(keys)),
-            SecretFile(AGENT_ACLS, _acls(agent_acls(spec, APP_USERS))),
-            SecretFile(AGENT_PROBE_FILE, principal_file(AGENT_HTTP, keys[MESOS_AGENT_HTTP])),
+            SecretFile(AGENT_ACLS, _acls(agent_acls(spec, app_users(spec)))),
         ]
     if wanted.runs(Service.MARATHON):
         # No newline: Marathon takes the file's bytes as they are
         files.append(SecretFile(MARATHON_SECRET, keys[mesos_secret(MARATHON)], group="marathon", mode=0o640))
     return files
+
+
+def app_users(spec: ClusterSpec) -> tuple[str, ...]:
+    """Whose Marathon's apps are that name no user, and that are not Jenkins masters."""
+    (group,) = spec.groups_of(Service.MARATHON)
+    settings = spec.settings.variables() | spec.groups[group].settings.variables()
+    return (settings.get("marathon_mesos_user", APP_USER),)
 
 
 def _acls(acls: dict[str, Any]) -> Secret:

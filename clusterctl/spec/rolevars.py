@@ -31,6 +31,7 @@ class Place(StrEnum):
 
 # Variable -> the key of the cluster file that sets it
 KEYS: Mapping[str, str] = {
+    "common_secrets": "security",
     "common_volume_mount": "groups.NAME.volume.mount",
     "jenkins_builds": "jenkins.builds",
     "jenkins_checkpoint": "jenkins.checkpoint",
@@ -54,11 +55,14 @@ KEYS: Mapping[str, str] = {
     "marathon_heap_mib": "marathon.heap_mib",
     "marathon_mesos_role": "marathon.role",
     "marathon_task_launch_timeout_ms": "marathon.task_launch_timeout_ms",
+    "marathon_mesos_authentication": "security",
     "mesos_agent_attributes": "groups.NAME.attributes",
     "mesos_agent_default_role": "groups.NAME.reserve_for",
     "mesos_agent_resources": "mesos.agent_reserve",
+    "mesos_agent_authentication": "security",
     "mesos_cluster_name": "cluster",
     "mesos_master_agent_ping_timeout_s": "mesos.agent_ping_timeout_s",
+    "mesos_master_authentication": "security",
     "mesos_master_max_agent_ping_timeouts": "mesos.max_agent_ping_timeouts",
     "mesos_master_max_completed_frameworks": "mesos.max_completed_frameworks",
     "mesos_master_offer_timeout_s": "mesos.offer_timeout_s",

@@ -10,7 +10,7 @@ import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from clusterctl.spec.types import AbsolutePath, StrictModel, Text, matching, rule_error
 
@@ -33,7 +33,7 @@ WITH_SECRETS = (Part.MESOS, Part.ZOOKEEPER, Part.MARATHON)
 # Open by default until shown on the lab with every verb; what is shown is taken out
 NOT_YET: frozenset[Part] = frozenset(Part)
 # Parts of NOT_YET that the file can require; the others don't exist yet
-AVAILABLE: frozenset[Part] = frozenset()
+AVAILABLE: frozenset[Part] = frozenset({Part.MESOS})
 
 PartName = Literal["mesos", "zookeeper", "marathon", "builds", "units", "network"]
 
@@ -90,8 +90,6 @@ class SecuritySettings(StrictModel):
 
 class SecretsSettings(StrictModel):
     """Where the cluster's key comes from, from which all its secrets are derived (``clusterctl.secrets``)."""
-
-    model_config = ConfigDict(serialize_by_alias=True)
 
     source: Literal["control", "file", "env", "command"] = Field(
         default="control",

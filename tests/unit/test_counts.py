@@ -68,3 +68,12 @@ def test_a_shared_value_is_refused() -> None:
     text = "groups:\n  a: &a {count: 1, flavor: x}\n  b: *a\n"
     with pytest.raises(InputError, match="share a value"):
         changed_lines(text, {"a": 3})
+
+
+def test_other_numbers_keep_all_other_keys() -> None:
+    spec = demo_spec(
+        secrets={"from": "env", "variable": "KEY"},
+        security={"insecure": "network"},
+        jenkins={"allow_ephemeral_homes": True},
+    )
+    assert checked(spec, {"builders": 3}) == with_counts(spec, {"builders": 3})

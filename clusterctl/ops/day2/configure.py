@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,12 @@ from typing import Any
 
 from clusterctl.ansible.inventory import Inventory
 from clusterctl.ansible.playbook import PlaybookResult, ansible_program, inventory_script, run_playbook
+from clusterctl.errors import InputError
 from clusterctl.ops.kit.progress import Progress
+from clusterctl.ops.kit.run import Run
+
+# Names of nodes (None: all) -> by node, the paths that changed
+GiveSecrets = Callable[[Collection[str] | None], Mapping[str, Sequence[str]]]
 
 
 @dataclass(frozen=True)
@@ -23,14 +29,25 @@ class ConfigureReport:
     check: bool
     pending: tuple[tuple[str, str], ...]  # (node, unit)
     seconds: float
+    secrets: tuple[tuple[str, str], ...] = ()  # (node, path) of files with secrets
+
+    @property
+    def changes(self) -> list[tuple[str, str]]:
+        """(node, what) for all that changed."""
+        return [*((node, f"secret {path}") for node, path in self.secrets), *self.result.changes]
+
+    @property
+    def changed(self) -> int:
+        """Number of changes, as Ansible counts them, and of files with secrets."""
+        return len(self.secrets) + self.result.changed
 
     def to_json(self) -> dict[str, Any]:
         """``{"check", "changed", "nodes": {name: counts}, "changes", "pending_restarts", "seconds"}``."""
         return {
             "check": self.check,
-            "changed": self.result.changed,
+            "changed": self.changed,
             "nodes": {name: dict(counts) for name, counts in self.result.hosts.items()},
-            "changes": [list(change) for change in self.result.changes],
+            "changes": [list(change) for change in self.changes],
             "pending_restarts": [list(each) for each in self.pending],
             "seconds": self.seconds,
         }
@@ -44,14 +61,18 @@ def configure(
     check: bool = False,
     diff: bool = False,
     limit: str | None = None,
+    give_secrets: GiveSecrets = lambda _names: {},
 ) -> ConfigureReport:
     """Runs site.yml over the inventory.
 
     Args:
         data: directory with ``playbooks/`` and ``ansible.cfg``.
         limit: Ansible's pattern of hosts.
+        give_secrets: brings their files to the nodes of these names, or to all.
 
     Raises:
+        InputError: ``limit`` is no list of hosts and groups, and nodes have files with secrets.
+        NodeError: nodes did not get their files with secrets; Ansible was not run.
         PlaybookError: a node failed or can't be reached; the others are done.
     """
     arguments = [*(["--check"] if check else []), *(["--diff"] if diff else []), *(["--limit", limit] if limit else [])]
@@ -61,6 +82,7 @@ def configure(
             progress.note(line.split("[", 1)[1].split("]", maxsplit=1)[0])
 
     with progress.phase("configure"):
+        given = give_secrets(None if limit is None else limited(inventory, limit))
         result = run_playbook(
             data / "playbooks" / "site.yml",
             inventory=inventory,
@@ -69,7 +91,35 @@ def configure(
             on_line=note,
             hint="Nodes that did not fail are done. Correct the cause; `clusterctl configure FILE` does the rest.",
         )
-    return ConfigureReport(result, check, tuple(pending_restarts(result)), progress.seconds["configure"])
+    secrets = tuple((node, path) for node, paths in sorted(given.items()) for path in paths)
+    return ConfigureReport(result, check, tuple(pending_restarts(result)), progress.seconds["configure"], secrets)
+
+
+def limited(inventory: Inventory, limit: str) -> frozenset[str]:
+    """The hosts that a list of names and groups (with ``*``) stands for.
+
+    Raises:
+        InputError: it is another kind of Ansible's patterns.
+    """
+    hosts = inventory["_meta"]["hostvars"]
+    found: set[str] = set()
+    for word in re.split("[,:]", limit):
+        group = [*hosts] if word == "all" else inventory.get(word, {}).get("hosts", [])
+        some = [*group, *fnmatch.filter(hosts, word)]
+        if not some:
+            raise InputError(
+                f"--limit: found {word!r}; allowed: hosts and groups, with commas between",
+                hint="`clusterctl inventory FILE` shows them.",
+            )
+        found.update(some)
+    return frozenset(found)
+
+
+def give_secrets(run: Run, names: Collection[str] | None, *, look: bool) -> dict[str, list[str]]:
+    """Brings the nodes of these names (None: all) their files with secrets; see ``Delivery.settle``."""
+    if not run.spec.has_secrets:
+        return {}
+    return run.delivery.settle(run.spec, run.cloud.servers(run.spec.cluster), names, look=look)
 
 
 def pending_restarts(result: PlaybookResult) -> Iterator[tuple[str, str]]:

@@ -39,6 +39,8 @@ class RollingWork:
         if master_quorum is not None:
             variables["mesos_master_quorum"] = master_quorum
         with self.run.progress.phase("configure"):
+            servers = self.run.cloud.servers(spec.cluster)
+            self.run.delivery.settle(spec, servers, None if names is None else frozenset(names))
             result = self._hosts(spec).run("site", ["all"] if names is None else names, variables)
         service_of = {unit: service for service, unit in UNITS.items()}
         found: dict[Service, list[str]] = {}

@@ -186,9 +186,15 @@ class _Repairing:
             if broken:
                 op.delete([server for server in op.observe().servers if server.node == name])
             op.make(op.run.spec, nodes=[name], groups=[group])
-            op.run.waiter.until(
-                lambda: node_serves(op.look(op.run.spec), name), what=f"{name} to serve", timeout_s=JOIN_S, every_s=5.0
-            )
+            op.run.waiter.until(lambda: self._serves(name), what=f"{name} to serve", timeout_s=JOIN_S, every_s=5.0)
+
+    def _serves(self, name: str) -> bool:
+        look = self.op.look(self.op.run.spec)
+        if node_serves(look, name):
+            return True
+        mine = [server.id for server in look.servers if server.node == name]
+        self.op.run.delivery.bring(self.op.run.spec, look.servers, mine)
+        return False
 
     def _wait(self, name: str) -> None:
         """Waits until the others bear it: those that were just started may need a while.

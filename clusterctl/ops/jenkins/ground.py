@@ -19,6 +19,7 @@ from clusterctl.ops.kit.run import Run
 from clusterctl.remote.jenkinsnodes import Asked, JenkinsNodes, Reply, SshJenkinsNodes
 from clusterctl.remote.marathons import Call, Marathon, MarathonError, SshMarathon
 from clusterctl.remote.masters import Masters, SshMasters
+from clusterctl.secrets.logins import operator_logins
 from clusterctl.spec.model import ClusterSpec
 
 # One call: apps, their tasks, and why the last one of each failed
@@ -175,7 +176,7 @@ def open_tier(run: Run, file: Path) -> Tier:
         base=file.resolve().parent,
         expect=expect,
         marathon=SshMarathon(access.ssh, access.host_keys, expect.control),
-        mesos=SshMasters(access.ssh, access.host_keys, expect.control),
+        mesos=SshMasters(access.ssh, access.host_keys, expect.control, operator_logins(spec)),
         jenkins=SshJenkinsNodes(access.ssh, access.host_keys, spec.homes_directory),
     )
     if not tier.nodes:

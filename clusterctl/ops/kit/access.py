@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from clusterctl.cloud.base import Cloud
 from clusterctl.remote.prober import Prober, SshProber
 from clusterctl.resources import KEY_CONSOLE, Server
+from clusterctl.secrets.logins import probe_logins
 from clusterctl.services import Service
 from clusterctl.spec.model import AccessSettings, ClusterSpec
 from clusterctl.ssh.client import Ssh
 from clusterctl.ssh.config import SshConfig, Target, control_directory, identity_from
 from clusterctl.ssh.hostkeys import HostKeys, KnownHosts, known_hosts_path
+from clusterctl.ssh.reach import open_ports
 
 
 @dataclass(frozen=True)
 class Access:
-    """Commands on nodes, the host keys they are trusted by, and the probe of their services."""
+    """Commands on nodes, the host keys they are trusted by, and the probe of their services.
+
+    ``ports_open`` tells which addresses answer on a port.
+    """
 
     ssh: Ssh
     host_keys: HostKeys
     prober: Prober
+    ports_open: Callable[[Iterable[str], int], frozenset[str]] = open_ports
 
 
 def target_of(server: Server) -> Target:
@@ -44,7 +50,7 @@ def open_access(spec: ClusterSpec, cloud: Cloud, environ: Mapping[str, str] = os
         ClusterctlError: the directory for shared connections is somebody else's.
     """
     ssh, host_keys = connection(spec.cloud, spec.cluster, spec.access, cloud, environ)
-    return Access(ssh=ssh, host_keys=host_keys, prober=SshProber(ssh, host_keys))
+    return Access(ssh=ssh, host_keys=host_keys, prober=SshProber(ssh, host_keys, logins=probe_logins(spec)))
 
 
 def connection(

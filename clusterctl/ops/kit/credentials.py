@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from clusterctl.errors import NodeError
 from clusterctl.ops.kit.access import Access
@@ -15,8 +16,26 @@ from clusterctl.ssh.config import Target
 _TIMEOUT_S = 60.0
 
 
-def deliver(access: Access, files: Mapping[Target, Sequence[SecretFile]]) -> dict[str, list[str]]:
+@dataclass
+class Delivered:
+    """What became of a delivery, by node name.
+
+    Attributes:
+        changed: the paths that changed.
+        failed: why a node did not get its files.
+    """
+
+    changed: dict[str, list[str]] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def deliver(
+    access: Access, files: Mapping[Target, Sequence[SecretFile]], *, look: bool = False
+) -> dict[str, list[str]]:
     """Puts files in their places, each whole or not at all; those that are as wanted are left alone.
+
+    Args:
+        look: writes nothing; tells what would change.
 
     Returns:
         By node name, the paths that changed.
@@ -31,34 +50,40 @@ def deliver(access: Access, files: Mapping[Target, Sequence[SecretFile]]) -> dic
             access.host_keys.require(target)
         except NodeError as error:
             failed[target.name] = error.message.removeprefix(f"node {target.name}: ")
-    trusted = [target for target in files if target.name not in failed]
-    scripts = {
-        target.name: sent("place.py", {"files": [_json(file) for file in files[target]]}, root=True)
-        for target in trusted
-    }
-    answers = access.ssh.run_many(
-        trusted,
-        lambda to: scripts[to.name].command,
-        stdin=lambda to: scripts[to.name].stdin,
-        timeout_s=_TIMEOUT_S,
-    )
-    changed: dict[str, list[str]] = {}
-    for target in trusted:
-        answer = answers[target.name]
-        if isinstance(answer, SshError):
-            failed[target.name] = answer.reason
-            continue
-        try:
-            changed[target.name] = _checked(answer, files[target])
-        except ValueError as error:
-            failed[target.name] = str(error)
+    done = attempt(access, {target: each for target, each in files.items() if target.name not in failed}, look=look)
+    failed |= done.failed
     if failed:
         told = "\n".join(f"    {name}: {reason}" for name, reason in sorted(failed.items()))
         raise NodeError(
             f"{len(failed)} of {len(files)} nodes did not get their credentials:\n{told}",
             hint="The others have theirs; the same command brings the rest.",
         )
-    return changed
+    return done.changed
+
+
+def attempt(access: Access, files: Mapping[Target, Sequence[SecretFile]], *, look: bool = False) -> Delivered:
+    """``deliver`` to nodes whose host keys are pinned; who fails is told, not raised."""
+    scripts = {
+        target.name: sent("place.py", {"files": list(map(_json, each)), "look": look}, root=True)
+        for target, each in files.items()
+    }
+    answers = access.ssh.run_many(
+        files,
+        lambda to: scripts[to.name].command,
+        stdin=lambda to: scripts[to.name].stdin,
+        timeout_s=_TIMEOUT_S,
+    )
+    done = Delivered()
+    for target, wanted in files.items():
+        answer = answers[target.name]
+        if isinstance(answer, SshError):
+            done.failed[target.name] = answer.reason
+            continue
+        try:
+            done.changed[target.name] = _checked(answer, wanted)
+        except ValueError as error:
+            done.failed[target.name] = str(error)
+    return done
 
 
 def _json(file: SecretFile) -> dict[str, object]:

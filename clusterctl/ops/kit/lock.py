@@ -128,6 +128,7 @@ class Guard:
         unlock: the command that breaks a lock.
         steal: takes the lock from whoever has it.
         note: called when a lock was taken over.
+        held: clusters whose lock this command holds now.
     """
 
     command: str
@@ -138,6 +139,7 @@ class Guard:
     dead: Callable[[Holder], bool] = is_dead
     waiter: Waiter = field(default_factory=Waiter)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    held: list[str] = field(default_factory=list)
 
     @contextmanager
     def hold(self, cluster: str, cloud: Cloud) -> Iterator[None]:
@@ -149,7 +151,11 @@ class Guard:
         mine = cloud.create_lock(cluster, self.process(self.command).text(cluster))
         try:
             self._win(cluster, cloud, mine)
-            yield
+            self.held.append(cluster)
+            try:
+                yield
+            finally:
+                self.held.remove(cluster)
         except BaseException as error:
             try:
                 cloud.delete_lock(mine.id)

@@ -11,6 +11,7 @@ from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError, UnhealthyError
 from clusterctl.ops.kit.access import Access, open_access
 from clusterctl.ops.kit.command import Command
+from clusterctl.ops.kit.delivery import Delivery
 from clusterctl.ops.kit.lock import Guard
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.waiting import Waiter
@@ -40,6 +41,11 @@ class Run:
     def access(self) -> Access:
         """The way to the nodes; connects to nothing yet. Raises as ``open_access``."""
         return open_access(self.spec, self.cloud)
+
+    @cached_property
+    def delivery(self) -> Delivery:
+        """How nodes get their files with secrets in this command; connects to nothing yet."""
+        return Delivery(self.cloud, self.access, self.guard, note=self.progress.note, waiter=self.waiter)
 
     @contextmanager
     def going_on(

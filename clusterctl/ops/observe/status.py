@@ -116,6 +116,7 @@ class StatusReport:
     Attributes:
         size: how many nodes the file asks for.
         jenkins: None without a tier, or if the leading Marathon doesn't tell.
+        insecure: parts that are open to whoever reaches them.
     """
 
     cluster: str
@@ -124,6 +125,7 @@ class StatusReport:
     groups: tuple[GroupStatus, ...] = field(default=())
     jenkins: JenkinsStatus | None = None
     size: int = 0
+    insecure: tuple[str, ...] = ()
 
     @property
     def ready(self) -> int:
@@ -131,7 +133,9 @@ class StatusReport:
         return sum(node.state == READY for node in self.nodes)
 
     def to_json(self) -> dict[str, Any]:
-        """``{"cluster", "size", "nodes": [...], "leaders": {service: node}, "groups", "jenkins": {...} or null}``."""
+        """``{"cluster", "size", "nodes": [...], "leaders": {service: node}, "groups", "jenkins": {...} or null,
+        "insecure": [...]}``.
+        """
         return {
             "cluster": self.cluster,
             "size": self.size,
@@ -139,6 +143,7 @@ class StatusReport:
             "leaders": dict(self.leaders),
             "groups": [group.to_json() for group in self.groups],
             "jenkins": self.jenkins.to_json() if self.jenkins else None,
+            "insecure": list(self.insecure),
         }
 
 
@@ -182,6 +187,7 @@ def make_status(
     agents = {agent.hostname: agent for agent in (master[1].agents or ())} if master else None
     nodes = {node.server_id: node for node in (*expect.control, *expect.agents)}
     return StatusReport(
+        insecure=spec.security.open_parts,
         cluster=spec.cluster,
         size=topology(spec).size,
         nodes=tuple(

@@ -14,17 +14,17 @@ from clusterctl.health.facts import NodeFacts
 from clusterctl.health.judge import boot_text, judge, node_ready, server_check
 from clusterctl.health.mesos import AGENT_CHECKS, agent_checks, leading_master
 from clusterctl.ops.kit.access import Access
+from clusterctl.ops.kit.delivery import Delivery
 from clusterctl.ops.kit.run import Run
 from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.ops.observe.bootwatch import BootWatch, indented
 from clusterctl.remote.prober import Prober, target
 from clusterctl.resources import Flavor, Server
-from clusterctl.services import UNITS
+from clusterctl.services import UNITS, Service
 from clusterctl.spec.model import ClusterSpec
 from clusterctl.ssh.config import KEY_VARIABLE
 from clusterctl.ssh.console import console_tail
 from clusterctl.ssh.hostkeys import lack
-from clusterctl.ssh.reach import open_ports
 from clusterctl.topology import topology
 
 TICK_S = 2.5
@@ -34,9 +34,10 @@ ASKED_AGENTS = 8  # as many as one detail names (health.check)
 
 @dataclass(frozen=True)
 class VerifyReport:
-    """What was checked; ``healthy`` if every check holds."""
+    """What was checked; ``healthy`` if every check holds. ``insecure``: parts open to whoever reaches them."""
 
     checks: tuple[Check, ...]
+    insecure: tuple[str, ...] = ()
 
     @property
     def healthy(self) -> bool:
@@ -49,8 +50,9 @@ class VerifyReport:
         return tuple(check for check in self.checks if not check.ok)
 
     def to_json(self) -> dict[str, Any]:
-        """``{"healthy", "checks": [{"name", "ok", "detail"}]}``."""
-        return {"healthy": self.healthy, "checks": [check.to_json() for check in self.checks]}
+        """``{"healthy", "checks": [{"name", "ok", "detail"}], "insecure": [...]}``."""
+        checks = [check.to_json() for check in self.checks]
+        return {"healthy": self.healthy, "checks": checks, "insecure": list(self.insecure)}
 
 
 # Waits until the cluster serves, or raises. Given the spec; ``fresh`` tells that servers were just made.
@@ -62,7 +64,10 @@ def healthy_within(run: Run, timeout_s: float) -> WaitHealthy:
 
     def wait(spec: ClusterSpec, fresh: bool) -> VerifyReport:
         deadline_s = timeout_s if fresh else min(timeout_s, _SETTLE_S)
-        return wait_healthy(spec, run.cloud, run.access, deadline_s=deadline_s, note=run.progress.note)
+        delivery = run.delivery if spec.has_secrets else None
+        return wait_healthy(
+            spec, run.cloud, run.access, deadline_s=deadline_s, note=run.progress.note, delivery=delivery
+        )
 
     return wait
 
@@ -88,7 +93,7 @@ def verify(
     expect = expected(spec, servers, flavors)
     facts = prober.probe((*expect.control, *(node for node in expect.agents if deep or node.homes)))
     _fail_on_nothing_reached(spec, servers, expect, facts)
-    return VerifyReport(tuple(judge(spec, servers, expect, facts)))
+    return VerifyReport(tuple(judge(spec, servers, expect, facts)), spec.security.open_parts)
 
 
 def _fail_on_nothing_reached(
@@ -114,7 +119,7 @@ def wait_healthy(
     deadline_s: float,
     waiter: Waiter | None = None,
     note: Callable[[str], None] | None = None,
-    ports_open: Callable[[Iterable[str], int], frozenset[str]] = open_ports,
+    delivery: Delivery | None = None,
 ) -> VerifyReport:
     """Polls until the cluster is healthy: one server list a tick, and probes of the control nodes that are not ready.
 
@@ -122,6 +127,7 @@ def wait_healthy(
 
     Args:
         note: told what is waited for.
+        delivery: brings files with secrets to nodes that boot; None for a cluster without.
 
     Returns:
         A healthy report.
@@ -132,8 +138,10 @@ def wait_healthy(
     """
     waiter = waiter or Waiter()
     direct = spec.access.bastion is None
-    watch = BootWatch(cloud.console, access.host_keys, ports_open=ports_open if direct else None, clock=waiter.clock)
-    wait = _Wait(spec, cloud, access, watch, tuple(cloud.flavors()))
+    watch = BootWatch(
+        cloud.console, access.host_keys, ports_open=access.ports_open if direct else None, clock=waiter.clock
+    )
+    wait = _Wait(spec, cloud, access, watch, tuple(cloud.flavors()), delivery)
     deadline = waiter.clock() + deadline_s
     while True:
         began = waiter.clock()
@@ -146,10 +154,11 @@ def wait_healthy(
             break
         waiter.rest(began, TICK_S)
     report = wait.with_silent_agents()
+    late = "".join(f"\ncredentials: {name}: {why}" for name, why in delivery.failed.items()) if delivery else ""
     units = " ".join(f"-u {unit}" for unit in UNITS.values())
     raise UnhealthyError(
         f"cluster {spec.cluster} is not healthy after {deadline_s:g} s:\n"
-        + indented("\n".join(f"{check.name}: {check.detail}" for check in report.failed)),
+        + indented("\n".join(f"{check.name}: {check.detail}" for check in report.failed) + late),
         hint=f"A node's logs: `clusterctl ssh FILE {topology(spec).nodes[0].name} -- journalctl -b {units}`.",
     )
 
@@ -158,8 +167,15 @@ class _Wait:
     """What is known from the ticks so far."""
 
     def __init__(
-        self, spec: ClusterSpec, cloud: Cloud, access: Access, watch: BootWatch, flavors: tuple[Flavor, ...]
+        self,
+        spec: ClusterSpec,
+        cloud: Cloud,
+        access: Access,
+        watch: BootWatch,
+        flavors: tuple[Flavor, ...],
+        delivery: Delivery | None = None,
     ) -> None:
+        self.delivery = delivery
         self.spec = spec
         self.cloud = cloud
         self.access = access
@@ -178,6 +194,7 @@ class _Wait:
         expect = expected(self.spec, servers, self.flavors)
         self._watch_boots(servers, expect)
         self._probe(expect)
+        self._deliver(servers, expect)
         self._fail_on_failed_boot(expect)
         report = self._report(expect)
         if self.complete:
@@ -193,7 +210,7 @@ class _Wait:
         return self._report(expect)
 
     def _report(self, expect: Expected) -> VerifyReport:
-        return VerifyReport(tuple(judge(self.spec, self.servers, expect, self.facts)))
+        return VerifyReport(tuple(judge(self.spec, self.servers, expect, self.facts)), self.spec.security.open_parts)
 
     def _unheard(self, expect: Expected) -> set[str]:
         """Addresses of the agents that the leading master doesn't know; none as long as nobody leads."""
@@ -208,12 +225,31 @@ class _Wait:
         missing = next((f"; {check.name}: {check.detail.split('; ')[0]}" for check in report.failed), "")
         return f"{passed} of {len(report.checks)} checks hold{missing}"
 
+    def _deliver(self, servers: Sequence[Server], expect: Expected) -> None:
+        if self.delivery is None:
+            return
+        lacking = {node.server_id for node in self._unready(expect)}
+        lacking |= {server.id for server in self._absent(servers, expect)}
+        self.delivery.bring(self.spec, servers, lacking)
+
+    def _absent(self, servers: Sequence[Server], expect: Expected) -> list[Server]:
+        """Servers of agents that the leading master doesn't know; of all agents as long as nobody leads."""
+        known = {node.address for node in expect.agents} - self._unheard(expect)
+        if leading_master(expect, self.facts) is None:
+            known = set()
+        agents = [server for server in servers if Service.MESOS_AGENT in server.services]
+        return [server for server in agents if server.address not in known]
+
     def _watch_boots(self, servers: Sequence[Server], expect: Expected) -> None:
         control = {node.server_id for node in expect.control}
         unheard = self._unheard(expect)
         pinned = self.access.host_keys.known_hosts.aliases()
+        wanted = [server for server in servers if server.id in control]
+        if self.delivery is not None:
+            # They wait for their files, which only ssh brings
+            wanted += self._absent(servers, expect)
         self.watch.look(
-            unpinned=[server for server in servers if server.id in control and server.id not in pinned],
+            unpinned=[server for server in wanted if server.id not in pinned],
             silent=[server for server in servers if server.id not in control and server.address in unheard],
         )
 

@@ -29,6 +29,7 @@ from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.ops.observe.look import Cluster
 from clusterctl.remote.masters import DRAINED, Agent, MasterError, Masters, SshMasters, Task
 from clusterctl.resources import Server
+from clusterctl.secrets.logins import operator_logins
 from clusterctl.services import PORTS, Service
 from clusterctl.spec.model import ClusterSpec
 
@@ -215,7 +216,7 @@ class Drainer:
 def open_drains(spec: ClusterSpec, servers: Iterable[Server], access: Access, waiter: Waiter | None = None) -> Drains:
     """For the cluster's masters as they are in ``servers``; connects to nothing yet."""
     nodes = expected(spec, servers, ()).running(Service.MESOS_MASTER)
-    return Drains(SshMasters(access.ssh, access.host_keys, nodes), waiter)
+    return Drains(SshMasters(access.ssh, access.host_keys, nodes, operator_logins(spec)), waiter)
 
 
 def _drain_call(agent_id: str, grace_s: int | None) -> dict[str, object]:

@@ -86,3 +86,11 @@ def test_the_mode_is_as_said_whatever_the_umask(tmp_path: Path, umask: int) -> N
     finally:
         os.umask(before)
     assert (tmp_path / "one").stat().st_mode & 0o777 == 0o440
+
+
+def test_a_look_writes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "one"
+    script = sent("place.py", {"files": [file(path, "text")], "look": True})
+    done = subprocess.run(script.command, input=script.stdin, capture_output=True, check=True)
+    assert json.loads(done.stdout)["answer"][str(path)]["changed"] is True
+    assert list(tmp_path.iterdir()) == []

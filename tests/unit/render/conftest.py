@@ -62,7 +62,9 @@ def nodes() -> dict[str, Node]:
     }
     top = topology(spec)
     address_of = {node.name: f"192.0.2.{10 + number}" for number, node in enumerate(top.nodes)}
-    common = cluster_variables(spec, addresses(top, address_of))
+    at = addresses(top, address_of)
+    common = cluster_variables(spec, at)
+    closed = parse_model(f"{SPEC}security: {{require: [mesos]}}\n", ClusterSpec, "ci.yml")
     flavors = {
         group.flavor: Flavor(group.flavor, group.flavor, vcpus=2, ram_mib=4096, disk_gib=20)
         for group in spec.groups.values()
@@ -83,6 +85,14 @@ def nodes() -> dict[str, Node]:
         "builders": (
             (Service.MESOS_AGENT,),
             common | agent_variables(spec, "builders", flavors),
+        ),
+        "closed-control": (
+            control.services,
+            cluster_variables(closed, at) | node_variables(closed, control, address_of[control.name], None),
+        ),
+        "closed-builders": (
+            (Service.MESOS_AGENT,),
+            cluster_variables(closed, at) | agent_variables(closed, "builders", flavors),
         ),
     } | {
         name: (

@@ -129,7 +129,9 @@ def test_services_that_must_come_back_do(nodes: dict[str, Node]) -> None:
     for services, variables in nodes.values():
         for file in render_files(roles_dir(), roles_of(services), variables):
             # These do something once
-            if file.path.endswith(".service") and not file.path.endswith(("volume.service", "tree.service")):
+            if file.path.endswith(".service") and not file.path.endswith(
+                ("volume.service", "tree.service", "secrets.service")
+            ):
                 assert "Restart=always" in file.content, file.path
                 assert "StartLimitIntervalSec=0" in file.content, file.path
 
@@ -141,6 +143,13 @@ def test_the_volume_unit_only_where_there_is_a_volume(nodes: dict[str, Node]) ->
         "closed": ["zookeeper.service", "zookeeper-tree.service", "mesos-master.service", "marathon.service"],
         "jenkins": ["clusterctl-volume.service", "mesos-agent.service"],
         "builders": ["mesos-agent.service"],
+        "closed-control": [
+            "clusterctl-secrets.service",
+            "zookeeper.service",
+            "mesos-master.service",
+            "marathon.service",
+        ],
+        "closed-builders": ["clusterctl-secrets.service", "mesos-agent.service"],
         **{
             f"masters-{plugin}": ["clusterctl-volume.service", "mesos-agent.service"]
             for plugin in ("0.x", "1.x", "2.x")

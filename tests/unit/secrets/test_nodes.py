@@ -47,14 +47,15 @@ def test_a_node_has_what_its_services_need_and_no_more() -> None:
         "mesos-master-acls.json",
         "mesos-operator.json",
         "mesos-probe.json",
+        "mesos-agent-probe.json",
         "marathon-mesos-secret",
         "complete",
     ]
     assert names("builders") == [
+        "mesos-agent-probe.json",
         "mesos-agent-credential.json",
         "mesos-agent-http-credentials.json",
         "mesos-agent-acls.json",
-        "mesos-agent-probe.json",
         "complete",
     ]
 
@@ -112,7 +113,8 @@ def test_the_last_file_lists_all_others() -> None:
 def test_only_who_needs_a_secret_can_read_it() -> None:
     modes = {path: (file.owner, file.group, file.mode) for path, file in files_of("control").items()}
     assert {path for path, mode in modes.items() if mode == ("root", "root", 0o600)} == {
-        f"{DIRECTORY}/{name}" for name in ("key", "mesos-operator.json", "mesos-probe.json", "complete")
+        f"{DIRECTORY}/{name}"
+        for name in ("key", "mesos-operator.json", "mesos-probe.json", "mesos-agent-probe.json", "complete")
     }
     assert {mode for path, mode in modes.items() if "mesos-master" in path} == {("root", "mesos", 0o640)}
     assert modes[f"{DIRECTORY}/marathon-mesos-secret"] == ("root", "marathon", 0o640)
@@ -144,4 +146,5 @@ def test_two_contributors_of_one_file_are_a_bug(monkeypatch: pytest.MonkeyPatch)
 
 def test_marathon_may_start_apps_as_the_user_that_its_role_says() -> None:
     defaults = yaml.safe_load((roles_dir() / "marathon/defaults/main.yml").read_text())
-    assert (defaults["marathon_mesos_user"],) == mesos_files.APP_USERS
+    assert mesos_files.app_users(demo_spec()) == (defaults["marathon_mesos_user"],)
+    assert mesos_files.app_users(demo_spec(settings={"marathon_mesos_user": "web"})) == ("web",)

@@ -68,7 +68,7 @@ def nodes(tmp_path: Path) -> Nodes:
 def test_every_node_gets_its_files_on_standard_input(nodes: Nodes) -> None:
     assert nodes.deliver(N1, N2) == {"n1": [FILE.path], "n2": [FILE.path]}
     wanted = {"path": FILE.path, "owner": "root", "group": "mesos", "mode": 0o640, "text": TEXT}
-    assert nodes.requests == {key: {"files": [wanted]} for key in ("10.0.0.1", "10.0.0.2")}
+    assert nodes.requests == {key: {"files": [wanted], "look": False} for key in ("10.0.0.1", "10.0.0.2")}
     assert TEXT not in " ".join(nodes.argv)
 
 

@@ -45,7 +45,7 @@ def test_healthy() -> None:
 
 def test_json() -> None:
     found = status().to_json()
-    assert set(found) == {"cluster", "size", "nodes", "leaders", "groups", "jenkins"}
+    assert set(found) == {"cluster", "size", "nodes", "leaders", "groups", "jenkins", "insecure"}
     assert found["jenkins"] is None
     assert found["nodes"][3] == {
         "name": "demo-jenkins-abc-1",

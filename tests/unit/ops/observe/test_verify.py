@@ -69,11 +69,10 @@ class World:
         return wait_healthy(
             SPEC,
             self.cloud,
-            Access(ssh, self.keys, self),
+            Access(ssh, self.keys, self, ports_open=lambda addresses, _: frozenset(addresses)),
             deadline_s=deadline_s,
             waiter=self.clock.waiter(),
             note=self.notes.append,
-            ports_open=lambda addresses, _: frozenset(addresses),
         )
 
 

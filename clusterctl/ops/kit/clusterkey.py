@@ -1,0 +1,147 @@
+"""The cluster's key: from where the file says, or from its control nodes, which keep it for root alone.
+
+Kept there, it is made once, by a command that holds the cluster's lock and makes or finishes the cluster: when no
+control node has one and all of them (or, of some that stay silent for long, a majority) are in their first boot. Agents
+get nothing before a majority of control nodes has the key. So where a majority says that it never had one, no node can
+have a secret that was derived from it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+from clusterctl.errors import ClusterctlError
+from clusterctl.health.facts import BOOT_FILE
+from clusterctl.ops.kit.access import Access
+from clusterctl.remote.standardinput import sent
+from clusterctl.secrets.derive import new_key, parse_key
+from clusterctl.secrets.nodes import KEY_FILE
+from clusterctl.secrets.secret import Secret
+from clusterctl.secrets.sources import from_command, from_environment, from_file
+from clusterctl.spec.security import SecretsSettings
+from clusterctl.ssh.client import SshError
+from clusterctl.ssh.config import Target
+from clusterctl.topology import quorum
+
+_TIMEOUT_S = 30.0
+
+
+@dataclass
+class Found:
+    """What control nodes said of the key, by node name.
+
+    Attributes:
+        fresh: in their first boot, without a key.
+        bare: past their first boot, and without a key.
+        silent: can't be asked, and why.
+    """
+
+    keys: dict[str, Secret] = field(default_factory=dict)
+    fresh: list[str] = field(default_factory=list)
+    bare: list[str] = field(default_factory=list)
+    silent: dict[str, str] = field(default_factory=dict)
+
+
+def given_key(settings: SecretsSettings, environ: Mapping[str, str] = os.environ) -> Secret | None:
+    """The key from where the file says; None if control nodes keep it.
+
+    Raises:
+        InputError, ClusterctlError: as the source does (``clusterctl.secrets.sources``).
+    """
+    if settings.path is not None:
+        return from_file(Path(settings.path))
+    if settings.variable is not None:
+        return from_environment(settings.variable, environ)
+    if settings.command is not None:
+        return from_command(settings.command)
+    return None
+
+
+def ask_nodes(access: Access, targets: Sequence[Target]) -> Found:
+    """Asks control nodes whose host keys are pinned.
+
+    Raises:
+        InputError: a node's file holds something else than a key.
+    """
+    script = sent("keyfile.py", {"key": KEY_FILE, "boot": BOOT_FILE}, root=True)
+    answers = access.ssh.run_many(targets, lambda _: script.command, stdin=script.stdin, timeout_s=_TIMEOUT_S)
+    found = Found()
+    for target in targets:
+        answer = answers[target.name]
+        if isinstance(answer, SshError):
+            found.silent[target.name] = answer.reason
+        elif answer.returncode != 0:
+            said = (answer.stderr.strip() or "nothing").splitlines()[-1]
+            found.silent[target.name] = f"the script ended with {answer.returncode} and said: {said}"
+        else:
+            told = json.loads(answer.stdout)
+            if told["key"] is not None:
+                found.keys[target.name] = parse_key(told["key"], f"{target.name}:{KEY_FILE}")
+            elif told["boot"] in (None, "running", "failed"):
+                found.fresh.append(target.name)
+            else:
+                found.bare.append(target.name)
+    return found
+
+
+def agreed(cluster: str, found: Found) -> Secret | None:
+    """The one key that nodes have; None if none has one.
+
+    Raises:
+        ClusterctlError: they have different ones.
+    """
+    keys = list(found.keys.values())
+    if any(key != keys[0] for key in keys):
+        told = "; ".join(f"{name} has {_mark(key)}" for name, key in sorted(found.keys.items()))
+        raise ClusterctlError(
+            f"the control nodes of cluster {cluster} have different keys: {told} (beginnings of their sha256)",
+            hint="Which one the services use tells `clusterctl verify FILE`; `clusterctl replace FILE NODE` makes a "
+            "node anew that has another.",
+        )
+    return keys[0] if keys else None
+
+
+def may_make(cluster: str, found: Found, members: int, *, patient: bool) -> bool:
+    """Whether no node can have had a key yet, so that one may be made.
+
+    Args:
+        members: number of control nodes.
+        patient: the silent ones may still speak up.
+
+    Raises:
+        ClusterctlError: it once had a key, or was made without: nothing of it can be found out now.
+    """
+    if found.bare:
+        raise ClusterctlError(
+            f"no control node of cluster {cluster} has its key ({KEY_FILE}), and {', '.join(sorted(found.bare))} "
+            "finished its first boot: the key is lost, or the cluster was made without one",
+            hint="A key is made only with a new cluster. Put the file back from another copy; a cluster that was made "
+            "open stays so with 'security: {insecure: all}'.",
+        )
+    heard = len(found.fresh)
+    return heard == members if patient else heard >= quorum(members)
+
+
+def make_key() -> Secret:
+    """A new one."""
+    return new_key()
+
+
+def missing(cluster: str, found: Found) -> ClusterctlError:
+    """The error where a key is wanted and none can be had now."""
+    silent = "; ".join(f"{name}: {reason}" for name, reason in sorted(found.silent.items()))
+    fresh = f"{', '.join(sorted(found.fresh))} never got one" if found.fresh else ""
+    told = "; ".join(filter(None, (silent, fresh)))
+    return ClusterctlError(
+        f"the key of cluster {cluster} can't be read from its control nodes: {told}",
+        hint="`clusterctl create FILE` finishes a cluster; `clusterctl status FILE` shows its control nodes.",
+    )
+
+
+def _mark(key: Secret) -> str:
+    return sha256(key.reveal().encode()).hexdigest()[:8]

@@ -1,0 +1,59 @@
+"""A node with secrets: its services wait for them, name their files and nothing of what is in them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from clusterctl.paths import roles_dir
+from clusterctl.render.roles import roles_of
+from clusterctl.render.templates import render_files, units
+from clusterctl.secrets.derive import Keyring, new_key
+from clusterctl.secrets.nodes import COMPLETE_FILE, credentials_for
+from clusterctl.services import UNITS, Service
+from clusterctl.topology import Addresses
+from tests.unit.specs import demo_spec
+
+Node = tuple[tuple[Service, ...], dict[str, Any]]
+CLOSED = {"closed-control": "control", "closed-builders": "builders"}
+_PATH = re.compile(r"/etc/clusterctl/secrets/[\w.-]+")
+
+
+def texts(node: Node) -> dict[str, str]:
+    services, variables = node
+    return {file.path: file.content for file in render_files(roles_dir(), roles_of(services), variables)}
+
+
+def test_services_wait_for_their_files(nodes: dict[str, Node]) -> None:
+    for name in CLOSED:
+        services, variables = nodes[name]
+        assert units(roles_dir(), roles_of(services), variables)[0] == "clusterctl-secrets.service"
+        unit = texts(nodes[name])["/etc/systemd/system/clusterctl-secrets.service"]
+        for service in services:
+            for key in ("Before", "RequiredBy"):
+                assert re.search(rf"^{key}=.*\b{UNITS[service]}\.service", unit, re.M), (name, key, service)
+        assert COMPLETE_FILE in texts(nodes[name])["/usr/lib/clusterctl/await-secrets"]
+
+
+def test_every_file_that_a_node_names_is_one_that_it_gets(nodes: dict[str, Node]) -> None:
+    spec = demo_spec(security={"require": ["mesos"]})
+    keys, at = Keyring("demo", new_key()), Addresses((), (), ())
+    for name, group in CLOSED.items():
+        given = {file.path for file in credentials_for(spec, group, keys, at)}
+        named = {path for text in texts(nodes[name]).values() for path in _PATH.findall(text)}
+        assert named <= given, name
+        assert len(named) > 3, name
+
+
+def test_a_restart_is_due_where_a_services_secrets_changed(nodes: dict[str, Node]) -> None:
+    for name, units_ in {"closed-control": ["mesos-master", "marathon"], "closed-builders": ["mesos-agent"]}.items():
+        for unit in units_:
+            environment = texts(nodes[name])[f"/etc/default/{unit}"]
+            text = texts(nodes[name])[f"/etc/systemd/system/{unit}.service"]
+            recorded = next(line for line in text.splitlines() if "config-digest record" in line)
+            assert set(_PATH.findall(environment)) == set(_PATH.findall(recorded)), unit
+
+
+def test_an_open_node_knows_nothing_of_secrets(nodes: dict[str, Node]) -> None:
+    for name in set(nodes) - {*CLOSED, "closed"}:
+        assert not [path for path, text in texts(nodes[name]).items() if _PATH.search(text)], name
