@@ -1,8 +1,9 @@
 """Authenticated clients of one cloud, a set for each thread.
 
 Neither ``requests`` nor openstacksdk promises that a session may be shared by threads. So each thread has its own
-session and clients; what is safe to share is: the authentication plugin (it locks itself), so that there is one token,
-the discovered versions, the counters and their lock.
+session and clients, and leaves them, with their open connections, to the next one; what is safe to share is: the
+authentication plugin (it locks itself), so that there is one token; the discovered versions; the counters and their
+lock.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock, local
 from typing import Any
+from weakref import finalize
 
 from keystoneauth1 import exceptions as ks
 from keystoneauth1.adapter import Adapter
@@ -53,6 +55,13 @@ class _Client(Adapter):  # type: ignore[misc]
         super().__init__(**kept)
 
 
+class _Lease:
+    """Lives as long as the thread that holds it."""
+
+    def __init__(self, clients: _OfThread) -> None:
+        self.clients = clients
+
+
 @dataclass
 class _OfThread:
     region: Any
@@ -84,6 +93,7 @@ class Clients:
         self._discovery: dict[str, Any] = {}
         self._lock, self._local = Lock(), local()
         self._finding = Lock()
+        self._idle: list[_OfThread] = []  # of threads that ended
         self._compute: tuple[str, str] | None = None
 
     @property
@@ -160,10 +170,15 @@ class Clients:
 
     @property
     def _mine(self) -> _OfThread:
-        if not hasattr(self._local, "clients"):
-            self._local.clients = _OfThread(self._make_region())
-        clients: _OfThread = self._local.clients
-        return clients
+        if not hasattr(self._local, "lease"):
+            try:
+                clients = self._idle.pop()
+            except IndexError:
+                clients = _OfThread(self._make_region())
+            self._local.lease = _Lease(clients)
+            finalize(self._local.lease, self._idle.append, clients).atexit = False
+        lease: _Lease = self._local.lease
+        return lease.clients
 
     def _client(self, kind: str) -> Any:
         mine = self._mine

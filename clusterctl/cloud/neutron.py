@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -69,13 +70,13 @@ class Networking(OpenStackService):
         if not found:
             return None
         [network] = found
-        subnets = self._subnets(network) if with_free_addresses else []
+        subnets, free = self._room(network) if with_free_addresses else ([], None)
         subnet_ids = tuple(network.get("subnets") or ())
         return Network(
             network["id"],
             network["name"],
             subnet_ids,
-            self._free_addresses(network, subnets) if with_free_addresses else None,
+            free,
             # subnets of another project's network may be hidden: then the ports will tell
             ipv4=not with_free_addresses or (bool(subnets or subnet_ids) and not _only_v6(subnets)),
             # a cloud without the extension secures every port
@@ -83,29 +84,36 @@ class Networking(OpenStackService):
             cidrs=tuple(sorted(subnet["cidr"] for subnet in subnets)),
         )
 
-    def _subnets(self, network: _Body) -> list[dict[str, Any]]:
-        return self._listed(f"list the subnets of network {network['name']}", "subnets", network_id=network["id"])
-
-    def _free_addresses(self, network: _Body, subnets: Sequence[_Body]) -> int | None:
-        """Free IPv4 addresses; None where the cloud doesn't tell.
+    def _room(self, network: _Body) -> tuple[list[dict[str, Any]], int | None]:
+        """Subnets, and the number of free IPv4 addresses; None where the cloud doesn't tell.
 
         ``network-ip-availability`` is for administrators by default; the owner of a network can count its ports.
         """
         what = f"read the free addresses of network {network['name']}"
-        try:
-            with calling(what):
-                path = f"/network-ip-availabilities/{network['id']}"
-                known = self._clients.network.get(path).json()["network_ip_availability"]
-            of_v4 = [subnet for subnet in known["subnet_ip_availability"] if subnet["ip_version"] == 4]
-            return sum(int(subnet["total_ips"]) - int(subnet["used_ips"]) for subnet in of_v4)
-        except CloudError as error:
-            if error.status not in _NOT_TOLD:
-                raise
-        if network.get("project_id") != self._clients.project_id:
-            return None
+        with ThreadPoolExecutor(1) as pool:
+            told = pool.submit(self._told_free, what, network["id"])
+            subnets = self._listed(
+                f"list the subnets of network {network['name']}", "subnets", network_id=network["id"]
+            )
+        known = told.result()
+        if known is not None or network.get("project_id") != self._clients.project_id:
+            return subnets, known
         pools = [pool for subnet in subnets if subnet.get("ip_version") != 6 for pool in subnet["allocation_pools"]]
         ports = self._listed(what, "ports", network_id=network["id"], fields="fixed_ips")
-        return free_addresses(pools, {ip["ip_address"] for port in ports for ip in port.get("fixed_ips") or ()})
+        taken = {ip["ip_address"] for port in ports for ip in port.get("fixed_ips") or ()}
+        return subnets, free_addresses(pools, taken)
+
+    def _told_free(self, what: str, network_id: str) -> int | None:
+        try:
+            with calling(what):
+                path = f"/network-ip-availabilities/{network_id}"
+                known = self._clients.network.get(path).json()["network_ip_availability"]
+        except CloudError as error:
+            if error.status in _NOT_TOLD:
+                return None
+            raise
+        of_v4 = [subnet for subnet in known["subnet_ip_availability"] if subnet["ip_version"] == 4]
+        return sum(int(subnet["total_ips"]) - int(subnet["used_ips"]) for subnet in of_v4)
 
     def network_quota(self) -> Mapping[str, Mapping[str, int]]:
         """``{"ports": {"limit", "used", "reserved"}, ...}``; empty where the cloud doesn't tell what is used."""

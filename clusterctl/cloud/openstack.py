@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from clusterctl.cloud.cinder import BlockStorage
 from clusterctl.cloud.clients import open_clients
 from clusterctl.cloud.glance import Images
@@ -15,7 +17,10 @@ class OpenStackCloud(Compute, Networking, BlockStorage, Images):
 
     def limits(self) -> Limits:
         """See ``base.Cloud``; None as well where the cloud doesn't tell."""
-        nova, neutron, cinder = self.compute_limits(), self.network_quota(), self.volume_limits()
+        with ThreadPoolExecutor(2) as pool:
+            of_network, of_volumes = pool.submit(self.network_quota), pool.submit(self.volume_limits)
+            nova = self.compute_limits()
+        neutron, cinder = of_network.result(), of_volumes.result()
 
         def of_neutron(kind: str) -> int | None:
             quota = neutron.get(kind) or {}
@@ -36,12 +41,17 @@ class OpenStackCloud(Compute, Networking, BlockStorage, Images):
 
     def observe(self, cluster: str) -> Observed:
         """See ``base.Cloud``."""
+        with ThreadPoolExecutor(4) as pool:
+            ports, volumes = pool.submit(self.ports, cluster), pool.submit(self.volumes, cluster)
+            server_groups = pool.submit(self.server_groups, cluster)
+            security_groups = pool.submit(self.security_groups, cluster)
+            servers = self.servers(cluster)
         return Observed(
-            servers=tuple(self.servers(cluster)),
-            ports=tuple(self.ports(cluster)),
-            volumes=tuple(self.volumes(cluster)),
-            server_groups=tuple(self.server_groups(cluster)),
-            security_groups=tuple(self.security_groups(cluster)),
+            servers=tuple(servers),
+            ports=tuple(ports.result()),
+            volumes=tuple(volumes.result()),
+            server_groups=tuple(server_groups.result()),
+            security_groups=tuple(security_groups.result()),
         )
 
 

@@ -58,16 +58,19 @@ def apply_plan(
     with run.progress.phase("prepare"):
         delete_servers(spec.cluster, [server.id for server in plan.discard], cloud, run.progress, run.waiter)
         sg = _security_group(spec, plan, observed, cloud)
-        if lookup is None:
-            for action in plan.server_groups:
-                cloud.create_server_group(action.name, action.policy)
-            return frozenset()
         jobs: list[Callable[[], list[_Made]]] = [
-            partial(_create_ports, spec, plan.ports, lookup, sg, cloud),
-            *(partial(_create_volume, spec, node, lookup, cloud) for node in plan.volumes),
+            partial(_create_rules, spec, plan, sg, cloud),
             *(partial(_create_group, group, cloud) for group in plan.server_groups),
         ]
+        if lookup is not None:
+            jobs += [
+                partial(_create_ports, spec, plan.ports, lookup, sg, cloud),
+                *(partial(_create_volume, spec, node, lookup, cloud) for node in plan.volumes),
+            ]
         made = [each for some in for_each(lambda job: job(), jobs) for each in some]
+        for_each(cloud.delete_rule, [stored.id for stored in plan.early_rules])
+        if lookup is None:
+            return frozenset()
         # Rules that name addresses: those of ports that are made just now are in no plan
         if late := libprocess_rules(spec, (each for each in made if isinstance(each, r.Port))) - sg.rules:
             cloud.create_rules(sg.id, sorted(late), r.owner_mark(spec.cluster))
@@ -171,13 +174,14 @@ def _named_metadata(node: NamedNode, volume: VolumeSettings | None) -> dict[str,
 def _security_group(spec: ClusterSpec, plan: Plan, observed: Observed, cloud: Cloud) -> SecurityGroup:
     name = r.security_group_name(spec.cluster)
     if plan.create_security_group:
-        sg = cloud.create_security_group(name, r.owner_mark(spec.cluster))
-    else:
-        sg = min((g for g in observed.security_groups if g.name == name), key=lambda g: g.id)
+        return cloud.create_security_group(name, r.owner_mark(spec.cluster))
+    return min((g for g in observed.security_groups if g.name == name), key=lambda g: g.id)
+
+
+def _create_rules(spec: ClusterSpec, plan: Plan, sg: SecurityGroup, cloud: Cloud) -> list[_Made]:
     if plan.add_rules:
         cloud.create_rules(sg.id, plan.add_rules, r.owner_mark(spec.cluster))
-    for_each(cloud.delete_rule, [stored.id for stored in plan.early_rules])
-    return sg
+    return []
 
 
 def _create_ports(

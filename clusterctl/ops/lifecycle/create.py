@@ -5,6 +5,7 @@ that nothing is to be done.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,7 +18,7 @@ from clusterctl.ops.lifecycle.apply import apply_plan
 from clusterctl.ops.lifecycle.builds import BUILD_TIMEOUT_S, Builds
 from clusterctl.ops.lifecycle.differences import differences
 from clusterctl.ops.lifecycle.majorities import refuse_lost
-from clusterctl.ops.lifecycle.preflight import Lookup, look_up, own_cidrs, preflight
+from clusterctl.ops.lifecycle.preflight import Lookup, look_up, own_cidrs, own_network, preflight
 from clusterctl.ops.observe.verify import WaitHealthy
 from clusterctl.plan import Plan, failed_build, make_plan
 from clusterctl.resources import Observed
@@ -69,11 +70,16 @@ def plan_cluster(spec: ClusterSpec, cloud: Cloud, image: str | None = None) -> t
         InputError: the file names what the cloud doesn't have.
         LostMajorityError: members are missing that only ``recover`` may make.
     """
-    observed = cloud.observe(spec.cluster)
+    with ThreadPoolExecutor(1) as pool:
+        told = pool.submit(own_network, spec, cloud)
+        observed = cloud.observe(spec.cluster)
     refuse_lost(spec, observed)
-    plan = make_plan(spec, observed, own_cidrs(spec, cloud))
-    lookup = look_up(spec, cloud, image) if plan.makes_nodes or _building(observed) else None
-    found = differences(spec, observed, cloud)
+    network = told.result()
+    plan = make_plan(spec, observed, network.cidrs if network else ())
+    with ThreadPoolExecutor(1) as pool:
+        differing = pool.submit(differences, spec, observed, cloud)
+        lookup = look_up(spec, cloud, image, network) if plan.makes_nodes or _building(observed) else None
+    found = differing.result()
     return lookup, observed, replace(plan, problems=(*plan.problems, *(each.line for each in found)))
 
 
@@ -111,7 +117,8 @@ def create(
                 # what another command did until now
                 observed = cloud.observe(spec.cluster)
                 refuse_lost(spec, observed)
-                plan = replace(make_plan(spec, observed, own_cidrs(spec, cloud)), problems=plan.problems)
+                cidrs = lookup.network.cidrs if lookup else own_cidrs(spec, cloud)
+                plan = replace(make_plan(spec, observed, cidrs), problems=plan.problems)
                 lookup = lookup or (look_up(spec, cloud, image) if plan.makes_nodes or building else None)
         stack.enter_context(run.going_on(undo=run.command.other("destroy"), instead=_repair_of(run.command)))
         rebuilt: tuple[str, ...] = ()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from clusterctl import releases
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError, InputError
+from clusterctl.ops.kit.parallel import AT_ONCE
 from clusterctl.ops.lifecycle.tier import tier_fit
 from clusterctl.plan import Plan, failed_build
 from clusterctl.resources import Flavor, Image, Limits, Network, Observed, Server, server_group_name
@@ -25,43 +27,57 @@ class Lookup:
     Attributes:
         images: of the family, newest first; or the one of that exact name or id.
         any_release: takes the first of them whatever is in it: the operator said so.
+        limits: what was left of the project's quotas.
         volume_zones: of block storage; empty if no group has a volume.
     """
 
     images: tuple[Image, ...]
     network: Network
     flavors: dict[str, Flavor]  # by the name or id that the file uses
+    limits: Limits
     any_release: bool = False
     volume_zones: frozenset[str] = frozenset()
 
 
-def look_up(spec: ClusterSpec, cloud: Cloud, image: str | None = None) -> Lookup:
-    """Resolves image, network, flavors, keypair and zones.
+def look_up(spec: ClusterSpec, cloud: Cloud, image: str | None = None, network: Network | None = None) -> Lookup:
+    """Resolves image, network, flavors, keypair and zones, all calls at once.
 
     Args:
         image: to be used instead of the file's, whatever is in it.
+        network: the file's, if it was looked up before.
 
     Raises:
         InputError: a name of the file is unknown to the cloud; every unknown name is in the message.
     """
+    wanted = {name: group.volume for name, group in spec.groups.items() if group.volume}
+    zones_named = list(_zones_named(spec))
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        images_told = pool.submit(named_images, cloud, image or spec.image)
+        network_told = pool.submit(lambda: network or cloud.network(spec.network, with_free_addresses=True))
+        flavors_told, limits_told = pool.submit(cloud.flavors), pool.submit(cloud.limits)
+        keypair_told = pool.submit(cloud.has_keypair, spec.keypair)
+        zones_told = pool.submit(lambda: cloud.availability_zones() if zones_named else set())
+        volume_zones_told = pool.submit(lambda: cloud.volume_zones() if wanted else set())
     problems: list[str] = []
-    images = named_images(cloud, image or spec.image)
+    images = images_told.result()
     if not images:
         key, name = ("--image", image) if image else ("image", spec.image)
         problems.append(f"{key}: found {name!r}, and the cloud has no image of that family, name or id")
-    network = cloud.network(spec.network, with_free_addresses=True)
+    network = network_told.result()
     problems += network_problems("network", spec.network, network)
     problems += source_problems("access", spec.access, network)
-    known = {key: flavor for flavor in cloud.flavors() for key in (flavor.id, flavor.name)}
+    known = {key: flavor for flavor in flavors_told.result() for key in (flavor.id, flavor.name)}
     for name, group in spec.groups.items():
         if group.flavor not in known:
             names = sorted({flavor.name for flavor in known.values()})
             problems.append(f"groups.{name}.flavor: found {group.flavor!r}; allowed: {', '.join(names)}")
-    if not cloud.has_keypair(spec.keypair):
+    if not keypair_told.result():
         problems.append(f"keypair: found {spec.keypair!r}, and your user has no keypair of that name")
-    problems += _unknown_zones(spec, cloud)
-    wanted = {name: group.volume for name, group in spec.groups.items() if group.volume}
-    volume_zones = frozenset(cloud.volume_zones() if wanted else ())
+    zones = zones_told.result()
+    problems += [
+        f"{key}: found {zone!r}; allowed: {', '.join(sorted(zones))}" for key, zone in zones_named if zone not in zones
+    ]
+    volume_zones = frozenset(volume_zones_told.result())
     problems += [
         f"groups.{name}.volume.availability_zone: found {volume.availability_zone!r}; allowed: "
         f"{', '.join(sorted(volume_zones)) or 'none, the cloud has no block storage'}"
@@ -75,7 +91,14 @@ def look_up(spec: ClusterSpec, cloud: Cloud, image: str | None = None) -> Lookup
         )
     used = {group.flavor for group in spec.groups.values()}
     flavors = {name: known[name] for name in used}
-    return Lookup(tuple(images), network, flavors, any_release=image is not None, volume_zones=volume_zones)
+    return Lookup(
+        tuple(images),
+        network,
+        flavors,
+        limits_told.result(),
+        any_release=image is not None,
+        volume_zones=volume_zones,
+    )
 
 
 def network_problems(key: str, name: str, network: Network | None) -> Iterator[str]:
@@ -104,11 +127,16 @@ def source_problems(key: str, access: AccessSettings, network: Network | None) -
         )
 
 
+def own_network(spec: ClusterSpec, cloud: Cloud) -> Network | None:
+    """The nodes' network, where ``ssh_from`` means it; None, and no call, otherwise."""
+    if OWN_NETWORK not in spec.access.ssh_from:
+        return None
+    return cloud.network(spec.network, with_free_addresses=True)
+
+
 def own_cidrs(spec: ClusterSpec, cloud: Cloud) -> tuple[str, ...]:
     """Of the nodes' network, where ``ssh_from`` means them; no call otherwise."""
-    if OWN_NETWORK not in spec.access.ssh_from:
-        return ()
-    network = cloud.network(spec.network, with_free_addresses=True)
+    network = own_network(spec, cloud)
     return network.cidrs if network else ()
 
 
@@ -144,19 +172,12 @@ def _contents(image: Image) -> str:
     return " and ".join(str(each) for each in releases.of_image(image).values()) or "no versions recorded"
 
 
-def _unknown_zones(spec: ClusterSpec, cloud: Cloud) -> Iterator[str]:
-    named = [("availability_zone", spec.availability_zone)] if spec.availability_zone else []
-    named += [
-        (f"groups.{name}.availability_zones", zone)
-        for name, group in spec.groups.items()
-        for zone in group.availability_zones
-    ]
-    if not named:
-        return
-    zones = cloud.availability_zones()
-    for key, zone in named:
-        if zone not in zones:
-            yield f"{key}: found {zone!r}; allowed: {', '.join(sorted(zones))}"
+def _zones_named(spec: ClusterSpec) -> Iterator[tuple[str, str]]:
+    """(key, zone) of the file's zones of compute."""
+    if spec.availability_zone:
+        yield "availability_zone", spec.availability_zone
+    for name, group in spec.groups.items():
+        yield from ((f"groups.{name}.availability_zones", zone) for zone in group.availability_zones)
 
 
 def preflight(spec: ClusterSpec, plan: Plan, lookup: Lookup | None, observed: Observed, cloud: Cloud) -> None:
@@ -178,7 +199,8 @@ def preflight(spec: ClusterSpec, plan: Plan, lookup: Lookup | None, observed: Ob
         addresses, free = len(plan.ports) + sum(pool.count for pool in plan.pools), lookup.network.free_addresses
         if free is not None and addresses > free:
             shortfalls.append(f"network {lookup.network.name}: {addresses} addresses needed, {free} free")
-    shortfalls += _quota(spec, plan, lookup.flavors if lookup else {}, observed, cloud.limits())
+    limits = lookup.limits if lookup else cloud.limits()
+    shortfalls += _quota(spec, plan, lookup.flavors if lookup else {}, observed, limits)
     if shortfalls:
         raise ClusterctlError(
             f"cluster {spec.cluster} does not fit into the project; nothing was created:\n" + "\n".join(shortfalls),

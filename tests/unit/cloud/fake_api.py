@@ -49,6 +49,7 @@ class FakeApi:
     volumes_linger: bool = False  # True: a deleted volume is 'deleting' for ever, as in Cinder for some seconds
     scoped: bool = True  # False: tokens are for no project
     max_limit: int = 1000
+    ram_used_mib: int = 51200  # all there is
     faults: list[Fault] = field(default_factory=list)
     log: list[tuple[str, str, Body | None]] = field(default_factory=list)  # method, path?query, body; no auth
     headers: list[dict[str, str]] = field(default_factory=list)  # of the same requests
@@ -206,7 +207,7 @@ class FakeApi:
                         "maxTotalCores": -1,
                         "totalCoresUsed": 8,
                         "maxTotalRAMSize": 51200,
-                        "totalRAMUsed": 51200,
+                        "totalRAMUsed": self.ram_used_mib,
                         "maxServerGroups": 10,
                         "totalServerGroupsUsed": 1,
                         "maxServerGroupMembers": 10,
