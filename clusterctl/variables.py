@@ -12,6 +12,7 @@ from typing import Any
 from clusterctl.jenkins.variables import jenkins_variables
 from clusterctl.resources import Flavor, Port, Volume
 from clusterctl.services import MARATHON_LIBPROCESS_PORT, PORTS, Service
+from clusterctl.spec.flags import marathon_lines, mesos_lines
 from clusterctl.spec.model import ClusterSpec
 from clusterctl.spec.security import Part
 from clusterctl.spec.settings import AgentReserve
@@ -47,6 +48,7 @@ def cluster_variables(spec: ClusterSpec, at: Addresses) -> Variables:
         "mesos_master_max_agent_ping_timeouts": spec.mesos.max_agent_ping_timeouts,
         "mesos_master_offer_timeout_s": spec.mesos.offer_timeout_s,
         "mesos_master_max_completed_frameworks": spec.mesos.max_completed_frameworks,
+        "mesos_master_flags": mesos_lines(spec.mesos.master_flags),
         "marathon_zk_credentials": spec.secured(Part.ZOOKEEPER),
         "marathon_secured": spec.secured(Part.MARATHON),
         "mesos_master_authentication": spec.secured(Part.MESOS),
@@ -58,6 +60,8 @@ def cluster_variables(spec: ClusterSpec, at: Addresses) -> Variables:
         "marathon_heap_mib": spec.marathon.heap_mib,
         "marathon_failover_timeout_s": spec.marathon.failover_timeout_s,
         "marathon_task_launch_timeout_ms": spec.marathon.task_launch_timeout_ms,
+        "marathon_zk_session_timeout_ms": spec.marathon.zk_session_timeout_s * 1000,
+        "marathon_flags": marathon_lines(spec.marathon.flags),
     }
 
 
@@ -99,15 +103,16 @@ def agent_variables(spec: ClusterSpec, name: str, flavors: Mapping[str, Flavor])
         "mesos_agent_port": PORTS[Service.MESOS_AGENT],
         "mesos_agent_attributes": ";".join(f"{name}:{text}" for name, text in sorted(group.attributes.items())),
         "mesos_agent_default_role": group.reserve_for or "*",
-        "mesos_agent_resources": agent_resources(spec, flavors[group.flavor]).text(spec.mesos.task_ports),
+        "mesos_agent_resources": agent_resources(spec, name, flavors[group.flavor]).text(spec.mesos.task_ports),
+        "mesos_agent_flags": mesos_lines({**spec.mesos.agent_flags, **group.mesos.agent_flags}),
         **(jenkins_variables(spec) if name == spec.masters_group else {}),
     }
 
 
-def agent_resources(spec: ClusterSpec, flavor: Flavor) -> AgentResources:
-    """What an agent of that flavor offers."""
+def agent_resources(spec: ClusterSpec, group: str, flavor: Flavor) -> AgentResources:
+    """What an agent of that group and flavor offers."""
     return AgentResources(
-        vcpus=flavor.vcpus, ram_mib=flavor.ram_mib, disk_gib=flavor.disk_gib, reserve=spec.mesos.agent_reserve
+        vcpus=flavor.vcpus, ram_mib=flavor.ram_mib, disk_gib=flavor.disk_gib, reserve=spec.agent_reserve_of(group)
     )
 
 

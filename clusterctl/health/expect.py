@@ -128,7 +128,7 @@ def _offer(spec: ClusterSpec, name: str, flavors: Mapping[str, Flavor]) -> Agent
     group = spec.groups[name]
     resources: dict[str, float | str] = {}
     if flavor := flavors.get(group.flavor):
-        offered = agent_resources(spec, flavor)
+        offered = agent_resources(spec, name, flavor)
         resources = {
             "cpus": offered.cpus,
             "mem": offered.mem_mib,

@@ -135,8 +135,10 @@ def _kind(value: object) -> str:
 def _problem(item: dict[str, Any], document: Document, model: type[BaseModel]) -> Problem:
     context = item.get("ctx") or {}
     path: KeyPath = tuple(part for part in item["loc"] if not _is_tag(part)) + tuple(context.get("at", ()))
-    line, column = document.position(path, at_key=item["type"] == "extra_forbidden")
-    name = ".".join(str(part) for part in path if part != "[key]")
+    of_key = item["loc"][-1:] == ("[key]",)  # a name that the file gives is wrong, not what it names
+    path = path[:-1] if of_key else path
+    line, column = document.position(path, at_key=of_key or item["type"] == "extra_forbidden")
+    name = ".".join(map(str, path))
     message = _message(item, path, model)
     return Problem(line, column, _printable(f"{name}: {message}" if name else message))
 

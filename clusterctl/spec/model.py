@@ -7,7 +7,8 @@ comes from an upstream project names it.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -17,7 +18,13 @@ from clusterctl.spec.jenkins import DEFAULT_DIRECTORY, JenkinsSettings
 from clusterctl.spec.jenkins_rules import check_jenkins
 from clusterctl.spec.rolesettings import Settings, check_roles
 from clusterctl.spec.security import WITH_SECRETS, Part, SecretsSettings, SecuritySettings
-from clusterctl.spec.settings import MarathonSettings, MesosSettings, ZooKeeperSettings
+from clusterctl.spec.settings import (
+    AgentReserve,
+    GroupMesosSettings,
+    MarathonSettings,
+    MesosSettings,
+    ZooKeeperSettings,
+)
 from clusterctl.spec.types import (
     AttributeName,
     AttributeText,
@@ -63,7 +70,12 @@ class Group(StrictModel):
         default=(), strict=False, description="zones over which the nodes are spread by ordinal"
     )
     anti_affinity: Literal["soft", "hard", "off"] = "soft"
+    mesos: GroupMesosSettings = Field(default=GroupMesosSettings(), description="differs from section mesos (agents)")
     settings: Settings = Field(default=Settings(), description="variables of the group's roles, above the cluster's")
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        service: f"one group runs {service}: its settings stand in section '{service}' at the top of the file"
+        for service in ("zookeeper", "marathon")
+    }
 
     @model_validator(mode="after")
     def _agent_keys(self) -> Group:
@@ -80,8 +92,8 @@ class Group(StrictModel):
                 ("services",),
             )
         if not is_agent:
-            for key in ("attributes", "reserve_for"):
-                if getattr(self, key):
+            for key in ("attributes", "reserve_for", "mesos"):
+                if key in self.model_fields_set and getattr(self, key):
                     raise rule_error("agent_only", f"'{key}' is allowed only in groups of mesos_agent", (key,))
             if self.count == 0:
                 raise rule_error("count", "found 0; a group of control services needs at least 1 node", ("count",))
@@ -178,13 +190,15 @@ class ClusterSpec(StrictModel):
 
     def _check_session(self) -> None:
         low, high = (ticks * self.zookeeper.tick_time_ms / 1000 for ticks in limits.SESSION_TICKS)
-        if not low <= self.mesos.zk_session_timeout_s <= high:
-            raise rule_error(
-                "session",
-                f"found {self.mesos.zk_session_timeout_s}; allowed: {low:g} to {high:g}, which are 2 to 20 ticks of "
-                f"{self.zookeeper.tick_time_ms} ms (zookeeper.tick_time_ms)",
-                ("mesos", "zk_session_timeout_s"),
-            )
+        for client in ("mesos", "marathon"):
+            found = getattr(self, client).zk_session_timeout_s
+            if not low <= found <= high:
+                raise rule_error(
+                    "session",
+                    f"found {found}; allowed: {low:g} to {high:g}, which are 2 to 20 ticks of "
+                    f"{self.zookeeper.tick_time_ms} ms (zookeeper.tick_time_ms)",
+                    (client, "zk_session_timeout_s"),
+                )
 
     def _check_control(self, service: Service) -> None:
         groups = self.groups_of(service)
@@ -298,6 +312,11 @@ class ClusterSpec(StrictModel):
             return None
         volume = self.groups[self.masters_group].volume
         return self.jenkins.directory or (volume.mount if volume else DEFAULT_DIRECTORY)
+
+    def agent_reserve_of(self, group: str) -> AgentReserve:
+        """What the nodes of a group of agents keep for themselves."""
+        own = self.groups[group].mesos.agent_reserve.model_dump(exclude_none=True)
+        return self.mesos.agent_reserve.model_copy(update=own)
 
     def zone_of(self, group: str, ordinal: int | None) -> str | None:
         """Availability zone of a node: spread by ordinal over the group's zones, else the cluster's zone."""

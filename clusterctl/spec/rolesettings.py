@@ -65,6 +65,8 @@ def _annotation(variable: RoleVariable) -> Any:
         return Literal[variable.choices]
     if variable.kind == "list":
         return list[_KINDS[variable.elements or "str"]]  # type: ignore[misc]  # made for pydantic alone
+    if variable.name.endswith("_percent"):
+        return Annotated[int, Field(ge=0, le=100)]
     return _KINDS[variable.kind]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from clusterctl.spec import limits
+from clusterctl.spec.flags import AgentFlags, MarathonFlags, MasterFlags
 from clusterctl.spec.types import PortRange, RoleName, StrictModel
 
 MAX_MIB = 16 * 1024 * 1024  # 16 TiB of memory or disk: beyond any flavor
@@ -48,6 +49,12 @@ class MesosSettings(StrictModel):
         le=limits.INT32,
         description="frameworks that left of which masters still tell, with the sandboxes' places",
     )
+    master_flags: MasterFlags = Field(
+        default={}, max_length=100, description="further flags of the masters, such as {allocation_interval: 500ms}"
+    )
+    agent_flags: AgentFlags = Field(
+        default={}, max_length=100, description="further flags of the agents; a group can have its own"
+    )
 
     @property
     def task_port_range(self) -> tuple[int, int]:
@@ -56,10 +63,34 @@ class MesosSettings(StrictModel):
         return int(low), int(high)
 
 
+class GroupReserve(StrictModel):
+    """What differs in a group from ``mesos.agent_reserve``."""
+
+    cpus: float | None = Field(default=None, ge=0, le=4096, allow_inf_nan=False, strict=False)
+    mem_mib: int | None = Field(default=None, ge=0, le=MAX_MIB)
+    disk_mib: int | None = Field(default=None, ge=0, le=MAX_MIB)
+
+
+class GroupMesosSettings(StrictModel):
+    """What differs in a group of agents from section ``mesos``."""
+
+    agent_reserve: GroupReserve = GroupReserve()
+    agent_flags: AgentFlags = Field(default={}, max_length=100, description="flags beside and above mesos.agent_flags")
+
+
 class MarathonSettings(StrictModel):
     """Settings of Marathon (its command-line flags reference)."""
 
     role: RoleName = "marathon"
-    heap_mib: int = Field(default=384, ge=64, le=MAX_MIB)
+    heap_mib: int = Field(default=512, ge=64, le=MAX_MIB)
     failover_timeout_s: int = Field(default=604800, ge=60, le=limits.INT32)
-    task_launch_timeout_ms: int = Field(default=300000, ge=1000, le=limits.INT32)
+    task_launch_timeout_ms: int = Field(
+        default=600000,
+        ge=1000,
+        le=limits.INT32,
+        description="not shorter than the agents' executor_registration_timeout",
+    )
+    zk_session_timeout_s: int = Field(default=10, ge=1, le=1200, description="2 to 20 ticks of ZooKeeper")
+    flags: MarathonFlags = Field(
+        default={}, max_length=100, description="further flags, such as {metrics_prometheus: true}"
+    )

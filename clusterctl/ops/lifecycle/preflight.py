@@ -230,7 +230,7 @@ def _too_small(spec: ClusterSpec, name: str, flavor: Flavor) -> str | None:
     """Why the services of a group can't do their work in a flavor."""
     services = spec.groups[name].services
     if Service.MESOS_AGENT in services:
-        offered = agent_resources(spec, flavor)
+        offered = agent_resources(spec, name, flavor)
         nothing = [what for what, left in (("cpus", offered.cpus), ("memory", offered.mem_mib)) if not left]
         return f"is all mesos.agent_reserve: its agents would offer no {' and no '.join(nothing)}" if nothing else None
     heaps = {Service.ZOOKEEPER: spec.zookeeper.heap_mib, Service.MARATHON: spec.marathon.heap_mib}

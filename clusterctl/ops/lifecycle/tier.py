@@ -37,7 +37,7 @@ def tier_fit(
         else:
             yield from (f"group {group}: image {images[group].name}: {each}" for each in tier_problems(jenkins, plugin))
     flavor = flavors[spec.groups[group].flavor]
-    offered = agent_resources(spec, flavor)
+    offered = agent_resources(spec, group, flavor)
     fits = room(jenkins, offered)
     if not fits.masters:
         yield (
@@ -45,8 +45,8 @@ def tier_fit(
             f"Jenkins master takes {jenkins.master.cpus:g} and {jenkins.master.mem_mib} (jenkins.master)"
         )
     free = [
-        (dict(each.attributes), agent_resources(spec, flavors[each.flavor]))
-        for each in spec.groups.values()
+        (dict(each.attributes), agent_resources(spec, name, flavors[each.flavor]))
+        for name, each in spec.groups.items()
         if Service.MESOS_AGENT in each.services and each.reserve_for is None
     ]
     yield from builds_too_large(jenkins, free)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import Any
 
 testinfra_hosts = ["ansible://mesos_agent"]
@@ -47,6 +48,10 @@ def test_its_flags_are_ours(get: Any, address: str, variables: dict[str, Any]) -
     assert flags["reconfiguration_policy"] == "additive"
     assert flags["work_dir"] == "/var/lib/mesos/agent"
     assert flags["master"] == variables["mesos_zk_url"]
+    for line in variables["mesos_agent_flags"]:  # those of the cluster file
+        name, _, value = "".join(shlex.split(line)).partition("=")
+        if value.isalnum():  # others are told in another form
+            assert flags[name.removeprefix("MESOS_").lower()] == value, name
 
 
 def test_it_has_registered(get: Any, address: str, eventually: Any) -> None:

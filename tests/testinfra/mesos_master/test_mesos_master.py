@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 testinfra_hosts = ["ansible://mesos_master"]
@@ -29,6 +30,10 @@ def test_its_flags_are_ours(get: Any, address: str, variables: dict[str, Any]) -
     assert flags["registry"] == "replicated_log"
     assert flags["cluster"] == variables["mesos_cluster_name"]
     assert flags["hostname"] == address
+    for line in variables["mesos_master_flags"]:  # those of the cluster file
+        name, _, value = "".join(shlex.split(line)).partition("=")
+        if value.isalnum():  # others are told in another form
+            assert flags[name.removeprefix("MESOS_").lower()] == value, name
 
 
 def test_its_replicated_log_has_recovered(get: Any, address: str, eventually: Any) -> None:

@@ -11,7 +11,7 @@ from clusterctl.services import Service
 from clusterctl.spec.load import parse_model
 from clusterctl.spec.model import ClusterSpec
 from clusterctl.topology import addresses, topology
-from clusterctl.variables import agent_variables, cluster_variables, node_variables
+from clusterctl.variables import pool_variables, variables_of
 
 SPEC = """
 cluster: ci
@@ -46,6 +46,26 @@ jenkins:
 """
 )
 
+SETTINGS = (
+    SPEC.replace(
+        "services: [mesos_agent]}",
+        "services: [mesos_agent], mesos: {agent_flags: {cgroups_root: mesos, switch_user: false}}, "
+        "settings: {mesos_agent_isolation: 'posix/cpu, posix/mem'}}",
+    )
+    + """
+settings:
+  marathon_java_home: /opt/marathon-java/current
+  marathon_jvm_options: -Xlog:gc*:file=/tmp/gc-%p.log -Da=#b;c
+  zookeeper_data_log_dir: /srv/zookeeper
+  zookeeper_tcp_keep_alive: false
+  zookeeper_classpath: /a b/%i:/etc/zookeeper
+  mesos_master_agent_removal_rate_limit: ""
+mesos: {master_flags: {rate_limits: {limits: [{principal: 'a "b" $c', qps: 1.5}]}}, agent_flags: {switch_user: true}}
+marathon: {flags: {metrics_prometheus: true, http_compression: false, max_apps: 9}}
+"""
+)
+
+MESOS_CLOSED = f"{SPEC}security: {{require: [mesos]}}\n"
 CLOSED = ("zookeeper_secured", "mesos_master_zk_credentials", "marathon_zk_credentials", "marathon_secured")
 
 Node = tuple[tuple[Service, ...], dict[str, Any]]
@@ -54,52 +74,38 @@ Node = tuple[tuple[Service, ...], dict[str, Any]]
 @pytest.fixture(scope="session")
 def nodes() -> dict[str, Node]:
     """Services and variables of a control node, of one whose ZooKeeper and Marathon are closed, of an agent with a
-    volume and one without, by group; and agents for Jenkins masters, by generation of the plugin."""
-    spec = parse_model(SPEC, ClusterSpec, "ci.yml")
-    tiers = {
-        f"masters-{plugin}": parse_model(TIER % (plugin, checkpoint), ClusterSpec, "ci.yml")
-        for plugin, checkpoint in (("0.x", "true"), ("1.x", "true"), ("2.x", "false"))
+    volume and one without, by group; of agents for Jenkins masters, by generation of the plugin; and of nodes with
+    settings of all kinds."""
+    plain = of_file(SPEC, ("control", "jenkins", "builders"))
+    services, of_control = plain["control"]
+    return {
+        **plain,
+        "closed": (services, of_control | dict.fromkeys(CLOSED, True)),
+        **of_file(MESOS_CLOSED, ("control",), "closed-control"),
+        **of_file(MESOS_CLOSED, ("builders",), "closed-builders"),
+        **of_file(TIER % ("0.x", "true"), ("jenkins",), "masters-0.x"),
+        **of_file(TIER % ("1.x", "true"), ("jenkins",), "masters-1.x"),
+        **of_file(TIER % ("2.x", "false"), ("jenkins",), "masters-2.x"),
+        **of_file(SETTINGS, ("control",), "settings-control"),
+        **of_file(SETTINGS, ("builders",), "settings-builders"),
     }
+
+
+def of_file(text: str, groups: tuple[str, ...], called: str = "") -> dict[str, Node]:
+    """The first node of each group, by the group or as ``called``; those that the file wants one for have a volume."""
+    spec = parse_model(text, ClusterSpec, "ci.yml")
     top = topology(spec)
     address_of = {node.name: f"192.0.2.{10 + number}" for number, node in enumerate(top.nodes)}
     at = addresses(top, address_of)
-    common = cluster_variables(spec, at)
-    closed = parse_model(f"{SPEC}security: {{require: [mesos]}}\n", ClusterSpec, "ci.yml")
     flavors = {
         group.flavor: Flavor(group.flavor, group.flavor, vcpus=2, ram_mib=4096, disk_gib=20)
         for group in spec.groups.values()
     }
-    named = {(node.group, node.ordinal): node for node in top.nodes}
-    control, jenkins = named["control", 1], named["jenkins", 1]
-    volume = Volume("0a1b2c3d-0000-4000-8000-000000000001", jenkins.name, "available", 50, "jenkins", None)
-    of_control = common | node_variables(spec, control, address_of[control.name], None)
-    return {
-        "control": (control.services, of_control),
-        "closed": (control.services, of_control | dict.fromkeys(CLOSED, True)),
-        "jenkins": (
-            jenkins.services,
-            common
-            | agent_variables(spec, "jenkins", flavors)
-            | node_variables(spec, jenkins, address_of[jenkins.name], volume),
-        ),
-        "builders": (
-            (Service.MESOS_AGENT,),
-            common | agent_variables(spec, "builders", flavors),
-        ),
-        "closed-control": (
-            control.services,
-            cluster_variables(closed, at) | node_variables(closed, control, address_of[control.name], None),
-        ),
-        "closed-builders": (
-            (Service.MESOS_AGENT,),
-            cluster_variables(closed, at) | agent_variables(closed, "builders", flavors),
-        ),
-    } | {
-        name: (
-            jenkins.services,
-            common
-            | agent_variables(tier, "jenkins", flavors)
-            | node_variables(tier, jenkins, address_of[jenkins.name], volume),
-        )
-        for name, tier in tiers.items()
-    }
+    found: dict[str, Node] = {}
+    for node in reversed(top.nodes):
+        volume = Volume("0a1b2c3d-0000-4000-8000-000000000001", node.name, "available", 50, node.group, None)
+        values = variables_of(spec, node, flavors, at, address_of[node.name], volume)
+        found[node.group] = (node.services, values)
+    for pool in top.pools:
+        found[pool.group] = ((Service.MESOS_AGENT,), pool_variables(spec, pool, flavors, at))
+    return {called or name: found[name] for name in groups}

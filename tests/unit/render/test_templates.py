@@ -18,7 +18,10 @@ from clusterctl.render.templates import RenderError, render_files, units
 
 from .conftest import Node
 
-NODES = ("control", "closed", "jenkins", "builders", "masters-0.x", "masters-1.x", "masters-2.x")
+NODES = (
+    *("control", "closed", "jenkins", "builders", "masters-0.x", "masters-1.x", "masters-2.x"),
+    *("settings-control", "settings-builders"),
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -102,7 +105,7 @@ def test_a_closed_control_node_names_files_with_secrets_and_holds_none(nodes: di
     services, variables = nodes["closed"]
     files = {file.path: file.content for file in render_files(roles_dir(), roles_of(services), variables)}
     assert "MESOS_ZK=file:///etc/clusterctl/secrets/mesos-master-zk" in files["/etc/default/mesos-master"].splitlines()
-    assert "MARATHON_ZK" not in files["/etc/default/marathon"]
+    assert "MARATHON_ZK=" not in files["/etc/default/marathon"]
     assert "-Dlogback.configurationFile=/etc/clusterctl/marathon-logback.xml" in files["/etc/default/marathon"]
     unit = files["/etc/systemd/system/marathon.service"].splitlines()
     assert "EnvironmentFile=/etc/clusterctl/secrets/marathon.env" in unit
@@ -110,6 +113,34 @@ def test_a_closed_control_node_names_files_with_secrets_and_holds_none(nodes: di
     assert "quorum.auth.serverRequireSasl=true" in files["/etc/zookeeper/zoo.cfg"].splitlines()
     # Agents and Jenkins find the masters without a password
     assert files["/etc/mesos/zk"].startswith("zk://192.0.2.10:")
+
+
+def test_settings_and_flags_stand_in_the_files(nodes: dict[str, Node]) -> None:
+    lines = {}
+    for name in ("settings-control", "settings-builders"):
+        services, variables = nodes[name]
+        for file in render_files(roles_dir(), roles_of(services), variables):
+            lines[file.path] = file.content.splitlines()
+    assert {
+        "JAVA_HOME=/opt/marathon-java/current",
+        'JAVA_OPTS="-Xmx512m -XX:+ExitOnOutOfMemoryError -Xlog:gc*:file=/tmp/gc-%p.log -Da=#b;c"',
+        "MARATHON_METRICS_PROMETHEUS=",
+        "MARATHON_DISABLE_HTTP_COMPRESSION=",
+        'MARATHON_MAX_APPS="9"',
+        "MARATHON_ZK_SESSION_TIMEOUT=10000",
+    } <= set(lines["/etc/default/marathon"])
+    master = lines["/etc/default/mesos-master"]
+    assert r'MESOS_RATE_LIMITS="{\"limits\":[{\"principal\":\"a \\\"b\\\" \$c\",\"qps\":1.5}]}"' in master
+    assert "MESOS_RECOVERY_AGENT_REMOVAL_LIMIT=75%" in master
+    assert not any("AGENT_REMOVAL_RATE_LIMIT" in line for line in master)
+    agent = lines["/etc/default/mesos-agent"]
+    assert {'MESOS_SWITCH_USER="false"', 'MESOS_CGROUPS_ROOT="mesos"', "MESOS_GC_DELAY=48hrs"} <= set(agent)
+    assert "dataLogDir=/srv/zookeeper" in lines["/etc/zookeeper/zoo.cfg"]
+    assert any("-Dzookeeper.tcpKeepAlive=false " in line for line in lines["/etc/default/zookeeper"])
+    assert (
+        "ExecStartPre=+/usr/bin/install -d -o zookeeper -g zookeeper -m 0750 /srv/zookeeper"
+        in (lines["/etc/systemd/system/zookeeper.service"])
+    )
 
 
 def test_an_agent_holds_nothing_individual(nodes: dict[str, Node]) -> None:
@@ -154,6 +185,8 @@ def test_the_volume_unit_only_where_there_is_a_volume(nodes: dict[str, Node]) ->
             f"masters-{plugin}": ["clusterctl-volume.service", "mesos-agent.service"]
             for plugin in ("0.x", "1.x", "2.x")
         },
+        "settings-control": ["zookeeper.service", "mesos-master.service", "marathon.service"],
+        "settings-builders": ["mesos-agent.service"],
     }
 
 

@@ -38,6 +38,9 @@ def error_of(text: str) -> str:
         ),
         ("mesos_agent_recovery_timeout_min: true", "found True; allowed: a whole number"),
         ("mesos_agent_recovery_timeout_min: -1", "found -1; allowed: 0 or more"),
+        ("mesos_master_recovery_agent_removal_limit_percent: 101", "found 101; allowed: 100 or less"),
+        ("zookeeper_log_level: INFO", "found 'INFO'; allowed: 'trace', 'debug', 'info', 'warn', 'error'"),
+        ("mesos_agent_flags: [A=b]", "is set by the key 'mesos.agent_flags'; write it there"),
         ("zookeeper_java: java", "c.yml:23:19: settings.zookeeper_java: found 'java'; allowed: an absolute path"),
         ("marathon_jvm_options: [-Xss1m]", "settings.marathon_jvm_options: found a list; allowed: text"),
         (
@@ -89,4 +92,5 @@ def test_groups_may_be_called_like_keys() -> None:
     ],
 )
 def test_only_what_is_given_is_set(given: dict[str, Any]) -> None:
-    assert Settings.model_validate(given).variables() == given
+    found = Settings.model_validate(given)
+    assert found.variables() == found.model_dump() == given

@@ -66,4 +66,5 @@ def test_keys_exist_and_have_the_roles_defaults(name: str, key: str) -> None:
     default = model.model_fields[last].default
     for variable in VARIABLES:
         if variable.name == name and variable.kind in ("int", "float") and variable.default is not None:
-            assert variable.default == default, key
+            same_unit = name.rpartition("_")[2] == last.rpartition("_")[2]
+            assert variable.default == (default if same_unit else default * 1000), key

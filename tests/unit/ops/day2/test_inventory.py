@@ -25,6 +25,7 @@ EVERY_KIND = {
     "mesos_agent_recovery_timeout_min": 20,
     "marathon_mesos_native_library": "/opt/mesos/lib/libmesos.so",
     "marathon_jvm_options": "-Xss1m -Dsome.option=50%",
+    "zookeeper_tcp_keep_alive": False,
     "zookeeper_purge_interval_h": 12,
 }
 KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIJ1cLxzsPvgWZ7Cg8wgdNgqwFyEC2/p8LqbEqEdgLmqf"
@@ -56,9 +57,17 @@ def test_the_first_configure_changes_nothing(environment: dict[str, str], monkey
     nonce = "0" * 32
     monkeypatch.setattr(apply, "user_data", lambda services, of, mode, _: user_data(services, of, mode, nonce))
     groups = demo()["groups"]
-    groups["builders"] |= {"settings": {"mesos_agent_launcher": "linux"}}
+    groups["builders"] |= {
+        "settings": {"mesos_agent_launcher": "linux"},
+        "mesos": {"agent_flags": {"switch_user": False}, "agent_reserve": {"mem_mib": 256}},
+    }
     groups["control"] |= {"settings": {"zookeeper_jvm_options": "-Xlog:gc"}}
-    spec = demo_spec(groups=groups, settings=EVERY_KIND)
+    spec = demo_spec(
+        groups=groups,
+        settings=EVERY_KIND,
+        mesos={"master_flags": {"rate_limits": {"limits": []}}, "agent_flags": {"quiet": True}},
+        marathon={"flags": {"metrics_prometheus": True, "max_apps": 9}, "zk_session_timeout_s": 12},
+    )
     cloud = demo_cloud()
     create_in(cloud, spec)
     access = open_access(spec, cloud, environment)
