@@ -93,7 +93,7 @@ class Group(StrictModel):
             )
         if not is_agent:
             for key in ("attributes", "reserve_for", "mesos"):
-                if key in self.model_fields_set and getattr(self, key):
+                if getattr(self, key) != type(self).model_fields[key].get_default(call_default_factory=True):
                     raise rule_error("agent_only", f"'{key}' is allowed only in groups of mesos_agent", (key,))
             if self.count == 0:
                 raise rule_error("count", "found 0; a group of control services needs at least 1 node", ("count",))
