@@ -25,6 +25,7 @@ from clusterctl.spec.settings import (
     MesosSettings,
     ZooKeeperSettings,
 )
+from clusterctl.spec.starvation_rules import check_starvation
 from clusterctl.spec.types import (
     AttributeName,
     AttributeText,
@@ -164,7 +165,7 @@ class ClusterSpec(StrictModel):
         self._check_session()
         for service in CONTROL_SERVICES:
             self._check_control(service)
-        self._check_starvation()
+        check_starvation(self)
         if self.jenkins:
             check_jenkins(self, self.jenkins)
         return self
@@ -234,56 +235,6 @@ class ClusterSpec(StrictModel):
                 "'allow_non_ha: true' at the top of the file for a cluster that may go down",
                 ("groups", name, "count"),
             )
-
-    def _check_starvation(self) -> None:
-        # Under dominant resource fairness a Marathon that holds hundreds of Jenkins masters in the shared role is the
-        # framework with the largest share and is offered nothing more: no new master can be launched.
-        agents = self.groups_of(Service.MESOS_AGENT)
-        if not agents:
-            raise rule_error("service_missing", "no group runs mesos_agent; add one", ("groups",))
-        role = self.marathon.role
-        if role == "*":
-            raise rule_error("starvation", "Marathon needs a Mesos role of its own", ("marathon", "role"))
-        reserving = [name for name in agents if self.groups[name].reserve_for == role]
-        if not reserving:
-            raise rule_error(
-                "starvation",
-                f"no group of agents has 'reserve_for: {role}', the role of Marathon: Jenkins frameworks would take "
-                "all offers and Marathon could launch no Jenkins master. Add it to the group for Jenkins masters",
-                ("groups",),
-            )
-        for name in agents:
-            reserved = self.groups[name].reserve_for
-            if reserved not in (None, role):
-                raise rule_error(
-                    "reserve_for",
-                    f"found '{reserved}'; allowed: '{role}', the role of Marathon (marathon.role). No framework of "
-                    "this file registers with another role, so these agents would be idle",
-                    ("groups", name, "reserve_for"),
-                )
-        if len(reserving) == len(agents):
-            raise rule_error(
-                "starvation",
-                f"every group of agents is reserved for '{role}': nothing is left for builds. Add a group of agents "
-                "without 'reserve_for'",
-                ("groups",),
-            )
-        for name in reserving:
-            shared = [
-                other
-                for other in agents
-                if other not in reserving
-                and self.groups[name].attributes
-                and self.groups[other].attributes == self.groups[name].attributes
-            ]
-            if not self.groups[name].attributes or shared:
-                raise rule_error(
-                    "starvation",
-                    f"group '{name}' hosts Jenkins masters and needs 'attributes' that no group for builds has "
-                    f"{f'(found the same on {shared[0]!r})' if shared else '(found none)'}: Marathon's placement "
-                    "constraint tells them apart by it, for example {pool: jenkins-master}",
-                    ("groups", name),
-                )
 
     def groups_of(self, service: Service) -> list[str]:
         """Names of the groups that run ``service``, in the order of the file."""

@@ -91,7 +91,10 @@ def test_a_group_of_agents_has_flags_and_a_reserve_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("mesos: {agent_flags: {strict: false}}", "groups.control.mesos: 'mesos' is allowed only in groups of mesos_agent"),
+        (
+            "mesos: {agent_flags: {strict: false}}",
+            "groups.control.mesos: 'mesos' is allowed only in groups of mesos_agent",
+        ),
         (
             "zookeeper: {heap_mib: 512}",
             "one group runs zookeeper: its settings stand in section 'zookeeper' at the top",
