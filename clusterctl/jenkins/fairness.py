@@ -12,9 +12,11 @@ from typing import Any
 
 from clusterctl.spec.jenkins import JenkinsSettings
 from clusterctl.spec.model import ClusterSpec
+from clusterctl.spec.rolevars import default_of
 
 # The allocator's default (--allocation_interval): what a framework declines goes to the next one a cycle later
 ALLOCATION_S = 1
+_REGISTRATION = "mesos_agent_executor_registration_timeout_min"
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,13 @@ def warnings(spec: ClusterSpec) -> list[Warn]:
     jenkins = spec.jenkins
     if jenkins is None:
         return []
-    return [*_declines(jenkins), *_jobs_without_label(jenkins), *_held_offers(spec), *_traces(spec, jenkins)]
+    return [
+        *_declines(jenkins),
+        *_jobs_without_label(jenkins),
+        *_held_offers(spec),
+        *_traces(spec, jenkins),
+        *_launches(spec),
+    ]
 
 
 def _declines(jenkins: JenkinsSettings) -> Iterator[Warn]:
@@ -98,4 +106,18 @@ def _traces(spec: ClusterSpec, jenkins: JenkinsSettings) -> Iterator[Warn]:
             f"{kept} that have left, fewer than {jenkins.max_masters} masters make: the sandboxes of the others' "
             "builds can't be found again",
             f"keep {5 * jenkins.max_masters} or more",
+        )
+
+
+def _launches(spec: ClusterSpec) -> Iterator[Warn]:
+    """Marathon: native-docker.md, "Configure Marathon"."""
+    group = spec.groups[spec.masters_group] if spec.masters_group else None
+    set_by = {**spec.settings.variables(), **(group.settings.variables() if group else {})}
+    minutes = set_by.get(_REGISTRATION, default_of(_REGISTRATION))
+    if spec.marathon.task_launch_timeout_ms < minutes * 60_000:
+        yield Warn(
+            ("marathon", "task_launch_timeout_ms"),
+            f"Marathon kills a master that doesn't run after {spec.marathon.task_launch_timeout_ms} ms, and its agent "
+            f"lets it fetch what it needs for {minutes} minutes ({_REGISTRATION})",
+            f"allow {minutes * 60_000} or more",
         )

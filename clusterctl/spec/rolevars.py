@@ -213,6 +213,11 @@ def roles_reading() -> Mapping[str, frozenset[str]]:
     return found
 
 
+def default_of(name: str) -> Any:
+    """What a variable is where nobody sets it."""
+    return next(variable.default for variable in role_variables() if variable.name == name)
+
+
 def _variable(role: str, name: str, option: Mapping[str, Any], *, configures: bool) -> RoleVariable:
     place, where = _place(role, name, configures=configures)
     return RoleVariable(

@@ -8,7 +8,7 @@ import pytest
 
 from clusterctl.jenkins.fairness import least_decline_s, warnings
 from tests.unit.jenkins.specs import tier
-from tests.unit.specs import demo_spec
+from tests.unit.specs import demo, demo_spec
 
 ALWAYS = {"registration": "always"}
 
@@ -49,3 +49,22 @@ def test_declining_long_enough_or_not_at_all(settings: dict[str, Any]) -> None:
 
 def test_the_formula() -> None:
     assert [least_decline_s(masters) for masters in (1, 5, 300)] == [2, 10, 600]
+
+
+@pytest.mark.parametrize(
+    ("of_cluster", "of_group", "launch_ms", "warned"),
+    [(10, None, 600_000, False), (20, None, 600_000, True), (20, 5, 600_000, False), (10, None, 599_999, True)],
+)
+def test_marathon_waits_for_a_launch_as_long_as_the_agents_do(
+    of_cluster: int, of_group: int | None, launch_ms: int, warned: bool
+) -> None:
+    name = "mesos_agent_executor_registration_timeout_min"
+    groups = demo()["groups"]
+    groups["jenkins"]["settings"] = {name: of_group} if of_group else {}
+    spec = demo_spec(
+        jenkins={"allow_ephemeral_homes": True},
+        groups=groups,
+        settings={name: of_cluster},
+        marathon={"task_launch_timeout_ms": launch_ms},
+    )
+    assert [warning.key for warning in warnings(spec)] == ["marathon.task_launch_timeout_ms"] * warned
