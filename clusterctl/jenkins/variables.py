@@ -11,6 +11,7 @@ from xml.sax.saxutils import escape
 
 from clusterctl.spec.jenkins import BuildSettings
 from clusterctl.spec.model import ClusterSpec
+from clusterctl.spec.security import Part
 
 NAME_MARK = "@NAME@"
 
@@ -27,6 +28,7 @@ def jenkins_variables(spec: ClusterSpec) -> dict[str, Any]:
         "jenkins_plugin_0x": jenkins.plugin == "0.x",
         "jenkins_plugin_1x": jenkins.plugin == "1.x",
         "jenkins_plugin_2x": jenkins.plugin == "2.x",
+        "jenkins_authentication": spec.secured(Part.MESOS),
         "jenkins_on_demand": jenkins.registration == "on_demand",
         "jenkins_checkpoint": jenkins.checkpoint,
         "jenkins_mesos_role": jenkins.role,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from clusterctl.jenkins.slots import master_user
 from clusterctl.secrets.files import DIRECTORY, SecretFile
 from clusterctl.secrets.mesos import (
     agent_acls,
@@ -14,7 +15,15 @@ from clusterctl.secrets.mesos import (
     master_credentials,
     principal_file,
 )
-from clusterctl.secrets.names import AGENT_HTTP, MARATHON, MESOS_AGENT_HTTP, OPERATOR, PROBE, mesos_secret
+from clusterctl.secrets.names import (
+    AGENT_HTTP,
+    MARATHON,
+    MESOS_AGENT_HTTP,
+    OPERATOR,
+    PROBE,
+    jenkins_principal,
+    mesos_secret,
+)
 from clusterctl.secrets.secret import Secret
 from clusterctl.secrets.wanted import Wanted
 from clusterctl.services import Service
@@ -27,10 +36,14 @@ AGENT_CREDENTIAL = f"{DIRECTORY}/mesos-agent-credential.json"
 AGENT_HTTP_CREDENTIALS = f"{DIRECTORY}/mesos-agent-http-credentials.json"
 AGENT_ACLS = f"{DIRECTORY}/mesos-agent-acls.json"
 MARATHON_SECRET = f"{DIRECTORY}/marathon-mesos-secret"
+# By the user of each slot's master, who alone may read it: secrets follow slots, not homes, which may be moved
+JENKINS_DIRECTORY = f"{DIRECTORY}/jenkins"
 # Default of role marathon's variable marathon_mesos_user
 APP_USER = "jenkins"
 # For root alone: what clusterctl's own calls on the node say who they are, {"principal", "secret"}
 OPERATOR_FILE = f"{DIRECTORY}/mesos-operator.json"
+# The same for a person: `sudo curl -K FILE URL`
+OPERATOR_CURL = f"{DIRECTORY}/mesos-operator.curl"
 PROBE_FILE = f"{DIRECTORY}/mesos-probe.json"
 AGENT_PROBE_FILE = f"{DIRECTORY}/mesos-agent-probe.json"
 
@@ -46,6 +59,7 @@ def mesos_files(wanted: Wanted) -> list[SecretFile]:
             SecretFile(MASTER_CREDENTIALS, master_credentials(spec, keys), group="mesos", mode=0o640),
             SecretFile(MASTER_ACLS, _acls(master_acls(spec, app_users(spec))), group="mesos", mode=0o640),
             SecretFile(OPERATOR_FILE, principal_file(OPERATOR, keys[mesos_secret(OPERATOR)])),
+            SecretFile(OPERATOR_CURL, Secret(f'user = "{OPERATOR}:{keys[mesos_secret(OPERATOR)].reveal()}"\n')),
             SecretFile(PROBE_FILE, principal_file(PROBE, keys[mesos_secret(PROBE)])),
         ]
     if wanted.runs(Service.MESOS_MASTER) or wanted.runs(Service.MESOS_AGENT):
@@ -56,6 +70,16 @@ def mesos_files(wanted: Wanted) -> list[SecretFile]:
             SecretFile(AGENT_CREDENTIAL, agent_credential(wanted.group, keys)),
             SecretFile(AGENT_HTTP_CREDENTIALS, agent_http_credentials(keys)),
             SecretFile(AGENT_ACLS, _acls(agent_acls(spec, app_users(spec)))),
+        ]
+    if spec.jenkins and wanted.group == spec.masters_group:
+        files += [
+            SecretFile(
+                f"{JENKINS_DIRECTORY}/{master_user(slot)}",
+                keys[mesos_secret(jenkins_principal(slot))],
+                owner=master_user(slot),
+                mode=0o400,
+            )
+            for slot in range(1, spec.jenkins.max_masters + 1)
         ]
     if wanted.runs(Service.MARATHON):
         # No newline: Marathon takes the file's bytes as they are

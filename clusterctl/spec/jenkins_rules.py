@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from clusterctl.spec.jenkins import JenkinsSettings
+from clusterctl.spec.security import Part
 from clusterctl.spec.types import rule_error
 
 if TYPE_CHECKING:
@@ -19,6 +20,13 @@ FIRST_EPHEMERAL_PORT = 32768
 def check_jenkins(spec: ClusterSpec, jenkins: JenkinsSettings) -> None:
     """Raises the first broken rule, with its place below the whole file."""
     _check_plugin(jenkins)
+    if jenkins.plugin == "2.x" and spec.secured(Part.MESOS):
+        raise rule_error(
+            "plugin",
+            "found '2.x' where Mesos asks frameworks who they are (security); allowed: '0.x', '1.x'. 2.x can log in to "
+            "DC/OS only, so its masters could not register",
+            ("jenkins", "plugin"),
+        )
     _check_group(spec, jenkins)
     _check_directory(spec, jenkins)
     _check_names(spec, jenkins)

@@ -33,6 +33,7 @@ class Place(StrEnum):
 KEYS: Mapping[str, str] = {
     "common_secrets": "security",
     "common_volume_mount": "groups.NAME.volume.mount",
+    "jenkins_authentication": "security",
     "jenkins_builds": "jenkins.builds",
     "jenkins_checkpoint": "jenkins.checkpoint",
     "jenkins_decline_s": "jenkins.decline_s",

@@ -63,10 +63,9 @@ class Tier:
     def frameworks(self) -> list[str]:
         """Names of the active frameworks of Jenkins masters, from the leading Mesos master."""
         leader = self.cluster.node(self.cluster.status()["leaders"]["mesos_master"])
-        text = self.cluster.on(
-            leader["name"], f"curl -sS --max-time 10 http://{leader['address']}:5050/master/frameworks"
-        )
-        found = [each["name"] for each in json.loads(text)["frameworks"] if each["active"]]
+        found = [
+            each["name"] for each in self.cluster.mesos(leader, "/master/frameworks")["frameworks"] if each["active"]
+        ]
         return sorted(name for name in found if name.startswith("jenkins-"))
 
     # --- a master's own API, asked on its node with its own token -------------------------------------------------

@@ -83,6 +83,7 @@ def nodes() -> dict[str, Node]:
         "closed": (services, of_control | dict.fromkeys(CLOSED, True)),
         **of_file(MESOS_CLOSED, ("control",), "closed-control"),
         **of_file(MESOS_CLOSED, ("builders",), "closed-builders"),
+        **of_file(f"{TIER % ('0.x', 'true')}security: {{require: [mesos]}}\n", ("jenkins",), "closed-masters"),
         **of_file(TIER % ("0.x", "true"), ("jenkins",), "masters-0.x"),
         **of_file(TIER % ("1.x", "true"), ("jenkins",), "masters-1.x"),
         **of_file(TIER % ("2.x", "false"), ("jenkins",), "masters-2.x"),

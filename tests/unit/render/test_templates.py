@@ -180,6 +180,7 @@ def test_the_volume_unit_only_where_there_is_a_volume(nodes: dict[str, Node]) ->
             "mesos-master.service",
             "marathon.service",
         ],
+        "closed-masters": ["clusterctl-volume.service", "clusterctl-secrets.service", "mesos-agent.service"],
         "closed-builders": ["clusterctl-secrets.service", "mesos-agent.service"],
         **{
             f"masters-{plugin}": ["clusterctl-volume.service", "mesos-agent.service"]

@@ -46,6 +46,7 @@ def test_a_node_has_what_its_services_need_and_no_more() -> None:
         "mesos-master-credentials.json",
         "mesos-master-acls.json",
         "mesos-operator.json",
+        "mesos-operator.curl",
         "mesos-probe.json",
         "mesos-agent-probe.json",
         "marathon-mesos-secret",
@@ -114,7 +115,14 @@ def test_only_who_needs_a_secret_can_read_it() -> None:
     modes = {path: (file.owner, file.group, file.mode) for path, file in files_of("control").items()}
     assert {path for path, mode in modes.items() if mode == ("root", "root", 0o600)} == {
         f"{DIRECTORY}/{name}"
-        for name in ("key", "mesos-operator.json", "mesos-probe.json", "mesos-agent-probe.json", "complete")
+        for name in (
+            "key",
+            "mesos-operator.json",
+            "mesos-operator.curl",
+            "mesos-probe.json",
+            "mesos-agent-probe.json",
+            "complete",
+        )
     }
     assert {mode for path, mode in modes.items() if "mesos-master" in path} == {("root", "mesos", 0o640)}
     assert modes[f"{DIRECTORY}/marathon-mesos-secret"] == ("root", "marathon", 0o640)
@@ -148,3 +156,14 @@ def test_marathon_may_start_apps_as_the_user_that_its_role_says() -> None:
     defaults = yaml.safe_load((roles_dir() / "marathon/defaults/main.yml").read_text())
     assert mesos_files.app_users(demo_spec()) == (defaults["marathon_mesos_user"],)
     assert mesos_files.app_users(demo_spec(settings={"marathon_mesos_user": "web"})) == ("web",)
+
+
+def test_a_node_for_jenkins_masters_has_a_secret_for_each_slot() -> None:
+    spec = demo_spec(jenkins={"allow_ephemeral_homes": True, "max_masters": 2})
+    files = files_of("jenkins", spec)
+    found = {path: (file.owner, file.mode) for path, file in files.items() if "/jenkins/" in path}
+    assert found == {f"{DIRECTORY}/jenkins/jm-00{slot}": (f"jm-00{slot}", 0o400) for slot in (1, 2)}
+    listed = json.loads(files_of("control", spec)[f"{DIRECTORY}/mesos-master-credentials.json"].content.reveal())
+    known = {each["principal"]: each["secret"] for each in listed["credentials"]}
+    assert files[f"{DIRECTORY}/jenkins/jm-002"].content.reveal() == known["jenkins-002"]
+    assert not [path for path in files_of("builders", spec) if "/jenkins/" in path]

@@ -48,6 +48,11 @@ def test_an_empty_section_takes_the_defaults() -> None:
         ("plugin: 3.x", "2:11", "jenkins.plugin: found '3.x'; allowed: '0.x', '1.x', '2.x'"),
         ("plugin: 1.x", "1:1", "found 'on_demand' with plugin 1.x; allowed: 'always'"),
         ("{plugin: 2.x, registration: always}", "1:1", "checkpoint: found true with plugin 2.x"),
+        (
+            "{plugin: 2.x, registration: always, checkpoint: false}\nsecurity: {require: mesos}",
+            "2:12",
+            "found '2.x' where Mesos asks frameworks who they are",
+        ),
         ("registration: sometimes", "2:17", "found 'sometimes'; allowed: 'on_demand', 'always'"),
         ("group: builders", "2:10", "found 'builders'; allowed: 'jenkins', reserved for 'marathon'"),
         ("directory: /var/jenkins", "2:14", "found '/var/jenkins'; allowed: '/srv/jenkins' or below"),

@@ -356,3 +356,94 @@ def test_a_broken_configuration_is_refused_and_left_alone(place: Place) -> None:
     place.config.write_text("<hudson><clouds>")
     assert f"{place.config} is no XML" in place.refusal()[1]
     assert place.config.read_text() == "<hudson><clouds>"
+
+
+SECRET_CLASS = "com.cloudbees.plugins.credentials.impl.UsernamePasswordCredentialsImpl"
+OTHERS = """<?xml version='1.1' encoding='UTF-8'?>
+<com.cloudbees.plugins.credentials.SystemCredentialsProvider plugin="credentials@1.22">
+  <domainCredentialsMap class="hudson.util.CopyOnWriteMap$Hash">
+    <entry>
+      <com.cloudbees.plugins.credentials.domains.Domain><specifications/></com.cloudbees.plugins.credentials.domains.Domain>
+      <java.util.concurrent.CopyOnWriteArrayList>%s</java.util.concurrent.CopyOnWriteArrayList>
+    </entry>
+  </domainCredentialsMap>
+</com.cloudbees.plugins.credentials.SystemCredentialsProvider>
+"""
+GITS = f"<{SECRET_CLASS}><id>git</id><username>bob</username><password>{{AQAA=}}</password></{SECRET_CLASS}>"
+OLD = GITS.replace("git", "clusterctl-mesos").replace("bob", "jenkins-003")
+
+
+@pytest.fixture
+def closed(tmp_path: Path, nodes: dict[str, Node]) -> Place:
+    place = Place(tmp_path, nodes["closed-masters"])
+    place.module.SECRETS = str(tmp_path / "secrets")
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets/jm-007").write_text("s3<&>xyz")
+    return place
+
+
+def credentials(place: Place) -> dict[str, tuple[str, str]]:
+    """Username and password by id, of the whole file."""
+    root = ET.parse(place.home / "credentials.xml").getroot()
+    return {
+        each.findtext("id", ""): (each.findtext("username", ""), each.findtext("password", ""))
+        for each in root.iter(SECRET_CLASS)
+    }
+
+
+MINE = {"clusterctl-mesos": ("jenkins-007", "s3<&>xyz")}
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        (None, MINE),
+        ("", MINE),
+        (OTHERS % "", MINE),
+        (OTHERS % (GITS + OLD), {"git": ("bob", "{AQAA=}"), **MINE}),
+        (OTHERS % (OLD + GITS), {"git": ("bob", "{AQAA=}"), **MINE}),
+        (OTHERS % GITS, {"git": ("bob", "{AQAA=}"), **MINE}),
+        ("<a><domainCredentialsMap class='x'/></a>", MINE),
+        ("<a><other/></a>", MINE),
+    ],
+)
+def test_the_slots_credential_is_written_and_others_stay(
+    closed: Place, before: str | None, expected: dict[str, tuple[str, str]]
+) -> None:
+    if before is not None:
+        (closed.home / "credentials.xml").write_text(before.replace("1.1", "1.0", 1))
+    closed.prepare()
+    assert credentials(closed) == expected
+    cloud = ET.parse(closed.config).getroot().find(f"clouds/{CLOUD}")
+    assert cloud is not None
+    assert cloud.findtext("credentialsId") == "clusterctl-mesos"
+    unlocked(closed)
+    closed.prepare()
+    assert credentials(closed) == expected
+
+
+def test_the_secret_is_nowhere_but_in_its_file(closed: Place) -> None:
+    command, environment = closed.prepare()
+    assert "xyz" not in " ".join(command)
+    assert not [value for value in environment.values() if "xyz" in value]
+    assert (closed.home / "credentials.xml").stat().st_mode & 0o077 == 0
+    assert [path for path in closed.home.rglob("*") if path.is_file() and b"s3&lt;" in path.read_bytes()] == [
+        closed.home / "credentials.xml"
+    ]
+
+
+def test_without_its_secret_a_master_is_not_started(closed: Place) -> None:
+    (closed.root / "secrets/jm-007").unlink()
+    status, reason = closed.refusal()
+    assert status == 78
+    assert "slot 7 has no secret on this node (`clusterctl configure` brings it)" in reason
+
+
+def test_credentials_that_can_not_be_read_are_named(closed: Place) -> None:
+    (closed.home / "credentials.xml").write_text("<a><b></a>")
+    assert f"{closed.home}/credentials.xml" in closed.refusal()[1]
+
+
+def test_where_mesos_asks_nobody_there_is_no_credential(place: Place) -> None:
+    place.prepare()
+    assert not (place.home / "credentials.xml").exists()
