@@ -9,6 +9,7 @@ from clusterctl.resources import KEY_CONSOLE, Flavor, Server
 from clusterctl.services import PORTS, Service
 from clusterctl.spec.jenkins import JenkinsSettings
 from clusterctl.spec.model import ClusterSpec
+from clusterctl.spec.security import Part
 from clusterctl.spec.types import attribute_value
 from clusterctl.topology import topology
 from clusterctl.variables import agent_resources
@@ -58,6 +59,7 @@ class Expected:
         offers: by group of agents.
         size: how many nodes of a service the file asks for; more than found where a server is missing.
         left_out: names of agents that the operator leaves out of the judgement, with their addresses as far as known.
+        closed_tree: ZooKeeper's must be closed to strangers.
     """
 
     cluster: str
@@ -69,6 +71,7 @@ class Expected:
     jenkins: JenkinsSettings | None = None
     left_out: Mapping[str, str | None] = field(default_factory=dict)
     ports: Mapping[Service, int] = field(default_factory=lambda: PORTS)
+    closed_tree: bool = False
 
     def running(self, service: Service) -> tuple[Node, ...]:
         """Control nodes that run ``service``."""
@@ -117,6 +120,7 @@ def expected(spec: ClusterSpec, servers: Iterable[Server], flavors: Iterable[Fla
         },
         marathon_role=spec.marathon.role,
         jenkins=spec.jenkins,
+        closed_tree=spec.secured(Part.ZOOKEEPER),
     )
 
 

@@ -36,6 +36,7 @@ class ZooKeeperFacts(_Facts):
     state: str = ""  # leader, follower, observer, standalone
     version: str = ""
     synced_followers: int | None = None
+    closed: bool = False  # this member's zookeeper-tree.service has closed the tree to strangers
 
 
 class AgentFacts(BaseModel):

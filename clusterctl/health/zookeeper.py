@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from clusterctl.health.check import Check, check
 from clusterctl.health.expect import Expected, Node
@@ -16,7 +16,10 @@ _UNASKED = NodeFacts(error="not asked yet")
 
 
 def zookeeper_checks(expect: Expected, facts: Mapping[str, NodeFacts]) -> list[Check]:
-    """The checks ``zookeeper.members``, ``.leader`` and ``.synced``; ``facts`` are by node name."""
+    """The checks ``zookeeper.members``, ``.leader`` and ``.synced``, and ``.closed`` where the tree must be.
+
+    ``facts`` are by node name.
+    """
     size = expect.size[Service.ZOOKEEPER]
     nodes = expect.running(Service.ZOOKEEPER)
     problems: list[str] = []
@@ -38,6 +41,7 @@ def zookeeper_checks(expect: Expected, facts: Mapping[str, NodeFacts]) -> list[C
         check("zookeeper.members", problems, f"{len(nodes)} of {size} members serve"),
         _leader(leaders),
         _synced(leaders, size),
+        *([_closed(nodes, facts)] if expect.closed_tree else []),
     ]
 
 
@@ -58,6 +62,17 @@ def leading_zookeeper(expect: Expected, facts: Mapping[str, NodeFacts]) -> tuple
 def zookeeper_serves(found: ZooKeeperFacts, size: int) -> bool:
     """Whether a member takes part in its ensemble; ``standalone`` is right only for an ensemble of one."""
     return found.state in ("leader", "follower") or (found.state == "standalone" and size == 1)
+
+
+def _closed(nodes: Sequence[Node], facts: Mapping[str, NodeFacts]) -> Check:
+    """Of members that don't serve ``zookeeper.members`` tells."""
+    serving = {node: found for node in nodes if (found := facts.get(node.name, _UNASKED).zookeeper) and not found.error}
+    problems = [
+        f"{node}: its zookeeper-tree.service has not closed the tree to strangers"
+        for node, found in serving.items()
+        if not found.closed
+    ]
+    return check("zookeeper.closed", problems or ([] if serving else ["no member to ask"]), "closed to strangers")
 
 
 def _leader(leaders: list[tuple[str, ZooKeeperFacts]]) -> Check:

@@ -29,6 +29,8 @@ LIVE = ("TASK_STAGING", "TASK_STARTING", "TASK_RUNNING", "TASK_KILLING")
 LOST = ("TASK_UNREACHABLE", "TASK_LOST", "TASK_UNKNOWN", "TASK_DROPPED", "TASK_GONE", "TASK_GONE_BY_OPERATOR")
 MASTER_UID = 30000  # of jm-NNN: this and the slot
 
+CLOSED = "/run/clusterctl/zookeeper-closed"  # of zookeeper-tree.service
+
 BUDGET_S = 40.0  # for all parts together: services that hang (10 s each) must not hide the next one
 
 
@@ -103,6 +105,7 @@ def zookeeper(ask: Asker, port: int) -> Json:
         "state": found["zk_server_state"],
         "version": found.get("zk_version", "").split("-")[0].split(",")[0],
         "synced_followers": _number(found.get("zk_synced_followers")),
+        "closed": os.path.exists(CLOSED),  # noqa: PTH110 (importing pathlib takes time)
     }
 
 

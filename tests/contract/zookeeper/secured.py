@@ -135,7 +135,13 @@ class SecuredEnsemble:
     def close_tree(self, n: int) -> subprocess.CompletedProcess[str]:
         """What zookeeper-tree.service does on member N."""
         top = self.member(n)
-        arguments = [f"{address(n)}:{ZK_PORT}", top / "secrets/zookeeper-tree.json", top / "secrets/zookeeper-super"]
+        secrets = top / "secrets"
+        arguments = [
+            f"{address(n)}:{ZK_PORT}",
+            secrets / "zookeeper-tree.json",
+            secrets / "zookeeper-super",
+            top / "closed",
+        ]
         return subprocess.run(
             [NODE_PYTHON, "-I", top / "zookeeper-tree", *map(str, arguments)],
             capture_output=True,

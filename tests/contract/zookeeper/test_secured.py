@@ -41,6 +41,7 @@ def closed(ensemble: SecuredEnsemble) -> SecuredEnsemble:
     assert (done.returncode, done.stderr) == (0, "")
     # /, /zookeeper and its quota; /mesos and one; /marathon and four
     assert done.stdout == "zookeeper-tree: closed 10 nodes\n"
+    assert (ensemble.member(2) / "closed").exists()
     return ensemble
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from clusterctl.health.facts import NodeFacts
@@ -21,6 +23,23 @@ def test_healthy() -> None:
         "zookeeper.leader": (True, "demo-control-3"),
         "zookeeper.synced": (True, "2 of 2 followers are in sync with demo-control-3"),
     }
+
+
+def test_a_tree_that_must_be_closed_is_looked_at() -> None:
+    must = replace(expect(), closed_tree=True)
+
+    def seen(**changes: NodeFacts) -> dict[str, tuple[bool, str]]:
+        return {check.name: (check.ok, check.detail) for check in zookeeper_checks(must, all_facts(**changes))}
+
+    done = {f"c{number}": facts(number, zookeeper={"closed": True}) for number in (1, 2, 3)}
+    assert seen(**done)["zookeeper.closed"] == (True, "closed to strangers")
+    assert seen(**done | {"c1": facts(1, zookeeper={"error": "refused"})})["zookeeper.closed"][0]
+    assert seen(**done | {"c2": facts(2)})["zookeeper.closed"] == (
+        False,
+        "demo-control-2 (10.0.0.2): its zookeeper-tree.service has not closed the tree to strangers",
+    )
+    silent = {f"c{number}": facts(number, zookeeper={"error": "refused"}) for number in (1, 2, 3)}
+    assert seen(**silent)["zookeeper.closed"] == (False, "no member to ask")
 
 
 def test_no_leader() -> None:

@@ -84,6 +84,7 @@ def test_zookeeper_leader() -> None:
         "state": "leader",
         "version": "3.8.0",
         "synced_followers": 2,
+        "closed": False,
     }
 
 
