@@ -84,7 +84,7 @@ class SshMasters:
     def __init__(
         self, ssh: Ssh, host_keys: HostKeys, nodes: Sequence[Node], logins: Mapping[Service, str] | None = None
     ) -> None:
-        self._logins = logins or {}
+        self._logins = {_ROLES[service]: path for service, path in (logins or {}).items() if service in _ROLES}
         self._ssh = ssh
         self._host_keys = host_keys
         self._nodes = [node for node in nodes if Service.MESOS_MASTER in node.services and node.status == "ACTIVE"]
@@ -120,7 +120,7 @@ class SshMasters:
             "timeout_s": _CALL_TIMEOUT_S,
             "calls": list(calls),
             "agents": list(agents),
-            "logins": {_ROLES[service]: path for service, path in self._logins.items()},
+            "logins": self._logins,
         }
         root = ["sudo", "-n"] if self._logins else []
         done = self._ssh.run(

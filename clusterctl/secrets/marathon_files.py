@@ -1,6 +1,6 @@
-"""Pure: the files by which Marathon gets into ZooKeeper and asks its callers who they are, and by which we call it.
+"""Pure: the files by which Marathon asks its callers who they are, and by which we call it.
 
-What it says to Mesos is among ``mesos_files``.
+What it says to Mesos and to ZooKeeper is among their files.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from clusterctl.secrets.mesos import principal_file
 from clusterctl.secrets.names import MARATHON_HTTP
 from clusterctl.secrets.secret import Secret
 from clusterctl.secrets.wanted import Wanted
-from clusterctl.secrets.zookeeper import marathon_url
-from clusterctl.secrets.zookeeper_files import ensemble
 from clusterctl.services import Service
 from clusterctl.spec.security import Part
 
@@ -25,18 +23,14 @@ CURL_FILE = f"{DIRECTORY}/marathon.curl"
 
 
 def marathon_files(wanted: Wanted) -> list[SecretFile]:
-    """None where both Marathon's API and ZooKeeper are open."""
-    spec, keys = wanted.spec, wanted.keys
-    if not wanted.runs(Service.MARATHON):
+    """None where Marathon's API is open."""
+    if not (wanted.spec.secured(Part.MARATHON) and wanted.runs(Service.MARATHON)):
         return []
-    files, environment = [], []
-    if spec.secured(Part.ZOOKEEPER):
-        environment.append(f"MARATHON_ZK={marathon_url(keys, ensemble(wanted)).reveal()}\n")
-    if spec.secured(Part.MARATHON):
+    secret = wanted.keys[MARATHON_HTTP]
+    pair = f"{USER}:{secret.reveal()}"
+    return [
         # Not MARATHON_HTTP_CREDENTIALS, which would be a flag
-        environment.append(f"MESOSPHERE_HTTP_CREDENTIALS={USER}:{keys[MARATHON_HTTP].reveal()}\n")
-        files.append(SecretFile(HTTP_FILE, principal_file(USER, keys[MARATHON_HTTP])))
-        files.append(SecretFile(CURL_FILE, Secret(f'user = "{USER}:{keys[MARATHON_HTTP].reveal()}"\n')))
-    if environment:
-        files.append(SecretFile(ENVIRONMENT, Secret("".join(environment))))
-    return files
+        SecretFile(ENVIRONMENT, Secret(f"MESOSPHERE_HTTP_CREDENTIALS={pair}\n")),
+        SecretFile(HTTP_FILE, principal_file(USER, secret)),
+        SecretFile(CURL_FILE, Secret(f'user = "{pair}"\n')),
+    ]

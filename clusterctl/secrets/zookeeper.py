@@ -54,14 +54,14 @@ def super_credentials(keys: Keyring) -> Secret:
     return Secret(f"{SUPER}:{keys[ZOOKEEPER_SUPER].reveal()}\n")
 
 
-def masters_url(keys: Keyring, ensemble: str) -> Secret:
-    """The masters' ``--zk`` with their credentials; ``ensemble`` is ``host:port,...``."""
-    return Secret(f"zk://{MESOS}:{keys[ZOOKEEPER_MESOS].reveal()}@{ensemble}{MESOS_PATH}\n")
+def masters_credentials(keys: Keyring) -> Secret:
+    """As ``super_credentials``, of the masters."""
+    return Secret(f"{MESOS}:{keys[ZOOKEEPER_MESOS].reveal()}\n")
 
 
-def marathon_url(keys: Keyring, ensemble: str) -> Secret:
-    """Marathon's ``--zk`` with its credentials."""
-    return Secret(f"zk://{MARATHON}:{keys[ZOOKEEPER_MARATHON].reveal()}@{ensemble}{MARATHON_PATH}")
+def marathon_credentials(keys: Keyring) -> Secret:
+    """As ``super_credentials``, of Marathon."""
+    return Secret(f"{MARATHON}:{keys[ZOOKEEPER_MARATHON].reveal()}\n")
 
 
 def digest_id(user: str, secret: Secret) -> str:

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from clusterctl.secrets.files import DIRECTORY, SecretFile
 from clusterctl.secrets.wanted import Wanted
-from clusterctl.secrets.zookeeper import jaas, java_options, masters_url, super_credentials, tree
-from clusterctl.services import PORTS, Service
+from clusterctl.secrets.zookeeper import (
+    jaas,
+    java_options,
+    marathon_credentials,
+    masters_credentials,
+    super_credentials,
+    tree,
+)
+from clusterctl.services import Service
 from clusterctl.spec.security import Part
 
 JAAS = f"{DIRECTORY}/zookeeper.jaas"
@@ -13,11 +20,13 @@ JAVA_OPTIONS = f"{DIRECTORY}/zookeeper.options"
 TREE = f"{DIRECTORY}/zookeeper-tree.json"
 # user:password whom no ACL stops, for zookeeper-tree and for the playbooks that copy the tree
 SUPER = f"{DIRECTORY}/zookeeper-super"
-MASTERS_URL = f"{DIRECTORY}/mesos-master-zk"
+# The same of masters and of Marathon; units put it into their URL of ZooKeeper (``with-credentials``)
+MASTERS = f"{DIRECTORY}/mesos-master-zookeeper"
+MARATHON = f"{DIRECTORY}/marathon-zookeeper"
 
 
 def zookeeper_files(wanted: Wanted) -> list[SecretFile]:
-    """None where ZooKeeper is open. Marathon's credentials are among ``marathon_files``."""
+    """None where ZooKeeper is open."""
     spec, keys = wanted.spec, wanted.keys
     if not spec.secured(Part.ZOOKEEPER):
         return []
@@ -30,10 +39,7 @@ def zookeeper_files(wanted: Wanted) -> list[SecretFile]:
             SecretFile(SUPER, super_credentials(keys)),
         ]
     if wanted.runs(Service.MESOS_MASTER):
-        files.append(SecretFile(MASTERS_URL, masters_url(keys, ensemble(wanted)), group="mesos", mode=0o640))
+        files.append(SecretFile(MASTERS, masters_credentials(keys), group="mesos", mode=0o640))
+    if wanted.runs(Service.MARATHON):
+        files.append(SecretFile(MARATHON, marathon_credentials(keys), group="marathon", mode=0o640))
     return files
-
-
-def ensemble(wanted: Wanted) -> str:
-    """``host:port,...`` of the ZooKeepers."""
-    return ",".join(f"{address}:{PORTS[Service.ZOOKEEPER]}" for _, address in wanted.at.zookeeper)

@@ -1,10 +1,10 @@
 """Has another member lead before this one is restarted, where this one leads. Runs on a node with python3-kazoo.
 
-    hand_over.py mesos    URL ADDRESS:PORT    where the masters elect their leader, this master
-    hand_over.py marathon ADDRESS:PORT        this Marathon
+    hand_over.py mesos    zk://HOST:PORT,.../PATH ADDRESS:PORT [AUTH]   where the masters elect a leader, this master
+    hand_over.py marathon ADDRESS:PORT                                  this Marathon
 
-URL is zk://USER:PASSWORD@HOST:PORT,.../PATH, the credentials only where ZooKeeper asks for some, or file:///PATH of a
-file with that: no secret is ever an argument. Marathon's password is read from the node, where it has one.
+AUTH is a file that only root reads, with USER:PASSWORD of ZooKeeper's scheme "digest"; it is needed where the tree is
+closed to strangers. Marathon's password is read from the node, where it has one.
 
 A Mesos master that leads is the one whose node ``json.info_`` below PATH has the lowest number (ZooKeeper's recipe for
 elections). Without that node it ends itself ("lost candidacy") and its unit starts it again, while a standby leads at
@@ -49,24 +49,17 @@ def leading(client, path):
     return names, f"{info['address'].get('ip') or info['address']['hostname']}:{info['address']['port']}"
 
 
-def mesos(url, own):
+def mesos(url, own, *auth):
     """See the module; what was done."""
-    source = url
-    if url.startswith("file://"):
-        with open(url.removeprefix("file://")) as file:  # noqa: PTH123
-            url = file.read().strip()
-    credentials, _, rest = url.removeprefix("zk://").rpartition("@")
-    hosts, slash, path = rest.partition("/")
+    hosts, slash, path = url.removeprefix("zk://").partition("/")
     if not url.startswith("zk://") or not slash:
-        # Not what a file holds: it may be a password
-        raise ValueError(f"found {source!r}; allowed: zk://HOST:PORT,.../PATH, or file:///PATH of a file with that")
+        raise ValueError(f"found {url!r}; allowed: zk://HOST:PORT,.../PATH")
     path = f"/{path}"
-    client = KazooClient(
-        hosts=hosts,
-        timeout=SESSION_S,
-        connection_retry={"max_tries": 3},
-        auth_data=[("digest", credentials)] if credentials else [],
-    )
+    credentials = []
+    for name in auth:
+        with open(name) as file:  # noqa: PTH123
+            credentials.append(("digest", file.read().strip()))
+    client = KazooClient(hosts=hosts, timeout=SESSION_S, connection_retry={"max_tries": 3}, auth_data=credentials)
     try:
         try:
             client.start(timeout=CONNECT_S)
@@ -132,8 +125,8 @@ def login():
 def main(arguments):
     """See the module; exit status 1 and a message if it failed."""
     logging.getLogger("kazoo").addHandler(logging.NullHandler())
-    wanted = {"mesos": (mesos, 2), "marathon": (marathon, 1)}.get(arguments[0] if arguments else "")
-    if wanted is None or len(arguments) - 1 != wanted[1]:
+    wanted = {"mesos": (mesos, (2, 3)), "marathon": (marathon, (1,))}.get(arguments[0] if arguments else "")
+    if wanted is None or len(arguments) - 1 not in wanted[1]:
         sys.stderr.write(__doc__)
         return 2
     try:

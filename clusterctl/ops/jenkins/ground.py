@@ -175,7 +175,7 @@ def open_tier(run: Run, file: Path) -> Tier:
         run=run,
         base=file.resolve().parent,
         expect=expect,
-        marathon=SshMarathon(access.ssh, access.host_keys, expect.control),
+        marathon=SshMarathon(access.ssh, access.host_keys, expect.control, operator_logins(spec)),
         mesos=SshMasters(access.ssh, access.host_keys, expect.control, operator_logins(spec)),
         jenkins=SshJenkinsNodes(access.ssh, access.host_keys, spec.homes_directory),
     )

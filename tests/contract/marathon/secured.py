@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from clusterctl.render.templates import render_files
 from clusterctl.secrets.derive import Keyring, new_key
 from clusterctl.secrets.marathon_files import ENVIRONMENT, HTTP_FILE, marathon_files
 from clusterctl.secrets.wanted import Wanted
-from clusterctl.secrets.zookeeper_files import MASTERS_URL, zookeeper_files
+from clusterctl.secrets.zookeeper_files import MARATHON, MASTERS, zookeeper_files
 from clusterctl.spec import security
 from clusterctl.spec.security import Part
 from clusterctl.topology import Addresses
@@ -35,7 +36,7 @@ class SecuredCluster(MarathonCluster):
         self.keys = Keyring("demo", new_key())
         self.ensemble = SecuredEnsemble(work, self.keys)
         self.files = self._secret_files(work)
-        self.logback = self._logback(work)
+        self.logback, self.script = self._scripts(work)
         super().__init__(mesos, marathon, work)
         self.login = json.loads(self.files[HTTP_FILE].read_text())
         pair = f"{self.login['principal']}:{self.login['secret']}"
@@ -55,29 +56,41 @@ class SecuredCluster(MarathonCluster):
             found[path].write_text(content.reveal())
         return found
 
-    def _logback(self, work: Path) -> Path:
+    def _scripts(self, work: Path) -> tuple[Path, Path]:
+        """Files of the roles that matter here: logback's, and the script that puts credentials into a URL."""
         variables = {
             "clusterctl_address": HOSTS[0],
             "mesos_zk_url": "zk://x/mesos",
             "marathon_zk_url": "zk://x/marathon",
             "marathon_secured": True,
+            "common_secrets": True,
         }
-        files = {file.path: file.content for file in render_files(roles_dir(), ["marathon"], variables)}
-        path = work / "marathon-logback.xml"
-        path.write_text(files["/etc/clusterctl/marathon-logback.xml"])
-        return path
+        rendered = render_files(roles_dir(), ["common", "marathon"], variables)
+        files = {Path(file.path).name: file.content for file in rendered}
+        for name in ("marathon-logback.xml", "with-credentials"):
+            (work / name).write_text(files[name])
+        return work / "marathon-logback.xml", work / "with-credentials"
 
     def _zookeeper(self, n: int) -> Daemon:
         return self.ensemble.prepare(n, (1, 2, 3))
 
     def _master(self, n: int) -> Daemon:
         made = super()._master(n)
-        made.argv = [f"--zk=file://{self.files[MASTERS_URL]}" if "--zk=" in word else word for word in made.argv]
+        url = self._with_credentials(self.zk, self.files[MASTERS], self.work / "masters-zk")
+        made.argv = [f"--zk=file://{url}" if "--zk=" in word else word for word in made.argv]
         return made
+
+    def _with_credentials(self, url: str, secret: Path, file: Path, *name: str) -> Path:
+        """What the units do before their start."""
+        subprocess.run(["sh", self.script, url, secret, file, *name], check=True)
+        assert file.stat().st_mode & 0o777 == 0o600
+        return file
 
     def marathon(self, n: int, unpacked: Path, **more: str) -> Marathon:
         made = super().marathon(n, unpacked, **more)
-        lines = self.files[ENVIRONMENT].read_text().splitlines()
+        url = made.env.pop("MARATHON_ZK")
+        own = self._with_credentials(url, self.files[MARATHON], self.work / "zk.env", "MARATHON_ZK")
+        lines = [*self.files[ENVIRONMENT].read_text().splitlines(), *own.read_text().splitlines()]
         made.env |= dict(line.split("=", 1) for line in lines)
         made.env["JAVA_OPTS"] = f"-Dlogback.configurationFile={self.logback}"
         return made

@@ -14,7 +14,7 @@ from marathon import MarathonApp
 from marathon.exceptions import MarathonHttpError
 
 from clusterctl.secrets.files import DIRECTORY
-from clusterctl.secrets.zookeeper_files import MASTERS_URL, SUPER
+from clusterctl.secrets.zookeeper_files import MASTERS, SUPER
 from tests.contract.loopback import ask
 from tests.contract.marathon.client import client_of, runnable
 from tests.contract.marathon.secured import SecuredCluster
@@ -134,7 +134,7 @@ def test_no_secret_is_in_logs_argv_tasks_and_answers(cluster: SecuredCluster) ->
     for name in names:
         secret = cluster.keys[name].reveal()
         assert not [where for where, text in texts.items() if secret in text], name
-    assert str(cluster.files[MASTERS_URL]) in texts[f"flags of {cluster.hosts[0]}"]
+    assert f"{cluster.work}/masters-zk" in texts[f"flags of {cluster.hosts[0]}"]
 
 
 def test_a_leading_master_hands_over_with_its_credentials(cluster: SecuredCluster) -> None:
@@ -143,7 +143,7 @@ def test_a_leading_master_hands_over_with_its_credentials(cluster: SecuredCluste
     refused = run("hand_over.py", "mesos", cluster.zk, own)
     assert (refused.returncode, "NoAuthError" in refused.stderr) == (1, True)
     assert cluster.elected() == [leader]
-    done = run("hand_over.py", "mesos", f"file://{cluster.files[MASTERS_URL]}", own)
+    done = run("hand_over.py", "mesos", cluster.zk, own, cluster.files[MASTERS])
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"handed over from {own} to ")
     cluster.leader(other_than=leader)

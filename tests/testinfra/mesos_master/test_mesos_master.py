@@ -25,7 +25,7 @@ def test_it_runs_without_privileges(main_process: Any) -> None:
 def test_its_flags_are_ours(get: Any, address: str, variables: dict[str, Any]) -> None:
     flags = get(f"http://{address}:5050/flags")["flags"]
     secured = variables["mesos_master_zk_credentials"]
-    assert flags["zk"] == ("/etc/clusterctl/secrets/mesos-master-zk" if secured else variables["mesos_zk_url"])
+    assert flags["zk"] == ("/run/mesos-master/zk" if secured else variables["mesos_zk_url"])
     assert flags["quorum"] == str(variables["mesos_master_quorum"])
     assert flags["registry"] == "replicated_log"
     assert flags["cluster"] == variables["mesos_cluster_name"]

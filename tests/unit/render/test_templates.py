@@ -104,7 +104,7 @@ def test_what_a_member_says_of_its_ensemble(nodes: dict[str, Node]) -> None:
 def test_a_closed_control_node_names_files_with_secrets_and_holds_none(nodes: dict[str, Node]) -> None:
     services, variables = nodes["closed"]
     files = {file.path: file.content for file in render_files(roles_dir(), roles_of(services), variables)}
-    assert "MESOS_ZK=file:///etc/clusterctl/secrets/mesos-master-zk" in files["/etc/default/mesos-master"].splitlines()
+    assert "MESOS_ZK=file:///run/mesos-master/zk" in files["/etc/default/mesos-master"].splitlines()
     assert "MARATHON_ZK=" not in files["/etc/default/marathon"]
     assert "-Dlogback.configurationFile=/etc/clusterctl/marathon-logback.xml" in files["/etc/default/marathon"]
     unit = files["/etc/systemd/system/marathon.service"].splitlines()

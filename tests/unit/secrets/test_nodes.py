@@ -68,24 +68,24 @@ def closed(monkeypatch: pytest.MonkeyPatch, *parts: Part) -> list[str]:
 
 def test_zookeeper_and_marathon_have_files_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     members = ["zookeeper.jaas", "zookeeper.options", "zookeeper-tree.json", "zookeeper-super"]
-    assert closed(monkeypatch, Part.ZOOKEEPER) == [*members, "mesos-master-zk", "marathon.env"]
-    environment = files_of("control")[f"{DIRECTORY}/marathon.env"].content.reveal()
-    assert environment.startswith("MARATHON_ZK=zk://marathon:")
-    assert environment.endswith("@10.0.0.1:2181/marathon\n")
-    assert closed(monkeypatch, Part.MARATHON) == ["marathon-http.json", "marathon.curl", "marathon.env"]
-    files = files_of("control")
-    login = json.loads(files[f"{DIRECTORY}/marathon-http.json"].content.reveal())
-    assert files[f"{DIRECTORY}/marathon.env"].content.reveal() == (
-        f"MESOSPHERE_HTTP_CREDENTIALS={login['principal']}:{login['secret']}\n"
-    )
+    of_zookeeper = [*members, "mesos-master-zookeeper", "marathon-zookeeper"]
+    of_marathon = ["marathon.env", "marathon-http.json", "marathon.curl"]
+    assert closed(monkeypatch, Part.ZOOKEEPER) == of_zookeeper
+    files = {path.rpartition("/")[2]: file for path, file in files_of("control").items()}
+    assert {name: (file.group, file.mode) for name, file in files.items() if file.group != "root"} == {
+        "zookeeper.jaas": ("zookeeper", 0o640),
+        "zookeeper.options": ("zookeeper", 0o640),
+        "mesos-master-zookeeper": ("mesos", 0o640),
+        "marathon-zookeeper": ("marathon", 0o640),
+    }
+    assert closed(monkeypatch, Part.MARATHON) == of_marathon
+    files = {path.rpartition("/")[2]: file for path, file in files_of("control").items()}
+    login = json.loads(files["marathon-http.json"].content.reveal())
+    pair = f"{login['principal']}:{login['secret']}"
+    assert files["marathon.env"].content.reveal() == f"MESOSPHERE_HTTP_CREDENTIALS={pair}\n"
+    assert files["marathon.curl"].content.reveal() == f'user = "{pair}"\n'
     assert {file.mode for file in files.values()} == {0o600}
-    assert closed(monkeypatch, Part.ZOOKEEPER, Part.MARATHON) == [
-        *members,
-        "mesos-master-zk",
-        "marathon-http.json",
-        "marathon.curl",
-        "marathon.env",
-    ]
+    assert closed(monkeypatch, Part.ZOOKEEPER, Part.MARATHON) == [*of_zookeeper, *of_marathon]
     assert names("builders") == ["complete"]
 
 
