@@ -40,7 +40,7 @@ def create(
     What is there already is left alone; a complete cluster costs no writing call.
     """
     from clusterctl.ops.lifecycle.create import create as create_cluster
-    from clusterctl.ops.observe.verify import healthy_within
+    from clusterctl.ops.observe.healthy import healthy_within
 
     with session(context) as at:
         report = create_cluster(

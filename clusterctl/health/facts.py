@@ -183,8 +183,12 @@ class DiskFacts(BaseModel):
 
 
 class NodeFacts(_Facts):
-    """Everything found on one node; ``error``: the node itself could not be asked. Services not asked for are None."""
+    """Everything found on one node; ``error``: the node itself could not be asked. Services not asked for are None.
 
+    ``digest`` is of all that matters to anybody who waits: as long as it stays, nothing has changed.
+    """
+
+    digest: str = ""
     boot: BootFacts = BootFacts()
     zookeeper: ZooKeeperFacts | None = None
     mesos_master: MasterFacts | None = None

@@ -14,7 +14,7 @@ import socket
 import sys
 import time
 
-from clusterctl.remote.probenode import boot, disks, login, unit_states
+from clusterctl.remote.probenode import boot, disks, held, login, unit_states
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # importing typing takes as long as a probe
@@ -327,4 +327,5 @@ def _number(text: str | None) -> int | None:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(probe(json.loads(sys.argv[1]))) + "\n")
+    asked = json.loads(sys.argv[1])
+    sys.stdout.write(json.dumps(held(lambda: probe(asked), asked.get("hold"))) + "\n")

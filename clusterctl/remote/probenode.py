@@ -5,9 +5,11 @@ from __future__ import annotations
 import binascii
 import json
 import os
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # importing typing takes as long as a probe
+    from collections.abc import Callable
     from typing import Any
 
     Json = Any
@@ -69,3 +71,35 @@ def unit_states(units: list[str]) -> Json:
         words = pipe.read().split("\n")
     os.waitpid(child, 0)
     return dict(zip(units, words))  # noqa: B905 (Python 3.8)
+
+
+# Parts of an answer that change by themselves, and that nobody waits for
+UNSTEADY = ("uptime_s", "free_mib", "free_inodes", "tasks", "used_resources")
+PAUSE_S = 0.25  # between two looks at the node's own services; longer where these are slow
+
+
+def held(look: Callable[[], Json], hold: Json) -> Json:
+    """The answer of ``look``; with ``hold`` (``{"seen": digest, "for_s"}``) not before its digest is another one.
+
+    Or the time is up.
+    """
+    end = time.monotonic() + (hold["for_s"] if hold else 0.0)
+    while True:
+        began = time.monotonic()
+        answer = look()
+        answer["digest"] = digest(answer)
+        took = time.monotonic() - began
+        if not hold or answer["digest"] != hold["seen"] or began + took >= end:
+            return answer
+        time.sleep(max(PAUSE_S, 2 * took))
+
+
+def digest(answer: Json) -> str:
+    """Of the parts that don't change by themselves."""
+    return f"{binascii.crc32(json.dumps(_steady(answer), sort_keys=True).encode()):08x}"
+
+
+def _steady(value: Json) -> Json:
+    if isinstance(value, dict):
+        return {key: _steady(each) for key, each in value.items() if key not in UNSTEADY}
+    return [_steady(each) for each in value] if isinstance(value, list) else value

@@ -19,6 +19,8 @@ from clusterctl.ssh.hostkeys import HostKeys, lack
 
 # The script's own budget (probe.BUDGET_S), the start of Python on a slow VM and the connection
 TIMEOUT_S = 60.0
+# How long a node waits for something new to tell; who asked may be gone, and it notices only then
+HOLD_S = 15.0
 # Where services write; a data volume may be at any of them
 DISKS = ["/", "/var/lib/zookeeper", "/var/lib/mesos", "/srv"]
 _SERVICE_TIMEOUT_S = 10.0
@@ -77,6 +79,29 @@ class SshProber:
         answers |= self._run(changed)
         return found | {name: _facts(answer) for name, answer in answers.items()}
 
+    def hold(self, node: Node, seen: str) -> NodeFacts:
+        """Facts of a node with a pinned key, as soon as their digest is not ``seen``; after ``HOLD_S`` any.
+
+        Raises:
+            ClusterctlError: there is no ssh here, or ``close`` was called.
+        """
+        request = self._request(node) | {"hold": {"seen": seen, "for_s": HOLD_S}}
+        answer = self._held(node, request)
+        if _is_key_failure(answer) and self._renewed(node):
+            answer = self._held(node, request)
+        return _facts(answer)
+
+    def close(self) -> None:
+        """Ends what runs; nothing can be asked any more."""
+        self._ssh.close()
+
+    def _held(self, node: Node, request: Mapping[str, object]) -> Result | SshError:
+        try:
+            words = self._words(json.dumps(request))
+            return self._ssh.run(target(node), words, stdin=self._script, timeout_s=HOLD_S + TIMEOUT_S)
+        except SshError as error:
+            return error
+
     def _renewed(self, node: Node) -> bool:
         try:
             return self._host_keys.renew(target(node))
@@ -84,19 +109,19 @@ class SshProber:
             return False
 
     def _run(self, nodes: Sequence[Node]) -> dict[str, Result | SshError]:
-        requests = {
-            node.name: json.dumps(
-                probe_request(node, ports=self._ports, boot_file=self._boot_file, logins=self._logins)
-            )
-            for node in nodes
-        }
-        root = ["sudo", "-n"] if self._logins else []
+        requests = {node.name: json.dumps(self._request(node)) for node in nodes}
         return self._ssh.run_many(
             [target(node) for node in nodes],
-            lambda to: [*root, "python3", "-I", "-S", "-", requests[to.name]],
+            lambda to: self._words(requests[to.name]),
             stdin=self._script,
             timeout_s=TIMEOUT_S,
         )
+
+    def _request(self, node: Node) -> dict[str, object]:
+        return probe_request(node, ports=self._ports, boot_file=self._boot_file, logins=self._logins)
+
+    def _words(self, request: str) -> list[str]:
+        return [*(["sudo", "-n"] if self._logins else []), "python3", "-I", "-S", "-", request]
 
 
 def probe_script() -> bytes:

@@ -95,6 +95,10 @@ class Ssh:
             raise failure(target, self.config, finished)
         return Result(finished.returncode, "", finished.stderr)
 
+    def close(self) -> None:
+        """Ends every command that runs, and lets no new one start."""
+        self._runner.kill_all()
+
     def run_many(
         self,
         targets: Iterable[Target],

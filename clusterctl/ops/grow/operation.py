@@ -13,8 +13,9 @@ from clusterctl.ops.lifecycle.builds import BUILD_TIMEOUT_S, Builds
 from clusterctl.ops.lifecycle.majorities import refuse_lost
 from clusterctl.ops.lifecycle.preflight import image_for, look_up, own_cidrs, preflight
 from clusterctl.ops.lifecycle.removal import DELETABLE, delete_servers
+from clusterctl.ops.observe.healthy import healthy_within
 from clusterctl.ops.observe.look import Cluster, Look
-from clusterctl.ops.observe.verify import VerifyReport, WaitHealthy, healthy_within
+from clusterctl.ops.observe.verify import VerifyReport, WaitHealthy
 from clusterctl.ops.roll.drain import Drains, open_drains
 from clusterctl.plan import make_plan
 from clusterctl.resources import Observed, Server

@@ -22,13 +22,17 @@ from clusterctl.ssh.reach import open_ports
 class Access:
     """Commands on nodes, the host keys they are trusted by, and the probe of their services.
 
-    ``ports_open`` tells which addresses answer on a port.
+    Attributes:
+        ports_open: tells which addresses answer on a port.
+        watcher: makes one for looks that last, with ssh processes of its own that end with it; None: looks are taken
+            again and again.
     """
 
     ssh: Ssh
     host_keys: HostKeys
     prober: Prober
     ports_open: Callable[[Iterable[str], int], frozenset[str]] = open_ports
+    watcher: Callable[[], SshProber] | None = None
 
 
 def target_of(server: Server) -> Target:
@@ -50,7 +54,13 @@ def open_access(spec: ClusterSpec, cloud: Cloud, environ: Mapping[str, str] = os
         ClusterctlError: the directory for shared connections is somebody else's.
     """
     ssh, host_keys = connection(spec.cloud, spec.cluster, spec.access, cloud, environ)
-    return Access(ssh=ssh, host_keys=host_keys, prober=SshProber(ssh, host_keys, logins=probe_logins(spec)))
+    logins = probe_logins(spec)
+    return Access(
+        ssh=ssh,
+        host_keys=host_keys,
+        prober=SshProber(ssh, host_keys, logins=logins),
+        watcher=lambda: SshProber(Ssh(ssh.config), host_keys, logins=logins),
+    )
 
 
 def connection(

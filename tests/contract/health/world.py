@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from clusterctl.ops.kit.access import Access
-from clusterctl.ops.observe.verify import VerifyReport, verify, wait_healthy
+from clusterctl.ops.observe.healthy import wait_healthy
+from clusterctl.ops.observe.verify import VerifyReport, verify
 from clusterctl.remote.prober import SshProber
 from clusterctl.resources import Flavor, Server
 from clusterctl.spec.model import ClusterSpec

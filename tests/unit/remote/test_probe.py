@@ -10,6 +10,7 @@ import socketserver
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ import pytest
 
 from clusterctl.health.facts import JenkinsApp, NodeFacts, Unknown
 from clusterctl.remote import probe as script
+from clusterctl.remote import probenode
 from clusterctl.remote.prober import probe_script
 from tests.unit.health.clusters import agents
 
@@ -357,3 +359,38 @@ def test_disks_once_each_and_only_those_that_are_there(tmp_path: Path) -> None:
     [found] = ask("none", 1, ports={}, units={}, disks=paths).disks
     assert found.path == str(tmp_path)
     assert 0 <= found.free_mib <= found.size_mib
+
+
+def test_a_held_answer_comes_when_its_digest_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, answers = [0.0], [{"boot": {"state": "running"}, "uptime_s": n} for n in range(3)]
+    answers.append({"boot": {"state": "done"}, "uptime_s": 9})
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    first = probenode.held(lambda: dict(answers[0]), None)
+    coming = iter(answers)
+    found = probenode.held(lambda: dict(next(coming)), {"seen": first["digest"], "for_s": 15})
+    assert found["boot"] == {"state": "done"}
+    assert found["digest"] != first["digest"]
+    assert now[0] == 3 * probenode.PAUSE_S
+
+
+def test_a_held_answer_without_news_comes_when_its_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+
+    def slow() -> dict[str, object]:
+        now[0] += 1.0
+        return {"boot": {}}
+
+    seen = probenode.digest({"boot": {}})
+    assert probenode.held(slow, {"seen": seen, "for_s": 5})["digest"] == seen
+    assert now[0] == 7.0  # a look, twice its time in peace, and again: a third of the time at most is spent on looks
+
+
+def test_the_digest_passes_over_what_changes_by_itself() -> None:
+    answer = {"mesos_master": {"uptime_s": 1.5, "agents": [{"id": "a", "tasks": 1}]}, "disks": [{"free_mib": 5}]}
+    later = {"mesos_master": {"uptime_s": 9.5, "agents": [{"id": "a", "tasks": 2}]}, "disks": [{"free_mib": 4}]}
+    assert probenode.digest(answer) == probenode.digest(later)
+    answer["mesos_master"]["agents"].append({"id": "b", "tasks": 0})  # type: ignore[index]
+    assert probenode.digest(answer) != probenode.digest(later)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from clusterctl.errors import CloudError
-from clusterctl.remote.prober import SshProber, probe_script
+from clusterctl.remote.prober import HOLD_S, SshProber, probe_script
 from clusterctl.ssh.client import Ssh
 from clusterctl.ssh.config import SshConfig
 from clusterctl.ssh.hostkeys import HostKeys, KnownHosts
@@ -146,3 +146,26 @@ def test_a_console_that_can_not_be_read_is_one_nodes_trouble(known: KnownHosts) 
     found = SshProber(ssh, HostKeys(known, console, lambda _: None)).probe([N1, N2])
     assert "Guest does not have a console available" in found[N1.name].error
     assert not found[N2.name].error
+
+
+def test_a_look_that_lasts_says_what_is_no_news(known: KnownHosts) -> None:
+    nodes = Nodes({"10.0.0.1": lambda: ANSWER})
+    assert prober(nodes, known).hold(N1, "0badcafe") == facts(1)
+    ((_, request),) = nodes.asked
+    assert request["hold"] == {"seen": "0badcafe", "for_s": HOLD_S}
+    assert request["ports"] == {"zookeeper": 2181, "mesos_master": 5050, "marathon": 8080}
+
+
+def test_a_look_that_lasts_pins_a_rebuilt_server_anew(known: KnownHosts) -> None:
+    changed = Finished(255, "", "Host key verification failed.")
+    nodes = Nodes(
+        {"10.0.0.1": lambda: ANSWER if known.keys(N1.server_id) == (ECDSA,) else changed},
+        {N1.server_id: key_line(ECDSA)},
+        rebuilt={N1.server_id: datetime.now(UTC) + timedelta(hours=1)},
+    )
+    assert prober(nodes, known).hold(N1, "") == facts(1)
+
+
+def test_a_look_that_reaches_nobody_says_why(known: KnownHosts) -> None:
+    nodes = Nodes({"10.0.0.1": lambda: Finished(255, "", "ssh: connect to host: No route to host")})
+    assert "No route" in prober(nodes, known).hold(N1, "").error

@@ -14,7 +14,8 @@ from clusterctl.health.expect import Node
 from clusterctl.health.facts import NodeFacts
 from clusterctl.ops.kit.access import Access
 from clusterctl.ops.observe.bootwatch import PATIENCE_S
-from clusterctl.ops.observe.verify import TICK_S, VerifyReport, verify, wait_healthy
+from clusterctl.ops.observe.healthy import TICK_S, wait_healthy
+from clusterctl.ops.observe.verify import VerifyReport, verify
 from clusterctl.resources import Flavor, Server
 from clusterctl.ssh.client import Ssh
 from clusterctl.ssh.config import SshConfig
