@@ -117,9 +117,12 @@ class SecuredEnsemble:
         """The unit's ExecStart, with what its EnvironmentFile says."""
         unit = files["/etc/systemd/system/zookeeper.service"]
         [line] = [line for line in unit.splitlines() if line.startswith("ExecStart=")]
-        [options] = [line for line in files["/etc/default/zookeeper"].splitlines() if not line.startswith("#")]
-        jvm = shlex.split(options.split("=", 1)[1])[0]
-        return shlex.split(line.removeprefix("ExecStart=").replace("$ZOOKEEPER_JVM_OPTIONS", jvm))
+        set_lines = [text for text in files["/etc/default/zookeeper"].splitlines() if not text.startswith("#")]
+        env = dict(shlex.split(text)[0].split("=", 1) for text in set_lines)
+        words = shlex.split(line.removeprefix("ExecStart="))
+        at = words.index("$ZOOKEEPER_JVM_OPTIONS")  # systemd splits this one, and ${...} not
+        words[at : at + 1] = env["ZOOKEEPER_JVM_OPTIONS"].split()
+        return [word.replace("${ZOOKEEPER_CLASSPATH}", env["ZOOKEEPER_CLASSPATH"]) for word in words]
 
     def serving(self, *members: int) -> None:
         """Waits until these serve."""
