@@ -17,6 +17,8 @@ IMAGE_SHA256 = "clusterctl_sha256_{}"
 # The war and plugins of an image together, and the version of the Mesos plugin among them
 IMAGE_JENKINS_RELEASE = "clusterctl_jenkins_release"
 IMAGE_JENKINS_PLUGIN = "clusterctl_jenkins_plugin"
+# v1 where the image's kernel is booted so; without it the distribution's default
+IMAGE_CGROUPS = "clusterctl_cgroups"
 KEY_ARTIFACT = "clusterctl.artifact.{}"  # in a server's metadata: "<version> <sha256>"
 
 

@@ -39,11 +39,10 @@ def build(
     from clusterctl.cloud import open_cloud
     from clusterctl.ops.image.build import Sources, build_image
     from clusterctl.ops.image.builder import ImageBuilder
+    from clusterctl.ops.image.software import load_artifacts
     from clusterctl.ops.kit.lock import Guard
-    from clusterctl.spec.artifacts import ImageSpec
-    from clusterctl.spec.load import load_model
 
-    spec = load_model(artifacts, ImageSpec)
+    spec = load_artifacts(artifacts)
     if cloud:
         spec = spec.model_copy(update={"build": spec.build.model_copy(update={"cloud": cloud})})
     command = given(context)
@@ -57,6 +56,26 @@ def build(
     else:
         outcome = "built" if report.built else "is up to date: nothing to build"
         print_line(f"image {report.name} ({report.id}) {outcome}")
+
+
+@verbs.command()
+def validate(
+    artifacts: Annotated[Path, typer.Argument(metavar="ARTIFACTS", help="The artifacts file (YAML).")] = Path(
+        "artifacts.yml"
+    ),
+    as_json: Json = False,
+) -> None:
+    """Check an artifacts file; needs no cloud.
+
+    Whether Marathon, Jenkins, its plugins and their Java go together, by the versions that the file names.
+    """
+    from clusterctl.ops.image.software import load_artifacts
+
+    named = load_artifacts(artifacts).artifacts.named()
+    if as_json:
+        print_json({"valid": True, "artifacts": {name: each.version for name, each in named.items()}})
+    else:
+        print_line(f"{artifacts}: ok; {', '.join(f'{name} {each.version}' for name, each in named.items())}")
 
 
 @verbs.command("list")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from clusterctl.jenkins.numbers import at_least, java_major, java_of_package, number
+from clusterctl.numbers import at_least, java_major, java_of_package, number
 from clusterctl.spec.artifacts import ImageSpec
 from clusterctl.spec.jenkins import JenkinsSettings, Plugin, Registration
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from clusterctl.errors import InputError
 from clusterctl.jenkins.combinations import METRICS_FROM
-from clusterctl.jenkins.numbers import at_least
+from clusterctl.numbers import at_least
 
 MANIFEST = "META-INF/MANIFEST.MF"
 MAX_BYTES = 1024 * 1024

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from clusterctl.services import ARTIFACTS
 from clusterctl.spec import limits
+from clusterctl.spec.java import marathon_java, wrong_java
 from clusterctl.spec.model import AccessSettings
 from clusterctl.spec.types import Label, StrictModel, Text, matching, rule_error
 
@@ -32,6 +33,22 @@ class Artifact(StrictModel):
     sha256: Sha256
 
 
+JavaMajor = Annotated[int, Field(ge=8, le=99)]
+
+
+class MarathonArtifact(Artifact):
+    """Marathon, or what stands in for it."""
+
+    java: tuple[JavaMajor, ...] = Field(
+        default=(), strict=False, description="Java versions that this one runs on, such as [8, 11]; else its release's"
+    )
+
+    @property
+    def runs_on(self) -> tuple[int, ...]:
+        """Java versions; empty if nothing is known."""
+        return self.java or marathon_java(self.version)
+
+
 class PluginArtifact(Artifact):
     """A Jenkins plugin, ``.hpi`` or ``.jpi``."""
 
@@ -42,7 +59,10 @@ class Artifacts(StrictModel):
     """The artifacts of an image."""
 
     mesos: Artifact = Field(description="Debian package with mesos-master and mesos-agent")
-    marathon: Artifact = Field(description="tarball with bin/marathon below one top directory")
+    marathon: MarathonArtifact = Field(description="tarball with bin/marathon below one top directory")
+    marathon_java: Artifact | None = Field(
+        default=None, description="tarball with bin/java below one top directory, for Marathon only"
+    )
     jenkins: Artifact | None = Field(default=None, description="jenkins.war; its version is its Jenkins-Version")
     jenkins_plugins: tuple[PluginArtifact, ...] = Field(
         default=(), strict=False, description="mesos and all that it needs: nothing is fetched besides these"
@@ -67,6 +87,7 @@ class Artifacts(StrictModel):
         single = {
             "mesos": self.mesos,
             "marathon": self.marathon,
+            "marathon_java": self.marathon_java,
             "jenkins": self.jenkins,
             "jenkins_java": self.jenkins_java,
         }
@@ -92,6 +113,10 @@ class Builder(StrictModel):
     keypair: Text
     availability_zone: Text | None = None
     access: AccessSettings
+    cgroups: Literal["v1"] | None = Field(
+        default=None,
+        description="v1: its kernel is booted with cgroup v1, the only one that Mesos' isolators cgroups/* know",
+    )
 
 
 class ImageSpec(StrictModel):
@@ -103,14 +128,36 @@ class ImageSpec(StrictModel):
     artifacts: Artifacts
     java_package: Package = "openjdk-17-jre-headless"
     marathon_packages: tuple[Package, ...] = Field(default=(), strict=False)
+    marathon_java_package: Package | None = Field(
+        default=None, description="Debian package with Java for Marathon, if it is not java_package"
+    )
     jenkins_java_package: Package | None = Field(
         default=None, description="Debian package with Java for Jenkins masters, if it is not java_package"
     )
 
     @model_validator(mode="after")
     def _one_java(self) -> ImageSpec:
-        if self.jenkins_java_package and self.artifacts.jenkins_java:
-            raise rule_error(
-                "java", "found a package and artifacts.jenkins_java; remove one", ("jenkins_java_package",)
-            )
+        for name in ("marathon_java", "jenkins_java"):
+            package = f"{name}_package"
+            if getattr(self, package) and getattr(self.artifacts, name):
+                raise rule_error("java", f"found a package and artifacts.{name}; remove one", (package,))
+        return self
+
+    @model_validator(mode="after")
+    def _marathon_java(self) -> ImageSpec:
+        marathon, own = self.artifacts.marathon, self.artifacts.marathon_java
+        at: tuple[str, ...] = ("artifacts", "marathon", "version")
+        if own:
+            at = ("artifacts", "marathon_java", "version")
+        else:
+            named = [key for key in ("marathon_java_package", "java_package") if key in self.model_fields_set]
+            at = (named[0],) if named else at
+        wrong = wrong_java(
+            marathon.version,
+            marathon.runs_on,
+            artifact=own.version if own else None,
+            package=self.marathon_java_package or self.java_package,
+        )
+        if wrong:
+            raise rule_error("java", wrong, at)
         return self

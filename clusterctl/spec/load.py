@@ -6,7 +6,7 @@ Used for the cluster file and for ``artifacts.yml``: anything that a person writ
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_origin
 
@@ -81,6 +81,21 @@ def parse_model(text: str, model: type[Model], name: str) -> Model:
 def place_of(path: Path, at: KeyPath) -> tuple[int, int]:
     """Line and column of the key ``at`` in a file that loads, or of what stands around it."""
     return parse(_read(path)).position(at, at_key=True)
+
+
+def located(path: Path, problems: Iterable[str]) -> InputError:
+    """The error of a file that loads and whose parts don't go together, each mistake with its place.
+
+    Args:
+        problems: each begins with its key, as ``artifacts.jenkins: found ...``; the place of a key that is not in the
+            file is what stands around it.
+    """
+    document = parse(_read(path))
+    found = []
+    for text in problems:
+        line, column = document.position(tuple(text.partition(":")[0].split(".")))
+        found.append(Problem(line, column, _printable(text)))
+    return _input_error(str(path), sorted(found, key=lambda each: (each.line, each.column, each.message)))
 
 
 def sorted_problems(error: ValidationError, document: Document, model: type[BaseModel]) -> list[Problem]:

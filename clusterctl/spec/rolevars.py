@@ -109,6 +109,7 @@ COMPUTED: Mapping[str, str] = {
 }
 # Variable of a role's install half -> the key of artifacts.yml that sets it; others are the same in every image
 IMAGE_KEYS: Mapping[str, str] = {
+    "common_cgroups": "build.cgroups",
     "common_java_package": "java_package",
     "jenkins_artifact": "artifacts.jenkins",
     "jenkins_java_artifact": "artifacts.jenkins_java",
@@ -116,6 +117,9 @@ IMAGE_KEYS: Mapping[str, str] = {
     "jenkins_plugin_artifacts": "artifacts.jenkins_plugins",
     "jenkins_release": "artifacts.jenkins",
     "marathon_artifact": "artifacts.marathon",
+    "marathon_java_artifact": "artifacts.marathon_java",
+    "marathon_java_package": "marathon_java_package",
+    "marathon_java_versions": "artifacts.marathon.java",
     "marathon_packages": "marathon_packages",
     "mesos_artifact": "artifacts.mesos",
 }

@@ -11,20 +11,36 @@ from clusterctl.jenkins import manifests
 from clusterctl.jenkins.combinations import image_problems
 from clusterctl.jenkins.release import mesos_plugin_version, release_name
 from clusterctl.ops.kit.artifacts import local_artifact
-from clusterctl.releases import IMAGE_JENKINS_PLUGIN, IMAGE_JENKINS_RELEASE, IMAGE_SHA256, IMAGE_VERSION
+from clusterctl.releases import (
+    IMAGE_CGROUPS,
+    IMAGE_JENKINS_PLUGIN,
+    IMAGE_JENKINS_RELEASE,
+    IMAGE_SHA256,
+    IMAGE_VERSION,
+)
 from clusterctl.spec.artifacts import Artifact, ImageSpec
+from clusterctl.spec.load import load_model, located
+
+
+def load_artifacts(path: Path) -> ImageSpec:
+    """The artifacts file at ``path``, whose parts go together by the versions that it names.
+
+    Raises:
+        InputError: they don't, or it breaks another rule; every mistake as ``file:line:column``.
+    """
+    spec = load_model(path, ImageSpec)
+    if problems := image_problems(spec):
+        raise located(path, problems)
+    return spec
 
 
 def software_files(spec: ImageSpec, base: Path, cache: Path) -> dict[str, Path]:
     """Each artifact as a local file with the digest that the file names; by name, plugins as ``jenkins_plugins.NAME``.
 
     Raises:
-        InputError: a digest is wrong, or core, plugins and Java don't go together, by the versions that
-            ``artifacts.yml`` names or by what the files' manifests say.
+        InputError: a digest is wrong, or core and plugins don't go together by what the files' manifests say.
         ClusterctlError: a download failed.
     """
-    if problems := image_problems(spec):
-        raise InputError("\n".join(problems))
     files = {name: local_artifact(name, artifact, base, cache) for name, artifact in spec.artifacts.named().items()}
     if problems := _manifest_problems(spec, files):
         raise InputError("\n".join(problems), hint="Nothing was built: Jenkins would start without these plugins.")
@@ -39,7 +55,9 @@ def software_facts(spec: ImageSpec) -> dict[str, Any]:
         "java_package": spec.java_package,
         "marathon_packages": list(spec.marathon_packages),
     }
-    return facts | ({"jenkins_java_package": spec.jenkins_java_package} if spec.jenkins_java_package else {})
+    packages = ("marathon_java_package", "jenkins_java_package")
+    facts |= {name: package for name in packages if (package := getattr(spec, name))}
+    return facts | ({"cgroups": spec.build.cgroups} if spec.build.cgroups else {})
 
 
 def install_variables(spec: ImageSpec, files: Mapping[str, Path]) -> dict[str, Any]:
@@ -52,7 +70,15 @@ def install_variables(spec: ImageSpec, files: Mapping[str, Path]) -> dict[str, A
     variables: dict[str, Any] = {
         f"{name}_artifact": given(name, artifact) for name, artifact in artifacts.of_services.items()
     }
-    variables |= {"common_java_package": spec.java_package, "marathon_packages": list(spec.marathon_packages)}
+    variables |= {
+        "common_java_package": spec.java_package,
+        "marathon_packages": list(spec.marathon_packages),
+        "marathon_java_package": spec.marathon_java_package or ("" if artifacts.marathon_java else spec.java_package),
+        "marathon_java_versions": list(artifacts.marathon.runs_on),
+        "common_cgroups": spec.build.cgroups or "",
+    }
+    if artifacts.marathon_java:
+        variables["marathon_java_artifact"] = given("marathon_java", artifacts.marathon_java)
     if artifacts.jenkins is None:
         return variables
     variables |= {
@@ -77,6 +103,8 @@ def software_properties(spec: ImageSpec) -> dict[str, str]:
     release, plugin = release_name(spec.artifacts), mesos_plugin_version(spec.artifacts)
     if release and plugin:
         properties |= {IMAGE_JENKINS_RELEASE: release, IMAGE_JENKINS_PLUGIN: plugin}
+    if spec.build.cgroups:
+        properties[IMAGE_CGROUPS] = spec.build.cgroups
     return properties
 
 

@@ -29,7 +29,11 @@ def _parser() -> argparse.ArgumentParser:
     built = verb("artifacts", "build the lab's artifacts; print variables for playbooks/image.yml")
     built.add_argument("--number", type=int, default=1, help="2 and so on: later versions, to upgrade to")
     up = verb("up", "boot a host; make it if it is not there", "lab", "name", "address")
-    up.add_argument("--layer", default="node", help="base: stock Debian; node: a cluster's base image (default)")
+    up.add_argument(
+        "--layer",
+        default="node",
+        help="base: stock Debian; node: a cluster's base image (default); or a disk that was taken",
+    )
     up.add_argument("--no-wait", action="store_true", help="return as soon as its init runs")
     up.add_argument("--files", type=Path, help="a directory copied over a new disk")
     verb("stop", "shut a host down in order; its disk stays", "lab", "name")

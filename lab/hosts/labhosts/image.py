@@ -11,7 +11,14 @@ from oslab.shell import run
 from .settings import HERE, ROOT, cache_directory
 
 # Tasks of roles that act when the image is made
-_BAKED = ("install", "artifact", "record", "clean", "java", "release")
+_BAKED = (
+    *("install", "artifact", "record", "clean", "java", "release"),
+    *("foreign", "foreign_check", "hold", "cgroups"),
+)
+
+
+# roles/common/defaults/main.yml
+JAVA = "openjdk-17-jre-headless"
 
 
 def base() -> Path:
@@ -31,10 +38,19 @@ def node() -> Path:
 
 
 def layers(name: str) -> list[Path]:
-    """Read-only directories of an overlay, topmost first. Raises LabError for a name other than base and node."""
+    """Read-only directories of an overlay, topmost first.
+
+    Args:
+        name: base, node, or the path of a disk that was taken from a host on ``base``.
+
+    Raises:
+        LabError: it is none of these.
+    """
+    if name.startswith("/") and Path(name).is_dir():
+        return [Path(name), base() / "base"]
     found = {"base": lambda: [base() / "base"], "node": lambda: [node(), base() / "base"]}.get(name)
     if found is None:
-        raise LabError(f"found layer {name!r}; allowed: base, node")
+        raise LabError(f"found layer {name!r}; allowed: base, node, or the path of a disk that was taken")
     return found()
 
 
@@ -51,6 +67,8 @@ def artifacts(number: int = 1) -> dict[str, Any]:
         "mesos_artifact": _built(f"1.11.0-{number}", mesos, "--revision", str(number), directory),
         "marathon_artifact": _built(f"1.11.{23 + number}", marathon, "--build", str(number), directory),
         "marathon_packages": ["python3-kazoo"],  # the stand-in is a Python program
+        "marathon_java_package": JAVA,
+        "marathon_java_versions": [17],
     }
 
 

@@ -41,6 +41,16 @@ def test_nothing_runs_and_nothing_would_start(host: Any) -> None:
     assert listening <= {"22"}
 
 
+def test_packages_of_the_services_are_held(host: Any) -> None:
+    held = host.check_output("apt-mark showhold").split()
+    assert held == ["libslf4j-java", "libzookeeper-java", "mesos", "openjdk-17-jre-headless", "python3-kazoo"]
+
+
+def test_marathon_has_a_java(host: Any) -> None:
+    assert host.check_output("readlink -f /opt/marathon-java/current").startswith("/usr/lib/jvm/java-17-")
+    assert host.run("/opt/marathon-java/current/bin/java -version").rc == 0
+
+
 def test_no_desktop_came_with_java(host: Any) -> None:
     assert not host.package("openjdk-17-jre").is_installed
     assert not host.package("libgtk-3-0").is_installed

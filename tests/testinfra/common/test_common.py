@@ -50,6 +50,20 @@ def test_nobody_is_let_in_by_password(host: Any) -> None:
     assert "kbdinteractiveauthentication no" in settings
 
 
+def test_only_rolls_upgrade_the_services(host: Any) -> None:
+    held = set(host.check_output("apt-mark showhold").split())
+    assert {"mesos", "libzookeeper-java"} <= held
+    # the image records the package's version, not its name
+    java = json.loads(host.file("/usr/share/clusterctl/image.json").content_string)["java"]
+    assert java in {host.package(name).version for name in held if "jre" in name or "jdk" in name}
+
+
+def test_units_of_packages_can_not_start(host: Any) -> None:
+    for name in ("mesos-master", "mesos-slave", "mesos-agent", "zookeeper", "marathon"):
+        guard = host.file(f"/etc/systemd/system/{name}.service.d/clusterctl-foreign.conf")
+        assert "ConditionPathExists=" in guard.content_string, name
+
+
 def test_the_system_does_not_upgrade_itself(host: Any) -> None:
     for unit in ("apt-daily.timer", "apt-daily-upgrade.timer", "unattended-upgrades.service"):
         assert host.run(f"systemctl is-enabled {unit}").stdout.strip() == "masked"

@@ -180,3 +180,21 @@ def test_list_of_clusters(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     assert run("list", "--json", monkeypatch=monkeypatch) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["cloud"], found["clusters"][0]["states"]) == ("lab", {"ACTIVE": 5})
+
+
+def test_an_artifacts_file_is_checked_without_a_cloud(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = f"version: '1.11.24', src: a, sha256: '{'0' * 64}'"
+    path = tmp_path / "artifacts.yml"
+    path.write_text(
+        "source_image: debian-12\n"
+        "build: {cloud: lab, flavor: f, network: n, keypair: k, access: {ssh_from: network}}\n"
+        f"artifacts:\n  mesos: {{{one}}}\n  marathon: {{{one}, java: [17]}}\n"
+    )
+    assert run("image", "validate", str(path), "--json", monkeypatch=monkeypatch) == 0
+    wanted = {"valid": True, "artifacts": {"mesos": "1.11.24", "marathon": "1.11.24"}}
+    assert json.loads(capsys.readouterr().out) == wanted
+    path.write_text(path.read_text().replace("[17]", "[8]"))
+    assert run("image", "validate", str(path), monkeypatch=monkeypatch) == 2
+    assert f"clusterctl: {path}:5:23: artifacts.marathon.version: found Java 17" in capsys.readouterr().err

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from clusterctl.jenkins.manifests import Manifest
-from clusterctl.spec.artifacts import Artifact, Artifacts, Builder, ImageSpec, PluginArtifact
+from clusterctl.spec.artifacts import Artifact, Artifacts, Builder, ImageSpec, MarathonArtifact, PluginArtifact
 from clusterctl.spec.model import AccessSettings, ClusterSpec
 from tests.unit.specs import demo_spec
 
@@ -25,7 +25,7 @@ def image(core: str = "2.319.3", mesos: str | None = "0.16", **changes: Any) -> 
     plain = Artifact(version="1", src="x", sha256=SHA)
     artifacts = Artifacts(
         mesos=plain,
-        marathon=plain,
+        marathon=MarathonArtifact(**plain.model_dump()),
         jenkins=Artifact(version=core, src="w", sha256=SHA),
         jenkins_plugins=tuple(plugins),
         jenkins_java=changes.pop("jenkins_java", None),

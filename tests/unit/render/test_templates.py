@@ -111,8 +111,6 @@ def test_a_closed_control_node_names_files_with_secrets_and_holds_none(nodes: di
     assert "EnvironmentFile=/etc/clusterctl/secrets/marathon.env" in unit
     assert "@/etc/clusterctl/secrets/zookeeper.options" in files["/etc/systemd/system/zookeeper.service"]
     assert "quorum.auth.serverRequireSasl=true" in files["/etc/zookeeper/zoo.cfg"].splitlines()
-    # Agents and Jenkins find the masters without a password
-    assert files["/etc/mesos/zk"].startswith("zk://192.0.2.10:")
 
 
 def test_settings_and_flags_stand_in_the_files(nodes: dict[str, Node]) -> None:

@@ -47,3 +47,9 @@ def test_masters_have_one_java() -> None:
         f"{FILE}  jenkins: {ONE}\n  jenkins_java: {ONE}\njenkins_java_package: openjdk-11-jre-headless\n"
     )
     assert "jenkins_java_package: found a package and artifacts.jenkins_java; remove one" in message
+
+
+def test_cgroups_are_v1_or_not_named() -> None:
+    build = FILE.replace("{cloud: lab,", "{cloud: lab, cgroups: v1,")
+    assert parse_model(build, ImageSpec, "a.yml").build.cgroups == "v1"
+    assert "a.yml:2:30: build.cgroups: found 'v2'; allowed: 'v1'" in error_of(build.replace("v1", "v2"))

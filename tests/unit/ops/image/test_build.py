@@ -17,19 +17,20 @@ from clusterctl.ops.image.build import ImageReport, Sources, build_image, instal
 from clusterctl.ops.image.builder import ImageBuilder
 from clusterctl.ops.kit.lock import Guard, LockedError
 from clusterctl.resources import Flavor, Image, owner_mark
-from clusterctl.spec.artifacts import Artifact, Artifacts, Builder, ImageSpec
+from clusterctl.spec.artifacts import Artifact, Artifacts, Builder, ImageSpec, MarathonArtifact
 from clusterctl.spec.model import AccessSettings
 from tests.memory.cloud import MemoryCloud
 from tests.unit.ops.clouds import Clock, guard
 
 CONTENT = b"a package"
 ARTIFACT = Artifact(version="1.0", src="a.bin", sha256=hashlib.sha256(CONTENT).hexdigest())
+MARATHON = MarathonArtifact(**ARTIFACT.model_dump())
 SPEC = ImageSpec(
     source_image="debian-12",
     build=Builder(
         cloud="lab", flavor="m1.small", network="lab", keypair="ops", access=AccessSettings(ssh_from=("network",))
     ),
-    artifacts=Artifacts(mesos=ARTIFACT, marathon=ARTIFACT),
+    artifacts=Artifacts(mesos=ARTIFACT, marathon=MARATHON),
 )
 
 
@@ -141,7 +142,7 @@ def test_what_a_killed_build_left_is_removed_by_the_next(
 
 def test_a_wrong_digest_stops_before_a_server_exists(build: Callable[..., ImageReport], cloud: MemoryCloud) -> None:
     wrong = ARTIFACT.model_copy(update={"sha256": "0" * 64})
-    spec = SPEC.model_copy(update={"artifacts": Artifacts(mesos=wrong, marathon=ARTIFACT)})
+    spec = SPEC.model_copy(update={"artifacts": Artifacts(mesos=wrong, marathon=MARATHON)})
     with pytest.raises(InputError, match=r"artifacts.mesos.sha256"):
         build(spec)
     assert cloud.calls.write == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,14 @@ import pytest
 
 from clusterctl.errors import InputError
 from clusterctl.jenkins.release import release_name
-from clusterctl.ops.image.software import install_variables, software_facts, software_files, software_properties
-from clusterctl.spec.artifacts import Artifact, Artifacts, Builder, ImageSpec, PluginArtifact
+from clusterctl.ops.image.software import (
+    install_variables,
+    load_artifacts,
+    software_facts,
+    software_files,
+    software_properties,
+)
+from clusterctl.spec.artifacts import Artifact, Artifacts, Builder, ImageSpec, MarathonArtifact, PluginArtifact
 from clusterctl.spec.model import AccessSettings
 
 WAR = "Jenkins-Version: {}\n"
@@ -46,7 +53,7 @@ def spec_of(base: Path, plugins: tuple[str, ...] = ("mesos", "credentials"), cor
         build=Builder(cloud="c", flavor="f", network="n", keypair="k", access=ACCESS),
         artifacts=Artifacts(
             mesos=plain,
-            marathon=plain,
+            marathon=MarathonArtifact(**plain.model_dump()),
             jenkins=artifact(Artifact, base, "jenkins.war", core),
             jenkins_plugins=tuple(
                 artifact(PluginArtifact, base, f"{name}.hpi", versions[name], name=name) for name in plugins
@@ -87,7 +94,10 @@ def test_every_part_decides_whether_an_image_is_the_same(files: Path) -> None:
 def test_without_a_tier_nothing_is_said_of_it(files: Path) -> None:
     plain = artifact(Artifact, files, "plain", "1")
     spec = spec_of(files).model_copy(
-        update={"artifacts": Artifacts(mesos=plain, marathon=plain), "jenkins_java_package": None}
+        update={
+            "artifacts": Artifacts(mesos=plain, marathon=MarathonArtifact(**plain.model_dump())),
+            "jenkins_java_package": None,
+        }
     )
     found = software_files(spec, files, files)
     assert not [key for key in install_variables(spec, found) if "jenkins" in key]
@@ -104,6 +114,60 @@ def test_a_war_of_another_version_stops_the_build(files: Path) -> None:
         software_files(spec_of(files, core="2.319.1"), files, files)
 
 
-def test_a_core_that_the_plugin_does_not_start_with_stops_the_build(files: Path) -> None:
-    with pytest.raises(InputError, match=r"found core 2.332.1 with plugin mesos 0.16"):
-        software_files(spec_of(files, core="2.332.1"), files, files)
+def test_what_does_not_go_together_is_told_with_its_place(files: Path) -> None:
+    spec = spec_of(files, core="2.332.1").model_copy(update={"jenkins_java_package": "openjdk-17-jre-headless"})
+    path = files / "artifacts.yml"
+    path.write_text(json.dumps(spec.model_dump(mode="json", exclude_unset=True), indent=1))
+    lines = path.read_text().splitlines()
+    with pytest.raises(InputError) as caught:
+        load_artifacts(path)
+    core, java = caught.value.message.splitlines()
+    at = next(number for number, line in enumerate(lines, 1) if '"jenkins": {' in line)
+    assert core.startswith(f"{path}:{at}:3: artifacts.jenkins: found core 2.332.1 with plugin mesos 0.16")
+    at = next(number for number, line in enumerate(lines, 1) if '"jenkins_java_package"' in line)
+    assert java.startswith(f"{path}:{at}:26: jenkins_java_package: found Java 17; allowed with core 2.332.1")
+
+
+def test_what_goes_together_is_loaded(files: Path) -> None:
+    path = files / "artifacts.yml"
+    path.write_text(json.dumps(spec_of(files).model_dump(mode="json", exclude_unset=True)))
+    assert load_artifacts(path) == spec_of(files)
+
+
+def test_marathon_gets_its_own_java_or_the_systems(files: Path) -> None:
+    spec = spec_of(files)
+    variables = install_variables(spec, software_files(spec, files, files))
+    assert variables["marathon_java_package"] == variables["common_java_package"]
+    assert "marathon_java_artifact" not in variables
+    assert variables["marathon_java_versions"] == [], "nothing is known of this release"
+
+    package = spec.model_copy(update={"marathon_java_package": "openjdk-8-jre-headless"})
+    assert install_variables(package, software_files(spec, files, files))["marathon_java_package"] == (
+        "openjdk-8-jre-headless"
+    )
+    assert software_facts(package) != software_facts(spec)
+
+    java = artifact(Artifact, files, "plain", "8u392")
+    marathon = spec.artifacts.marathon.model_copy(update={"java": (8,)})
+    own = spec.model_copy(
+        update={"artifacts": spec.artifacts.model_copy(update={"marathon_java": java, "marathon": marathon})}
+    )
+    variables = install_variables(own, software_files(own, files, files))
+    assert variables["marathon_java_package"] == ""
+    assert variables["marathon_java_artifact"] == {
+        "src": str(files / "plain"),
+        "sha256": java.sha256,
+        "version": "8u392",
+    }
+    assert variables["marathon_java_versions"] == [8]
+    assert software_facts(own) != software_facts(spec)
+
+
+def test_cgroup_v1_is_another_image_and_says_so(files: Path) -> None:
+    spec = spec_of(files)
+    v1 = spec.model_copy(update={"build": spec.build.model_copy(update={"cgroups": "v1"})})
+    assert software_facts(v1) != software_facts(spec)
+    assert software_properties(v1)["clusterctl_cgroups"] == "v1"
+    assert "clusterctl_cgroups" not in software_properties(spec)
+    found = software_files(spec, files, files)
+    assert [install_variables(each, found)["common_cgroups"] for each in (v1, spec)] == ["v1", ""]

@@ -9,7 +9,7 @@ import pytest
 
 from clusterctl.errors import InputError
 from clusterctl.ops.upgrade.artifacts import kept_artifact, wanted_artifacts
-from clusterctl.spec.artifacts import Artifact, Artifacts
+from clusterctl.spec.artifacts import Artifact, Artifacts, MarathonArtifact
 from tests.unit.ops.upgrade.packages import deb, tarball
 
 
@@ -20,8 +20,8 @@ def artifact(path: Path, version: str, **changes: str) -> Artifact:
 
 def artifacts(tmp_path: Path, **changes: Artifact) -> Artifacts:
     package, archive = deb(tmp_path / "mesos.deb", "mesos", "1.11.0-2", 2048), tarball(tmp_path / "m.tgz", 5000)
-    named = {"mesos": artifact(package, "1.11.0-2"), "marathon": artifact(archive, "1.11.25")}
-    return Artifacts(**named | changes)
+    named = {"mesos": artifact(package, "1.11.0-2"), "marathon": artifact(archive, "1.11.25")} | changes
+    return Artifacts(mesos=named["mesos"], marathon=MarathonArtifact(**named["marathon"].model_dump()))
 
 
 def test_artifacts_are_verified_and_kept_for_the_way_back(tmp_path: Path) -> None:

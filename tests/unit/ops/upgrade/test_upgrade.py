@@ -73,10 +73,11 @@ def artifacts(tmp_path: Path) -> Path:
         "mesos": (deb(tmp_path / "mesos.deb", "mesos", "1.11.0-2", 10), "1.11.0-2"),
         "marathon": (tarball(tmp_path / "marathon.tgz", 10), "1.11.25"),
     }
-    named = {
+    named: dict[str, dict[str, Any]] = {
         name: {"src": path.name, "version": version, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
         for name, (path, version) in made.items()
     }
+    named["marathon"] |= {"java": [17]}
     build = {
         "cloud": "lab",
         "flavor": "m1.small",

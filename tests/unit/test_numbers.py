@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clusterctl.jenkins.numbers import at_least, java_major, java_of_package, number
+from clusterctl.numbers import at_least, java_major, java_of_package, number
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Version numbers of Jenkins, its plugins and Java, compared by their leading numbers."""
+"""Version numbers of artifacts and of Java, compared by their leading numbers."""
 
 from __future__ import annotations
 
