@@ -40,7 +40,7 @@ suite = $(BIN)/pytest --junitxml=build/tests/$@.xml
 # What is longer than this is two modules
 LINES := 330
 SMALL := clusterctl playbooks lab benchmarks molecule
-.PHONY: lint unit fuzz hosts molecule contract e2e test
+.PHONY: lint unit fuzz wheel hosts molecule contract e2e test
 lint: venv ## ruff, mypy, import-linter, lines a module, ansible-lint, yamllint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -54,6 +54,8 @@ unit: venv ## unit tests (seconds, no lab)
 	$(suite) -q tests/unit tests/lab/test_driver.py
 fuzz: venv ## 10,000 malformed cluster files: no traceback, every mistake with its position
 	HYPOTHESIS_EXAMPLES=10000 $(suite) -q tests/unit/spec/test_load.py -k malformed
+wheel: venv ## the wheel: what is in it, and the program installed from it (a minute, no lab)
+	$(suite) -q tests/wheel
 hosts: venv ## user-data of every service applied by the real cloud-init on test hosts (no lab)
 	lab/hosts/labhost image
 	$(suite) -q --durations=5 tests/hosts

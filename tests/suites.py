@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-SUITES = ("lint", "unit", "fuzz", "hosts", "molecule", "contract", "e2e")
+SUITES = ("lint", "unit", "fuzz", "wheel", "hosts", "molecule", "contract", "e2e")
 RESULTS = Path("build/tests")
 INTERRUPTED = 130
 
