@@ -19,6 +19,7 @@ from clusterctl.ops.kit.command import Command
 from clusterctl.ops.kit.lock import Guard
 
 SOURCE = Path(clusterctl.__file__).parent
+ROOT = SOURCE.parent
 GIVEN = Command("verify", "my demo.yml", options=(("--cloud", "lab"), ("--deep", None)))
 # What stands in a message in place of an expression, by a word of the expression; in this order
 SAMPLES = {"count": "3", "group": "builders", "artifacts": "artifacts.yml", "units": "-u zookeeper"}
@@ -73,6 +74,47 @@ def parse(line: str) -> Any:
     return context
 
 
+def refusal(line: str) -> str:
+    """Name of the error with which a command line would be refused; '' if it wouldn't."""
+    try:
+        parse(line)
+    except Exception as error:  # noqa: BLE001  (whose class it is depends on typer's version)
+        return type(error).__name__
+    return ""
+
+
+def options_of(group: Any) -> set[str]:
+    """All options of a group's verbs."""
+    found: set[str] = set()
+    for each in getattr(group, "commands", {}).values():
+        found |= {name for option in each.params for name in option.opts} | options_of(each)
+    return found
+
+
+def outside_commands() -> Iterator[tuple[str, str]]:
+    """Where each text of the program stands, and the text without the commands that it names."""
+    for path in sorted(SOURCE.rglob("*.py")):
+        for line, text in texts(path):
+            if len(text.split()) >= 3:
+                yield f"{path.relative_to(SOURCE)}:{line}", re.sub(r"`[^`]+`", "", text)
+
+
+def in_docs() -> dict[str, str]:
+    """Command -> page, of those that the documentation names in a line or shows in a block."""
+    found: dict[str, str] = {}
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        if path.name in ("decisions.md", "reliability.md"):  # of the past
+            continue
+        text = path.read_text()
+        named = re.findall(r"`(clusterctl [^`]+)`", text)
+        for block in re.findall(r"```[a-z]*\n(.*?)```", text, re.DOTALL):
+            named += re.findall(r"^\s*(?:\$ )?(clusterctl .*?)(?: +#.*)?$", block.replace("\\\n", " "), re.MULTILINE)
+        for each in named:
+            plain = re.sub(r"[][]", "", each).replace("SECONDS", "5")  # [--an-option] may be left out
+            found.update({" ".join(part.split()): path.name for part in plain.split(";")})
+    return found
+
+
 NAMED = named()
 
 
@@ -89,6 +131,32 @@ def test_a_named_command_can_be_pasted(command: str) -> None:
     assert "FILE" not in line, NAMED[command]
     if "FILE" in command:
         assert "--cloud lab 'my demo.yml'" in line
+
+
+def test_options_that_messages_name_exist() -> None:
+    known = options_of(typer.main.get_command(program()))
+    wrong = [
+        (place, option)
+        for place, text in outside_commands()
+        for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)
+        if option not in known and "cloud-init" not in text
+    ]
+    assert len(known) > 60
+    assert not wrong
+
+
+def test_the_files_name_is_filled_in_wherever_it_stands() -> None:
+    """Only commands in backquotes get it; ``FILE`` elsewhere would be printed as it is."""
+    wrong = [(place, text) for place, text in outside_commands() if re.search(r"\bFILE\b", text)]
+    # the argument's name, the start of a command in backquotes, and one that is filled in later
+    allowed = {"SERVICE: comes after FILE", "clusterctl ssh FILE demo-control-1 sudo", "clusterctl unlock FILE"}
+    assert {text for _, text in wrong} <= allowed, wrong
+
+
+@pytest.mark.parametrize(("command", "page"), sorted(in_docs().items()))
+def test_commands_of_the_documentation_exist(command: str, page: str) -> None:
+    # a verb may only be named: `clusterctl run`
+    assert refusal(command) in ("", "MissingParameter", "NoArgsIsHelpError"), page
 
 
 @pytest.mark.parametrize(
