@@ -84,7 +84,7 @@ def test_all_suites_run_and_one_failure_is_the_exit_code(
     monkeypatch.setattr(suites, "run", fake)
     assert main([]) == 1
     assert tuple(ran) == suites.SUITES
-    assert "total: 7 passed, 1 failed, 0 skipped" in capsys.readouterr().out
+    assert "total: 8 passed, 1 failed, 0 skipped" in capsys.readouterr().out
     assert main(["unit"]) == 0
 
 
