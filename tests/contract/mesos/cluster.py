@@ -122,6 +122,7 @@ class Cluster:
 
     def __init__(self, root: Path, work: Path) -> None:
         self.root, self.work = root, work
+        self.login: dict[str, str] = {}  # headers of whoever asks masters
         self.hosts = [f"127.0.0.{n}" for n in (1, 2, 3)]
         self.zk = "zk://" + ",".join(f"{host}:{ZK_PORT}" for host in self.hosts) + "/mesos"
         self.zookeepers = [self._zookeeper(n) for n in (1, 2, 3)]
@@ -233,7 +234,7 @@ class Cluster:
 
         Not by /metrics/snapshot, which answers twice a second at most.
         """
-        status, body = request(host, MASTER_PORT, "/api/v1", {"type": "GET_METRICS", "get_metrics": {}})
+        status, body = request(host, MASTER_PORT, "/api/v1", {"type": "GET_METRICS", "get_metrics": {}}, self.login)
         if status != http.HTTPStatus.OK:
             return {}
         return {metric["name"]: metric.get("value", 0) for metric in body["get_metrics"]["metrics"]}
@@ -268,7 +269,7 @@ class Cluster:
 
     def operator(self, call: Json) -> Any:
         """Make a v1 operator call to the leader; its answer."""
-        status, body = request(self.leader(), MASTER_PORT, "/api/v1", call)
+        status, body = request(self.leader(), MASTER_PORT, "/api/v1", call, self.login)
         assert status in {http.HTTPStatus.OK, http.HTTPStatus.ACCEPTED}, (status, body)
         return body
 
