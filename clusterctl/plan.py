@@ -5,30 +5,20 @@ The one mechanism behind create, resume and repair (D2): a plan for a complete c
 
 from __future__ import annotations
 
-import ipaddress
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from clusterctl.jenkins.combinations import generation
-from clusterctl.jenkins.slots import port_plan
 from clusterctl.resources import (
     Observed,
-    Port,
-    Rule,
-    SecurityGroup,
     Server,
-    StoredRule,
     Volume,
-    security_group_name,
     server_group_name,
 )
-from clusterctl.services import TABLE, Service
-from clusterctl.spec.model import AccessSettings, ClusterSpec
-from clusterctl.spec.types import OWN_NETWORK
+from clusterctl.spec.model import ClusterSpec
+from clusterctl.tierchanges import NetworkChanges, network_changes
 from clusterctl.topology import AgentPool, NamedNode, Topology, topology
 
-SSH_PORT = 22
 # Nova's policies for the file's words
 POLICIES = {"soft": "soft-anti-affinity", "hard": "anti-affinity"}
 
@@ -44,12 +34,9 @@ class ServerGroupAction:
 
 @dataclass(frozen=True)
 class Plan:
-    """What must be written to the cloud. Empty tuples and None mean: nothing of that kind."""
+    """What must be written to the cloud. Empty tuples mean: nothing of that kind."""
 
-    create_security_group: str | None = None
-    add_rules: tuple[Rule, ...] = ()
-    drop_rules: tuple[StoredRule, ...] = ()  # of ours, and no longer of the file; see ``late_rules``
-    foreign_rules: tuple[StoredRule, ...] = ()  # of others: named, and left alone
+    network: NetworkChanges = field(default=NetworkChanges())
     server_groups: tuple[ServerGroupAction, ...] = ()
     ports: tuple[NamedNode, ...] = ()
     volumes: tuple[NamedNode, ...] = ()
@@ -62,9 +49,7 @@ class Plan:
     def empty(self) -> bool:
         """Whether there is nothing to write."""
         return not (
-            self.create_security_group
-            or self.add_rules
-            or self.drop_rules
+            not self.network.empty
             or self.server_groups
             or self.ports
             or self.volumes
@@ -77,16 +62,6 @@ class Plan:
     def makes_nodes(self) -> bool:
         """Whether something is made that needs the names of the file: image, network, flavors, key pair, zones."""
         return bool(self.ports or self.volumes or self.boot or self.pools)
-
-    @property
-    def early_rules(self) -> tuple[StoredRule, ...]:
-        """Of ``drop_rules`` those that open a port to the outside."""
-        return tuple(stored for stored in self.drop_rules if stored.rule is None or stored.rule.source is not None)
-
-    @property
-    def late_rules(self) -> tuple[StoredRule, ...]:
-        """Of ``drop_rules`` those between members: agents may serve there until the services are as in the file."""
-        return tuple(stored for stored in self.drop_rules if stored not in self.early_rules)
 
     @property
     def new_servers(self) -> int:
@@ -115,13 +90,7 @@ class Plan:
 
     def lines(self) -> list[str]:
         """The plan as a person reads it, one action a line."""
-        out: list[str] = []
-        if self.create_security_group:
-            out.append(f"+ security group {self.create_security_group}")
-        if self.add_rules:
-            out.append(f"+ {len(self.add_rules)} security group rules: {', '.join(map(str, self.add_rules))}")
-        if self.drop_rules:
-            out.append(f"- {len(self.drop_rules)} security group rules: {', '.join(s.text for s in self.drop_rules)}")
+        out = self.network.lines()
         out += [f"+ server group {action.name} ({action.policy})" for action in self.server_groups]
         if self.ports:
             out.append(f"+ {len(self.ports)} ports (one call): {', '.join(node.name for node in self.ports)}")
@@ -134,96 +103,28 @@ class Plan:
         return out
 
 
-def ssh_sources(access: AccessSettings, own: Iterable[str]) -> list[str]:
-    """CIDRs that may reach port 22; ``own`` are those of the nodes' network."""
-    return [cidr for source in access.ssh_from for cidr in (own if source == OWN_NETWORK else (source,))]
-
-
-def wanted_rules(spec: ClusterSpec, own: Iterable[str] = (), ports: Iterable[Port] = ()) -> frozenset[Rule]:
-    """Ingress rules: only what the services need between members, plus SSH from ``access`` and between members.
-
-    SSH between members serves a bastion that is a member; it opens nothing to the outside. The libprocess ports of
-    Jenkins masters are for Mesos masters only: whoever reaches one can speak as Mesos to that framework.
-
-    Args:
-        own: CIDRs of the network's subnets, for ``ssh_from: network``; without them its rules are not wanted.
-        ports: of the nodes, for the rules that name addresses of Mesos masters.
-    """
-    task_min, task_max = spec.mesos.task_port_range
-    if spec.jenkins:
-        task_max = port_plan(spec).libprocess[0] - 1
-    inner = {
-        (SSH_PORT, SSH_PORT),
-        *((port, port) for row in TABLE.values() for port in (row.port, *row.peer_ports)),
-        (task_min, task_max),
-    }
-    return frozenset(
-        {Rule(low, high) for low, high in inner}
-        | {Rule(SSH_PORT, SSH_PORT, source) for source in ssh_sources(spec.access, own)}
-        | libprocess_rules(spec, ports)
-    )
-
-
-def libprocess_rules(spec: ClusterSpec, ports: Iterable[Port]) -> frozenset[Rule]:
-    """The rules by which Mesos masters reach the frameworks of Jenkins masters: one for each port of a Mesos master."""
-    if spec.jenkins is None or not generation(spec.jenkins.plugin).libmesos:
-        return frozenset()
-    masters = {node.name for node in topology(spec).running(Service.MESOS_MASTER)}
-    first, last = port_plan(spec).libprocess
-    return frozenset(
-        Rule(first, last, ipaddress.ip_network(port.address).with_prefixlen) for port in ports if port.name in masters
-    )
-
-
 def make_plan(spec: ClusterSpec, observed: Observed, own: Collection[str] = ()) -> Plan:
     """What is missing of ``spec``; existing nodes are never touched, surplus ones are named as problems.
 
-    ``own``: see ``wanted_rules``.
+    ``own``: as of ``tiers.wanted_groups``.
     """
     top = topology(spec)
     discard = tuple(server for server in observed.servers if failed_build(server))
     there = [server for server in observed.servers if not failed_build(server) and server.status != "DELETED"]
-    sg = _one_security_group(spec, observed.security_groups)
     present = {server.node for server in there if server.node}
     boot = tuple(node for node in top.nodes if node.name not in present)
     have_ports = {port.name for port in observed.ports}
     have_volumes = {volume.name for volume in observed.volumes}
-    wanted = wanted_rules(spec, own, observed.ports)
-    surplus = _surplus_rules(spec, sg, wanted, own)
+    network = network_changes(spec, observed, own)
     return Plan(
-        create_security_group=None if sg else security_group_name(spec.cluster),
-        add_rules=tuple(sorted(wanted - (sg.rules if sg else frozenset()), key=_rule_order)),
-        drop_rules=tuple(stored for stored in surplus if stored.ours),
-        foreign_rules=(foreign := tuple(stored for stored in surplus if not stored.ours)),
+        network=network,
         server_groups=_missing_server_groups(spec, observed),
         ports=tuple(node for node in top.nodes if node.name not in have_ports),
         volumes=tuple(node for node in top.nodes if spec.groups[node.group].volume and node.name not in have_volumes),
         discard=discard,
         boot=boot,
         pools=_missing_agents(top, there),
-        problems=(*_problems(spec, top, observed, there), *map(_foreign_rule, foreign)),
-    )
-
-
-def _surplus_rules(
-    spec: ClusterSpec, sg: SecurityGroup | None, wanted: frozenset[Rule], own: Collection[str]
-) -> list[StoredRule]:
-    """What the cluster's security group lets in beyond the file."""
-    unknown = OWN_NETWORK in spec.access.ssh_from and not own  # then any rule for SSH may be the network's
-
-    def may_be_own(stored: StoredRule) -> bool:
-        return (
-            unknown and stored.rule is not None and stored.rule.source is not None and stored.rule.port_min == SSH_PORT
-        )
-
-    return [stored for stored in sg.stored if stored.rule not in wanted and not may_be_own(stored)] if sg else []
-
-
-def _foreign_rule(stored: StoredRule) -> str:
-    """What to do about a rule that somebody else put into the cluster's security group."""
-    return (
-        f"security group rule {stored.id} ({stored.text}): is not in the file and was not made by clusterctl; "
-        f"`openstack security group rule delete {stored.id}` removes it"
+        problems=(*_problems(spec, top, observed, there), *network.problems),
     )
 
 
@@ -252,15 +153,6 @@ def volume_trouble(volume: Volume, servers: Iterable[Server]) -> str | None:
             f"list --volume-id {volume.id}` shows for which, and `... volume attachment delete ID` frees it"
         )
     return None
-
-
-def _rule_order(rule: Rule) -> tuple[int, int, str]:
-    return (rule.port_min, rule.port_max, rule.source or "")
-
-
-def _one_security_group(spec: ClusterSpec, groups: Iterable[SecurityGroup]) -> SecurityGroup | None:
-    named = sorted((g for g in groups if g.name == security_group_name(spec.cluster)), key=lambda g: g.id)
-    return named[0] if named else None
 
 
 def _missing_server_groups(spec: ClusterSpec, observed: Observed) -> tuple[ServerGroupAction, ...]:
@@ -315,5 +207,3 @@ def _problems(spec: ClusterSpec, top: Topology, observed: Observed, there: list[
     for name, times in sorted(duplicates.items()):
         if times > 1:
             yield f"{name}: {times} ports have this name; run `clusterctl repair FILE`"
-    if len([g for g in observed.security_groups if g.name == security_group_name(spec.cluster)]) > 1:
-        yield f"security group {security_group_name(spec.cluster)}: exists more than once; run `clusterctl repair FILE`"

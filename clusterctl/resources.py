@@ -40,9 +40,9 @@ def server_group_name(cluster: str, group: str) -> str:
     return f"clusterctl.{cluster}.{group}"
 
 
-def security_group_name(cluster: str) -> str:
-    """Name of the cluster's security group."""
-    return f"clusterctl.{cluster}"
+def security_group_name(cluster: str, tier: str = "") -> str:
+    """Name of a cluster's security group: the one of all nodes, or that of a tier (``tiers``)."""
+    return f"clusterctl.{cluster}.{tier}" if tier else f"clusterctl.{cluster}"
 
 
 def lock_mark(cluster: str) -> str:
@@ -76,6 +76,7 @@ class Server:
     zone: str = ""
     network: str = ""  # name of the one that the address is of
     keypair: str = ""  # its name; '' for none, or where it is not told
+    security_groups: tuple[str, ...] = ()  # names of those that its ports are in; none where it is not told
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class Port:
     name: str  # the node's name
     address: str
     device_id: str  # id of the server, or ''
+    security_groups: tuple[str, ...] = ()  # ids
     used: bool = field(default=False, compare=False)  # it was bound to a server once
 
 
@@ -112,17 +114,27 @@ class ServerGroup:
     members: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Rule:
-    """An ingress TCP rule; ``source`` is a CIDR, or None for the members of the same security group."""
+    """An ingress TCP rule.
+
+    ``source`` is a CIDR; else ``group`` is the name of another of the cluster's security groups, whose members are
+    let in; with neither it is the members of the same one.
+    """
 
     port_min: int
     port_max: int
     source: str | None = None
+    group: str | None = None
 
     def __str__(self) -> str:
         ports = str(self.port_min) if self.port_min == self.port_max else f"{self.port_min}-{self.port_max}"
-        return f"tcp/{ports} from {self.source or 'members'}"
+        return f"tcp/{ports} from {self.source or (f'members of {self.group}' if self.group else 'members')}"
+
+    @property
+    def order(self) -> tuple[int, int, str, str]:
+        """For sorting."""
+        return (self.port_min, self.port_max, self.source or "", self.group or "")
 
 
 @dataclass(frozen=True)
@@ -130,7 +142,7 @@ class StoredRule:
     """An ingress rule as it is in the cloud.
 
     Attributes:
-        rule: None for what no cluster asks for: another protocol, or the members of another group.
+        rule: None for what no cluster asks for: another protocol, or the members of a group that is not the cluster's.
         text: for a person.
         ours: whether clusterctl made it: its description is the cluster's mark.
     """
@@ -265,7 +277,7 @@ class PortRequest:
 
     name: str
     network_id: str
-    security_group_id: str
+    security_group_ids: tuple[str, ...]
     description: str
 
 

@@ -7,14 +7,16 @@ that both Jinja environments see the same.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
 from typing import Any
 
+from clusterctl.jenkins.slots import port_plan
 from clusterctl.jenkins.variables import jenkins_variables
 from clusterctl.resources import Flavor, Port, Volume
 from clusterctl.services import MARATHON_LIBPROCESS_PORT, PORTS, Service
 from clusterctl.spec.flags import marathon_lines, mesos_lines
 from clusterctl.spec.model import ClusterSpec
-from clusterctl.spec.security import Part
+from clusterctl.spec.security import OPEN, Part
 from clusterctl.spec.settings import AgentReserve
 from clusterctl.topology import Addresses, AgentPool, NamedNode, Topology, addresses, quorum
 
@@ -28,6 +30,10 @@ def cluster_variables(spec: ClusterSpec, at: Addresses) -> Variables:
         **spec.settings.variables(),
         "clusterctl_cluster": spec.cluster,
         "common_secrets": spec.has_secrets,
+        "clusterctl_control_addresses": sorted(
+            {*(address for _, address in at.zookeeper), *at.mesos_master, *at.marathon}, key=ip_address
+        ),
+        "clusterctl_hardened": spec.secured(Part.UNITS),
         "zookeeper_servers": [{"id": myid, "address": address} for myid, address in at.zookeeper],
         "zookeeper_client_port": PORTS[Service.ZOOKEEPER],
         "zookeeper_tick_time_ms": spec.zookeeper.tick_time_ms,
@@ -105,8 +111,28 @@ def agent_variables(spec: ClusterSpec, name: str, flavors: Mapping[str, Flavor])
         "mesos_agent_default_role": group.reserve_for or "*",
         "mesos_agent_resources": agent_resources(spec, name, flavors[group.flavor]).text(spec.mesos.task_ports),
         "mesos_agent_flags": mesos_lines({**spec.mesos.agent_flags, **group.mesos.agent_flags}),
+        "mesos_agent_memory_max_mib": memory_max_mib(spec, name, flavors[group.flavor]),
+        **_confinement(spec, name),
         **(jenkins_variables(spec) if name == spec.masters_group else {}),
     }
+
+
+def _confinement(spec: ClusterSpec, name: str) -> Variables:
+    """What tenants' users may reach from agents of the group ``name``."""
+    ports = port_plan(spec) if spec.jenkins else None
+    egress = spec.security.builds.egress
+    return {
+        "builder_confined": spec.secured(Part.BUILDS),
+        "builder_slots": {"first_port": ports.low, "last_port": ports.high, "number": ports.masters} if ports else {},
+        "builder_hosts_masters": name == spec.masters_group,
+        "builder_egress_open": egress == OPEN,
+        "builder_egress": [] if egress == OPEN else list(egress),
+    }
+
+
+def memory_max_mib(spec: ClusterSpec, group: str, flavor: Flavor) -> int:
+    """What an agent and all of its tasks may use together: all that it offers, and half of the reserve for itself."""
+    return max(flavor.ram_mib - spec.agent_reserve_of(group).mem_mib // 2, 64)
 
 
 def agent_resources(spec: ClusterSpec, group: str, flavor: Flavor) -> AgentResources:

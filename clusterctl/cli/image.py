@@ -26,6 +26,10 @@ def build(
     ),
     cloud: CloudName = None,
     force: Annotated[bool, typer.Option("--force", help="Build even if nothing changed.")] = False,
+    max_age: Annotated[
+        float | None,
+        typer.Option("--max-age", min=0, metavar="DAYS", help="Build if the newest image of these inputs is older."),
+    ] = None,
     steal_lock: Annotated[
         bool, typer.Option("--steal-lock", help="Go on although another build of the family holds the lock.")
     ] = False,
@@ -50,7 +54,7 @@ def build(
         guard = Guard("image-build", steal=steal_lock, unlock=str(command.having(steal_lock=True)), note=progress.note)
         builder = ImageBuilder(spec, open_cloud(spec.build.cloud), progress)
         sources = Sources(artifacts.parent, paths.data_root(), paths.cache_root() / "artifacts")
-        report = build_image(builder, sources, guard, force=force)
+        report = build_image(builder, sources, guard, force=force, max_age_days=max_age)
     if as_json:
         print_json(report.to_json())
     else:

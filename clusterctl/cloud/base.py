@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Protocol
 
 from clusterctl.resources import (
@@ -35,8 +36,15 @@ class Cloud(Protocol):
     calls: ApiCalls
 
     # --- look-ups -----------------------------------------------------------------------------------------------
-    def images(self, *, family: str | None = None, name_or_id: str | None = None) -> list[Image]:
-        """Active images, newest first: those of a family (property ``clusterctl_family``), or by exact name or id."""
+    def images(
+        self, *, family: str | None = None, name_or_id: str | None = None, owner: str | None = None
+    ) -> list[Image]:
+        """Active images, newest first: those of a family (property ``clusterctl_family``), or by exact name or id.
+
+        Args:
+            owner: id of the project whose images are taken; None for the own one. By name, public images are, too; by
+                id, whosever it is.
+        """
 
     def flavors(self) -> list[Flavor]:
         """All flavors that the project may use."""
@@ -95,8 +103,21 @@ class Cloud(Protocol):
     def create_security_group(self, name: str, description: str) -> SecurityGroup:
         """An empty security group."""
 
-    def create_rules(self, security_group_id: str, rules: Iterable[Rule], description: str = "") -> None:
-        """Ingress TCP rules in one bulk call; one that exists already is not an error."""
+    def create_rules(
+        self,
+        security_group_id: str,
+        rules: Iterable[Rule],
+        description: str = "",
+        ids: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Ingress TCP rules in one bulk call; one that exists already is no error.
+
+        Args:
+            ids: of the security groups that the rules name.
+        """
+
+    def set_security_groups(self, port_id: str, group_ids: Sequence[str]) -> None:
+        """Puts a port into these security groups and no others."""
 
     def create_server_group(self, name: str, policy: str) -> ServerGroup:
         """A server group; ``policy`` is Nova's (``soft-anti-affinity``, ``anti-affinity``)."""

@@ -17,13 +17,16 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 class Images(OpenStackService):
     """The methods of ``base.Cloud`` that Glance serves."""
 
-    def images(self, *, family: str | None = None, name_or_id: str | None = None) -> list[Image]:
+    def images(
+        self, *, family: str | None = None, name_or_id: str | None = None, owner: str | None = None
+    ) -> list[Image]:
         """See ``base.Cloud``.
 
-        Glance lists the project's own images, those shared with it and accepted, and public ones. Community images,
-        which any stranger may publish under any name and family, are found by id only.
+        Glance lists the project's own images, those shared with it and accepted, and public ones, which by its default
+        policy only administrators make. Community images, which any stranger may publish under any name and family, are
+        found by id only.
         """
-        found = self._list(family=family, name=name_or_id)
+        found = self._list(family=family, name=name_or_id, owner=owner or self._clients.project_id)
         if not found and name_or_id and _UUID.fullmatch(name_or_id):
             one = self.image(name_or_id)
             found = [one] if one and family in (None, one.properties.get(KEY_FAMILY)) else []
@@ -31,14 +34,20 @@ class Images(OpenStackService):
             (image for image in found if image.status == "active"), key=lambda image: image.created, reverse=True
         )
 
-    def _list(self, *, family: str | None, name: str | None) -> list[Image]:
+    def _list(self, *, family: str | None, name: str | None, owner: str) -> list[Image]:
         query = {KEY_FAMILY: family, "name": name}
 
         def get(query: Mapping[str, Any]) -> Mapping[str, Any]:
             return dict(self._clients.image.get("/images", params=query).json())
 
         found = pages("list images", get, "images", {key: value for key, value in query.items() if value is not None})
-        return [image_of(raw) for raw in found if family in (None, raw.get(KEY_FAMILY)) and name in (None, raw["name"])]
+        return [
+            image_of(raw)
+            for raw in found
+            if family in (None, raw.get(KEY_FAMILY)) and name in (None, raw["name"])
+            # a server that runs a stranger's image is the stranger's
+            if raw.get("owner") == owner or (family is None and raw.get("visibility") == "public")
+        ]
 
     def image(self, image_id: str) -> Image | None:
         """See ``base.Cloud``."""
@@ -54,7 +63,7 @@ class Images(OpenStackService):
                 return {name: str(self._clients.nova.servers.create_image(server_id, name, dict(properties)))}
 
         def find() -> dict[str, str]:
-            found = self._list(family=None, name=name)
+            found = self._list(family=None, name=name, owner=self._clients.project_id)
             return {image.name: image.id for image in found if properties.items() <= image.properties.items()}
 
         return self._recovery.create([name], create, find)[name]

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from clusterctl.cloud.lock_tags import group_and_token, lock_id, lock_tags, locks_of, of_token
@@ -137,7 +138,12 @@ class Networking(OpenStackService):
 
     def security_groups(self, cluster: str) -> list[SecurityGroup]:
         """Security groups of the cluster: one filtered list call."""
-        return [security_group_of(group) for group in self._marked("security-groups", owner_mark(cluster))]
+        return self._security_groups(owner_mark(cluster))
+
+    def _security_groups(self, mark: str) -> list[SecurityGroup]:
+        found = self._marked("security-groups", mark)
+        names = {group["id"]: group["name"] for group in found}
+        return [security_group_of(group, names) for group in found]
 
     def _marked(self, kind: str, mark: str) -> list[dict[str, Any]]:
         project = self._clients.project_id
@@ -198,7 +204,7 @@ class Networking(OpenStackService):
             return {name: security_group_of(made["security_group"])}
 
         def find() -> dict[str, SecurityGroup]:
-            return {group["name"]: security_group_of(group) for group in self._marked("security-groups", description)}
+            return {group.name: group for group in self._security_groups(description)}
 
         return self._recovery.create([name], create, find)[name]
 
@@ -238,9 +244,15 @@ class Networking(OpenStackService):
             with absence_allowed(), calling(f"unlock by a tag of security group {group_id}"):
                 self._clients.network.delete(path)
 
-    def create_rules(self, security_group_id: str, rules: Iterable[Rule], description: str = "") -> None:
+    def create_rules(
+        self,
+        security_group_id: str,
+        rules: Iterable[Rule],
+        description: str = "",
+        ids: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         """See ``base.Cloud``. Where one of the rules exists, Neutron makes none: then they are made one by one."""
-        bodies = [rule_body(security_group_id, rule, description) for rule in rules]
+        bodies = [rule_body(security_group_id, rule, description, ids) for rule in rules]
         if bodies and not self._made_rules(bodies):
             for body in bodies:
                 self._made_rules([body])
@@ -259,6 +271,15 @@ class Networking(OpenStackService):
                 return False
             raise
         return True
+
+    def set_security_groups(self, port_id: str, group_ids: Sequence[str]) -> None:
+        """See ``base.Cloud``."""
+
+        def put() -> None:
+            with calling(f"change the security groups of port {port_id}"):
+                self._clients.network.put(f"/ports/{port_id}", json={"port": {"security_groups": list(group_ids)}})
+
+        self._recovery.repeat(put)
 
     def delete_port(self, port_id: str) -> None:
         """See ``base.Cloud``."""

@@ -17,18 +17,23 @@ _TCP = ("tcp", "6")  # Neutron keeps the protocol as it was given
 def port_of(port: Mapping[str, Any]) -> Port:
     """A port, with its first IPv4 address (or its first one, where it has none)."""
     addresses = sorted((ip["ip_address"] for ip in port.get("fixed_ips") or ()), key=lambda ip: ":" in ip)
+    groups = tuple(port.get("security_groups") or ())
     used = bool(port.get("device_id")) or (port.get("revision_number") or 0) > _UNTOUCHED
-    return Port(port["id"], port["name"], addresses[0] if addresses else "", port.get("device_id") or "", used)
+    return Port(port["id"], port["name"], addresses[0] if addresses else "", port.get("device_id") or "", groups, used)
 
 
-def security_group_of(group: Mapping[str, Any]) -> SecurityGroup:
-    """A security group with its ingress rules; those of its own mark are clusterctl's."""
+def security_group_of(group: Mapping[str, Any], names: Mapping[str, str] | None = None) -> SecurityGroup:
+    """A security group with its ingress rules; those of its own mark are clusterctl's.
+
+    Args:
+        names: of the cluster's security groups, by id.
+    """
     raw = [rule for rule in group.get("security_group_rules") or () if rule["direction"] == "ingress"]
     mark = group.get("description") or None
     stored = tuple(
         StoredRule(
             each.get("id") or "",
-            rule := _rule_of(each, group["id"]),
+            rule := _rule_of(each, group["id"], names or {}),
             str(rule or _text(each)),
             each.get("description") == mark,
         )
@@ -42,16 +47,19 @@ def lock_of(group: Mapping[str, Any]) -> Lock:
     return Lock(group["id"], group.get("description") or "", group.get("created_at") or "")
 
 
-def _rule_of(raw: Mapping[str, Any], group_id: str) -> Rule | None:
-    """An ingress rule; None for another protocol, and for the members of another group."""
-    other_group = raw.get("remote_group_id") not in (None, group_id) or raw.get("remote_address_group_id")
-    if raw.get("protocol") not in _TCP or other_group or raw["port_range_min"] is None:
+def _rule_of(raw: Mapping[str, Any], group_id: str, names: Mapping[str, str]) -> Rule | None:
+    """An ingress rule; None for another protocol, and for the members of a group that is not the cluster's."""
+    remote = raw.get("remote_group_id")
+    foreign = (remote and remote != group_id and remote not in names) or raw.get("remote_address_group_id")
+    if raw.get("protocol") not in _TCP or foreign or raw["port_range_min"] is None:
         return None
     # clusterctl asks for IPv4 of the members; the same for IPv6 is another rule
-    if raw.get("remote_group_id") and raw["ethertype"] == "IPv6":
+    if remote and raw["ethertype"] == "IPv6":
         return None
-    source = None if raw.get("remote_group_id") else _network(raw.get("remote_ip_prefix") or _anyone(raw))
-    return Rule(raw["port_range_min"], raw["port_range_max"], source)
+    if remote:
+        group = None if remote == group_id else names[remote]
+        return Rule(raw["port_range_min"], raw["port_range_max"], group=group)
+    return Rule(raw["port_range_min"], raw["port_range_max"], _network(raw.get("remote_ip_prefix") or _anyone(raw)))
 
 
 def _text(raw: Mapping[str, Any]) -> str:
@@ -72,8 +80,13 @@ def _network(prefix: str) -> str:
     return str(ipaddress.ip_network(prefix, strict=False))
 
 
-def rule_body(group_id: str, rule: Rule, description: str) -> dict[str, Any]:
-    """The rule as Neutron takes it."""
+def rule_body(group_id: str, rule: Rule, description: str, ids: Mapping[str, str]) -> dict[str, Any]:
+    """The rule as Neutron takes it.
+
+    Args:
+        ids: of the cluster's security groups, by name.
+    """
+    remote = group_id if rule.group is None else ids[rule.group]
     of_v6 = rule.source is not None and ipaddress.ip_network(rule.source, strict=False).version == 6
     return {
         "security_group_id": group_id,
@@ -83,7 +96,7 @@ def rule_body(group_id: str, rule: Rule, description: str) -> dict[str, Any]:
         "protocol": "tcp",
         "port_range_min": rule.port_min,
         "port_range_max": rule.port_max,
-        **({"remote_group_id": group_id} if rule.source is None else {"remote_ip_prefix": rule.source}),
+        **({"remote_group_id": remote} if rule.source is None else {"remote_ip_prefix": rule.source}),
     }
 
 
@@ -93,7 +106,7 @@ def port_body(request: PortRequest) -> dict[str, Any]:
         "name": request.name,
         "network_id": request.network_id,
         "description": request.description,
-        "security_groups": [request.security_group_id],
+        "security_groups": list(request.security_group_ids),
     }
 
 

@@ -37,6 +37,8 @@ def server_of(raw: Mapping[str, Any]) -> Server:
         zone=raw.get("OS-EXT-AZ:availability_zone") or "",
         network=network,
         keypair=raw.get("key_name") or "",
+        # one name for each port: Nova names a group as often as it has ports there
+        security_groups=tuple(dict.fromkeys(each["name"] for each in raw.get("security_groups") or ())),
     )
 
 

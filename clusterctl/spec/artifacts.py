@@ -124,6 +124,9 @@ class ImageSpec(StrictModel):
 
     family: Annotated[Label, Field(max_length=limits.CLUSTER_NAME - len(BUILDER_SUFFIX))] = "clusterctl-base"
     source_image: Text = Field(description="name or id of a Debian or Ubuntu cloud image")
+    source_owner: Text | None = Field(
+        default=None, description="id of the project whose image it is; by default your own, or by name a public one"
+    )
     build: Builder
     artifacts: Artifacts
     java_package: Package = "openjdk-17-jre-headless"

@@ -140,6 +140,9 @@ class ClusterSpec(StrictModel):
     cluster: Label
     cloud: Text = Field(description="entry of clouds.yaml")
     image: Text = "clusterctl-base"
+    image_owner: Text | None = Field(
+        default=None, description="id of the project whose images are taken, if it is not your own"
+    )
     network: Text
     availability_zone: Text | None = None
     keypair: Text

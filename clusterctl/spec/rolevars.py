@@ -32,6 +32,8 @@ class Place(StrEnum):
 # Variable -> the key of the cluster file that sets it
 KEYS: Mapping[str, str] = {
     "common_secrets": "security",
+    "builder_egress": "security.builds.egress",
+    "builder_egress_open": "security.builds.egress",
     "common_volume_mount": "groups.NAME.volume.mount",
     "jenkins_authentication": "security",
     "jenkins_builds": "jenkins.builds",
@@ -81,17 +83,27 @@ KEYS: Mapping[str, str] = {
 }
 _ADDRESSES = "from the nodes' addresses and numbers"
 _CLOSED = "from the key 'security'"
+_IMAGE = "fixed in the image"
 _PORT = "fixed, since the security group opens this port"
 # Variable -> from what clusterctl computes it
 COMPUTED: Mapping[str, str] = {
+    "builder_confined": _CLOSED,
+    "builder_hosts_masters": "from the key 'jenkins.group'",
+    "builder_slots": "from the keys 'jenkins.max_masters' and 'mesos.task_ports'",
+    "builder_uid": _IMAGE,
     "clusterctl_address": _ADDRESSES,
     "clusterctl_cluster": "from the key 'cluster'",
+    "clusterctl_control_addresses": _ADDRESSES,
+    "clusterctl_hardened": _CLOSED,
     "common_volume_serial": "from the node's volume",
+    "jenkins_master_uid": _IMAGE,
+    "jenkins_uid": _IMAGE,
     "marathon_http_port": _PORT,
     "marathon_libprocess_port": _PORT,
     "marathon_secured": _CLOSED,
     "marathon_zk_credentials": _CLOSED,
     "marathon_zk_url": _ADDRESSES,
+    "mesos_agent_memory_max_mib": "from the flavor and the key 'mesos.agent_reserve'",
     "mesos_agent_port": _PORT,
     "mesos_master_addresses": _ADDRESSES,
     "mesos_master_port": _PORT,

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from ipaddress import ip_network
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
 from clusterctl.spec.types import AbsolutePath, StrictModel, Text, matching, rule_error
 
@@ -28,12 +29,14 @@ class Part(StrEnum):
     NETWORK = "network"  # security groups by tier
 
 
+OPEN = "open"  # instead of networks
+
 # Parts that need files with secrets on the nodes
 WITH_SECRETS = (Part.MESOS, Part.ZOOKEEPER, Part.MARATHON)
 # Open by default until shown on the lab with every verb; what is shown is taken out
 NOT_YET: frozenset[Part] = frozenset(Part)
 # Parts of NOT_YET that the file can require; the others don't exist yet
-AVAILABLE: frozenset[Part] = frozenset({Part.MESOS, Part.ZOOKEEPER, Part.MARATHON})
+AVAILABLE: frozenset[Part] = frozenset(Part)
 
 PartName = Literal["mesos", "zookeeper", "marathon", "builds", "units", "network"]
 
@@ -51,6 +54,40 @@ def _list_of(names: Any) -> tuple[Any, ...]:
     )
 
 
+def _egress(value: object) -> str | tuple[str, ...]:
+    """``open``, or networks as Python writes them."""
+    if value == OPEN:
+        return OPEN
+    found = [value] if isinstance(value, str) else value
+    if not isinstance(found, list | tuple):
+        raise rule_error("egress", f"found {value!r}; allowed: {OPEN!r}, or a list of networks such as 192.0.2.0/24")
+    return tuple(_network(each, index) for index, each in enumerate(found))
+
+
+def _network(value: object, index: int) -> str:
+    try:
+        return str(ip_network(str(value)))
+    except ValueError as error:
+        raise rule_error(
+            "cidr", f"found {value!r}; allowed: {OPEN!r}, or networks such as 192.0.2.0/24 ({error})", (index,)
+        ) from error
+
+
+_EGRESS = {
+    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+}
+
+
+class EgressSettings(StrictModel):
+    """What builds may reach, beside their master."""
+
+    egress: Annotated[str | tuple[str, ...], PlainValidator(_egress), WithJsonSchema(_EGRESS)] = Field(
+        default=OPEN,
+        description="'open': whatever the network lets them, but control nodes, other agents, other tenants' masters "
+        "and metadata services; or the only networks (CIDRs) that they reach, of which none opens these",
+    )
+
+
 class SecuritySettings(StrictModel):
     """Exceptions from the default."""
 
@@ -60,6 +97,8 @@ class SecuritySettings(StrictModel):
     require: Annotated[tuple[PartName, ...], *_list_of(PartName)] = Field(
         default=(), description="parts to close that are not closed by default yet"
     )
+
+    builds: EgressSettings = EgressSettings()
 
     @model_validator(mode="after")
     def _one_wish(self) -> SecuritySettings:

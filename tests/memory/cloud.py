@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from ipaddress import ip_network
+from types import MappingProxyType
 
 from clusterctl.errors import CloudError
 from clusterctl.resources import (
@@ -41,12 +42,15 @@ class MemoryCloud(MemoryCompute):
     """Implements ``clusterctl.cloud.base.Cloud``; see ``memory_state.MemoryState`` for what can be set."""
 
     # --- look-ups -----------------------------------------------------------------------------------------------
-    def images(self, *, family: str | None = None, name_or_id: str | None = None) -> list[Image]:
+    def images(
+        self, *, family: str | None = None, name_or_id: str | None = None, owner: str | None = None
+    ) -> list[Image]:
         with self.call("GET", "/images"):
             found = [
                 image
                 for image in self.image_list
                 if image.status == "active"
+                and (owner or self.project) == self.image_owners.get(image.id, self.project)
                 and (family is None or image.properties.get("clusterctl_family") == family)
                 and (name_or_id is None or name_or_id in (image.id, image.name))
             ]
@@ -100,7 +104,7 @@ class MemoryCloud(MemoryCompute):
 
     def servers(self, cluster: str) -> list[Server]:
         return [
-            record.shown
+            replace(record.shown, security_groups=self.group_names(record.shown.id))
             for record in self._all_servers()
             if owner_mark(cluster) in record.request.tags and record.shown.metadata.get(KEY_CLUSTER) == cluster
         ]
@@ -129,7 +133,7 @@ class MemoryCloud(MemoryCompute):
 
     def users_of_group(self, group_id: str) -> list[Port]:
         with self.call("GET", "/ports"):
-            return [port.shown for port in self.port_records.values() if group_id in port.security_groups]
+            return [port.shown for port in self.port_records.values() if group_id in port.shown.security_groups]
 
     def clusters(self) -> dict[str, list[Server]]:
         found: dict[str, list[Server]] = {}
@@ -159,10 +163,19 @@ class MemoryCloud(MemoryCompute):
             self.security_group_records[group.id] = (group, description)
             return group
 
-    def create_rules(self, security_group_id: str, rules: Iterable[Rule], description: str = "") -> None:
+    def create_rules(
+        self,
+        security_group_id: str,
+        rules: Iterable[Rule],
+        description: str = "",
+        ids: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         with self.call("POST", "/security-group-rules"):
-            if security_group_id not in self.security_group_records:
-                raise CloudError(f"Security group {security_group_id} does not exist", status=404)
+            rules = tuple(rules)
+            remote = {ids[rule.group] for rule in rules if rule.group}
+            for each in (security_group_id, *sorted(remote)):
+                if each not in self.security_group_records:
+                    raise CloudError(f"Security group {each} does not exist", status=404)
             group, mark = self.security_group_records[security_group_id]
             added = frozenset(rules) - group.rules
             self.claim(409, security_group_rules=len(added))
@@ -170,6 +183,13 @@ class MemoryCloud(MemoryCompute):
             stored = tuple(StoredRule(self.new_id("rule"), rule, str(rule), ours) for rule in sorted(added, key=str))
             changed = replace(group, rules=group.rules | added, stored=group.stored + stored)
             self.security_group_records[group.id] = (changed, mark)
+
+    def set_security_groups(self, port_id: str, group_ids: Sequence[str]) -> None:
+        with self.call("PUT", "/ports/{id}"):
+            if port_id not in self.port_records or not set(group_ids) <= self.security_group_records.keys():
+                raise CloudError(f"Port {port_id} or a security group could not be found.", status=404)
+            record = self.port_records[port_id]
+            record.shown = replace(record.shown, security_groups=tuple(group_ids))
 
     def create_server_group(self, name: str, policy: str) -> ServerGroup:
         with self.call("POST", "/os-server-groups"):
@@ -181,7 +201,7 @@ class MemoryCloud(MemoryCompute):
     def create_ports(self, requests: Sequence[PortRequest]) -> list[Port]:
         with self.call("POST", "/ports"):
             self.claim(409, ports=len(requests))
-            return [self.new_port(r.name, r.description, (r.security_group_id,)) for r in requests]
+            return [self.new_port(r.name, r.description, r.security_group_ids) for r in requests]
 
     def create_volume(self, *, name: str, size_gib: int, metadata: Mapping[str, str], zone: str | None) -> Volume:
         with self.call("POST", "/volumes"):
@@ -232,9 +252,18 @@ class MemoryCloud(MemoryCompute):
 
     def delete_security_group(self, group_id: str) -> None:
         with self.call("DELETE", "/security-groups/{id}"):
-            if any(group_id in port.security_groups for port in self.port_records.values()):
+            if any(group_id in port.shown.security_groups for port in self.port_records.values()):
                 raise CloudError(f"Security Group {group_id} in use.", status=409)
-            self.security_group_records.pop(group_id, None)
+            found = self.security_group_records.pop(group_id, None)
+            if found:
+                self._forget(found[0].name)
+
+    def _forget(self, name: str) -> None:
+        """Neutron deletes the rules that let in a deleted group's members."""
+        for group, mark in list(self.security_group_records.values()):
+            stored = tuple(each for each in group.stored if not (each.rule and each.rule.group == name))
+            rules = frozenset(rule for rule in group.rules if rule.group != name)
+            self.security_group_records[group.id] = (replace(group, rules=rules, stored=stored), mark)
 
     def delete_rule(self, rule_id: str) -> None:
         with self.call("DELETE", "/security-group-rules/{id}"):

@@ -47,7 +47,6 @@ class MemoryPort:
 
     shown: Port
     description: str
-    security_groups: tuple[str, ...]
     made_by_nova: bool = False
 
 
@@ -87,6 +86,8 @@ class MemoryState:
     faults: list[FaultSource] = field(default_factory=list)
     consoles: dict[str, str] = field(default_factory=dict)
     rebuilds: dict[str, datetime] = field(default_factory=dict)
+    project: str = "own"
+    image_owners: dict[str, str] = field(default_factory=dict)  # of images of other projects, by id
     calls: ApiCalls = field(default_factory=ApiCalls)
 
     server_records: dict[str, MemoryServer] = field(default_factory=dict, init=False)
@@ -134,9 +135,15 @@ class MemoryState:
         raise CloudError("no more IP addresses available on network network-1", status=409)
 
     def new_port(self, name: str, description: str, groups: tuple[str, ...], *, server: str = "") -> Port:
-        port = Port(self.new_id("port"), name, self.new_address(), device_id=server, used=bool(server))
-        self.port_records[port.id] = MemoryPort(port, description, groups, made_by_nova=bool(server))
+        port = Port(self.new_id("port"), name, self.new_address(), server, groups, used=bool(server))
+        self.port_records[port.id] = MemoryPort(port, description, made_by_nova=bool(server))
         return port
+
+    def group_names(self, server_id: str) -> tuple[str, ...]:
+        """Of the security groups that a server's ports are in, as Nova tells them."""
+        ports = [record.shown for record in self.port_records.values() if record.shown.device_id == server_id]
+        ids = dict.fromkeys(group for port in ports for group in port.security_groups)
+        return tuple(found[0].name for group in ids if (found := self.security_group_records.get(group)))
 
     # --- quotas -------------------------------------------------------------------------------------------------
     def used(self) -> dict[str, int]:

@@ -63,7 +63,7 @@ def test_an_agents_unit_leaves_its_executors_alive() -> None:
 
 @pytest.mark.parametrize("role", ["zookeeper", "mesos_master", "mesos_agent", "marathon"])
 def test_services_come_back_without_a_hand(role: str) -> None:
-    (unit,) = (ROOT / "roles" / role / "templates/etc/systemd/system").glob("*.service.j2")
+    unit = ROOT / "roles" / role / "templates/etc/systemd/system" / f"{role.replace('_', '-')}.service.j2"
     assert "Restart=always" in unit.read_text()
     assert "StartLimitIntervalSec=0" in unit.read_text()
 

@@ -13,9 +13,10 @@ from clusterctl.ops.lifecycle.majorities import lost_majorities
 from clusterctl.ops.observe.look import Look
 from clusterctl.plan import alive, failed_build, make_plan, shrink, volume_trouble
 from clusterctl.remote.masters import DRAINED, Agent
-from clusterctl.resources import Observed, Server, security_group_name, server_group_name
+from clusterctl.resources import Observed, Server, server_group_name
 from clusterctl.services import UNITS, Service
 from clusterctl.spec.model import ClusterSpec
+from clusterctl.tierchanges import NetworkChanges
 from clusterctl.topology import topology
 
 T = TypeVar("T")
@@ -32,6 +33,7 @@ class Remedy(StrEnum):
     DELETE_SERVER_GROUP = "delete the server group"
     DELETE_SECURITY_GROUP = "delete the security group"
     DELETE_RULE = "delete the rule"
+    SHUT = "shut what the file leaves closed"
     MARK_GONE = "tell the masters that the agent is gone"
     REACTIVATE = "put the agent back in service"
     NONE = "a person's decision"
@@ -72,7 +74,7 @@ def diagnose(
     Args:
         look: what the control nodes say.
         agents: registered agents by address; None where no master leads.
-        own: see ``plan.wanted_rules``.
+        own: as of ``tiers.wanted_groups``.
     """
     surplus = list(_duplicates(observed))
     doomed = {finding.id for finding in surplus}
@@ -219,26 +221,39 @@ def _groups(spec: ClusterSpec, observed: Observed) -> Iterator[Finding]:
         for group in ordered[1:] if name in wanted else ordered:
             if not set(group.members) & here:
                 yield Finding(name, f"server group {group.id} is not used", Remedy.DELETE_SERVER_GROUP, group.id)
-    name = security_group_name(spec.cluster)
-    # the first one is what `create` uses
-    for sg in sorted((g for g in observed.security_groups if g.name == name), key=lambda g: g.id)[1:]:
-        yield Finding(name, f"security group {sg.id} has its name, too", Remedy.DELETE_SECURITY_GROUP, sg.id)
+    # the first one of a name is what `create` uses
+    for name, named in _by(observed.security_groups, lambda group: group.name).items():
+        for sg in sorted(named, key=lambda group: group.id)[1:]:
+            yield Finding(name, f"security group {sg.id} has its name, too", Remedy.DELETE_SECURITY_GROUP, sg.id)
+
+
+def _network(changes: NetworkChanges, observed: Observed) -> Iterator[Finding]:
+    group_of = {stored.id: group.name for group in observed.security_groups for stored in group.stored}
+    for name in dict.fromkeys([*changes.make, *(name for name, _ in changes.add_rules)]):
+        yield Finding(name, "lacks rules or is missing", Remedy.MAKE)
+    for each in changes.join:
+        yield Finding(each.node, f"is not in security group {', '.join(each.groups)}", Remedy.MAKE)
+    for stored in changes.drop_rules:
+        found = f"lets in {stored.text}, which the file doesn't"
+        yield Finding(group_of[stored.id], found, Remedy.DELETE_RULE, stored.id)
+    for each in changes.leave:
+        found = f"is in security group {', '.join(each.groups)}, where the file doesn't want it"
+        yield Finding(each.node, found, Remedy.SHUT, each.server_id)
+    for group in changes.late_groups:
+        yield Finding(group.name, "is a security group that the file doesn't want", Remedy.SHUT, group.id)
+    for stored in changes.foreign_rules:
+        found = f"lets in {stored.text}, which is not in the file and was not made by clusterctl"
+        advice = f"`openstack security group rule delete {stored.id}`"
+        yield Finding(group_of[stored.id], found, Remedy.NONE, stored.id, advice)
 
 
 def _missing(
     spec: ClusterSpec, observed: Observed, servers: Sequence[Server], own: Collection[str]
 ) -> Iterator[Finding]:
     plan = make_plan(spec, observed, own)
-    if plan.create_security_group or plan.add_rules:
-        yield Finding(security_group_name(spec.cluster), "lacks rules or is missing", Remedy.MAKE)
+    yield from _network(plan.network, observed)
     for action in plan.server_groups:
         yield Finding(action.name, "is missing", Remedy.MAKE)
-    name = security_group_name(spec.cluster)
-    for stored in plan.drop_rules:
-        yield Finding(name, f"lets in {stored.text}, which the file doesn't", Remedy.DELETE_RULE, stored.id)
-    for stored in plan.foreign_rules:
-        found = f"lets in {stored.text}, which is not in the file and was not made by clusterctl"
-        yield Finding(name, found, Remedy.NONE, stored.id, f"`openstack security group rule delete {stored.id}`")
     booted = {node.name for node in plan.boot}
     lost: dict[str, list[Service]] = {}
     for each in lost_majorities(spec, observed, started=True):

@@ -14,6 +14,7 @@ from clusterctl.ops.kit.command import Command
 from clusterctl.ops.kit.parallel import for_each
 from clusterctl.ops.lifecycle.differences import differences
 from clusterctl.ops.lifecycle.majorities import lost_majorities, refuse_lost
+from clusterctl.ops.lifecycle.networks import close_down
 from clusterctl.ops.lifecycle.preflight import own_cidrs
 from clusterctl.ops.observe.majority import loss, node_serves
 from clusterctl.plan import Plan, make_plan
@@ -62,10 +63,10 @@ def repair(op: Operation, *, apply: bool) -> RepairReport:
             _Repairing(op, report).run()
             with op.run.progress.phase("verify"):
                 op.wait_healthy(op.run.spec, True)
-            ours = any(finding.remedy is Remedy.DELETE_RULE for finding in report.findings)
-            if ours and (late := _plan(op).late_rules):
+            ours = any(finding.remedy in (Remedy.DELETE_RULE, Remedy.SHUT) for finding in report.findings)
+            if ours and (network := _plan(op).network).late:
                 # no agent serves there any more; Neutron cuts connections when rules go: asked again
-                for_each(op.run.cloud.delete_rule, [stored.id for stored in late])
+                close_down(op.run.spec, network, op.observe(), op.run.cloud)
                 with op.run.progress.phase("verify"):
                     op.wait_healthy(op.run.spec, True)
         report.healthy = True
@@ -125,9 +126,9 @@ class _Repairing:
             for_each(cloud.delete_port, self._ids(Remedy.DELETE_PORT))
             for_each(cloud.delete_server_group, self._ids(Remedy.DELETE_SERVER_GROUP))
             self._delete_security_groups()
-            if self._ids(Remedy.DELETE_RULE):
-                early = _plan(op).early_rules
-                for_each(cloud.delete_rule, [stored.id for stored in early])
+            # rules go when what replaces them is there, and some only after the services were seen (``close_down``)
+            self._ids(Remedy.DELETE_RULE)
+            self._ids(Remedy.SHUT)
         self._renew()
         drains = op.drains(cloud.servers(op.run.spec.cluster))
         drains.mark_gone(self._ids(Remedy.MARK_GONE))

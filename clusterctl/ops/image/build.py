@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,12 +80,22 @@ class Sources:
     cache: Path
 
 
-def build_image(builder: ImageBuilder, sources: Sources, guard: Guard, *, force: bool = False) -> ImageReport:
+def build_image(
+    builder: ImageBuilder,
+    sources: Sources,
+    guard: Guard,
+    *,
+    force: bool = False,
+    max_age_days: float | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> ImageReport:
     """The newest image of the family with the inputs of the builder's file; built if there is none.
 
     Args:
         guard: two builds of a family would take each other's builder for one that a killed build left.
         force: build even if an image of these inputs exists.
+        max_age_days: build if the newest of these inputs is older: the packages of the distribution are no input, and
+            what was mended in them since is missing from it.
 
     Raises:
         InputError: a name is unknown to the cloud, or a digest is wrong; no server was made.
@@ -96,7 +106,8 @@ def build_image(builder: ImageBuilder, sources: Sources, guard: Guard, *, force:
     with progress.phase("inputs"):
         inputs = _inputs(spec, cloud, sources)
         same = [image for image in cloud.images(family=spec.family) if image.properties.get(INPUTS) == inputs.digest]
-    if same and not force:
+    old = max_age_days is not None and bool(same) and age_days(same[0], now()) > max_age_days
+    if same and not force and not old:
         return _report(spec, same[0], progress, built=False)
     with guard.hold(builder.cluster, cloud):
         try:
@@ -107,7 +118,7 @@ def build_image(builder: ImageBuilder, sources: Sources, guard: Guard, *, force:
             with progress.phase("install"):
                 _install(spec, inputs, sources.data, ssh.config, target, progress)
             with progress.phase("snapshot"):
-                built = datetime.now(UTC)
+                built = now()
                 properties = {
                     FAMILY: spec.family,
                     INPUTS: inputs.digest,
@@ -120,6 +131,12 @@ def build_image(builder: ImageBuilder, sources: Sources, guard: Guard, *, force:
             with progress.phase("remove builder"):
                 builder.remove()
     return _report(spec, image, progress, built=True)
+
+
+def age_days(image: Image, now: datetime) -> float:
+    """Days since an image was built; of one that doesn't tell, since it came to be."""
+    built = datetime.fromisoformat(image.properties.get(BUILT) or image.created)
+    return (now - built.replace(tzinfo=built.tzinfo or UTC)).total_seconds() / 86400
 
 
 def install_digest(data: Path) -> str:
@@ -145,7 +162,7 @@ def install_digest(data: Path) -> str:
 def _inputs(spec: ImageSpec, cloud: Cloud, sources: Sources) -> _Inputs:
     files = software_files(spec, sources.base, sources.cache)
     problems: list[str] = []
-    source = next(iter(named_images(cloud, spec.source_image)), None)
+    source = next(iter(named_images(cloud, spec.source_image, spec.source_owner)), None)
     if source is None:
         problems.append(f"source_image: found {spec.source_image!r}, and the cloud has no image of that name or id")
     network = cloud.network(spec.build.network, with_free_addresses=True)

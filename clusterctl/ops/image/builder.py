@@ -12,12 +12,12 @@ from clusterctl.ops.kit.access import connection, target_of
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.ops.lifecycle.destroy import remove
-from clusterctl.plan import SSH_PORT, ssh_sources
 from clusterctl.resources import Flavor, Image, Network, Rule, Server, ServerRequest
 from clusterctl.spec.artifacts import BUILDER_SUFFIX, ImageSpec
 from clusterctl.ssh.client import Ssh, SshError, SshFailure
 from clusterctl.ssh.config import Target
 from clusterctl.ssh.console import console_tail, new_nonce, proof_of
+from clusterctl.tiers import SSH_PORT, ssh_sources
 
 # Prints the host keys in our own form: trimmed images leave out cloud-init's module that does it.
 _BUILDER_DATA = """#cloud-config

@@ -7,7 +7,7 @@ that the next run recognises.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -17,14 +17,16 @@ from clusterctl.cloud.base import Cloud
 from clusterctl.errors import CloudError, ClusterctlError
 from clusterctl.ops.kit.parallel import for_each
 from clusterctl.ops.kit.run import Run
+from clusterctl.ops.lifecycle.networks import add_rules, bring_in, ids_for, make_groups
 from clusterctl.ops.lifecycle.preflight import Lookup, image_for
 from clusterctl.ops.lifecycle.removal import delete_servers
-from clusterctl.plan import Plan, ServerGroupAction, libprocess_rules, volume_trouble
+from clusterctl.plan import Plan, ServerGroupAction, volume_trouble
 from clusterctl.render.userdata import user_data
-from clusterctl.resources import Observed, PortRequest, SecurityGroup, ServerRequest
+from clusterctl.resources import Observed, PortRequest, ServerRequest
 from clusterctl.services import Service
 from clusterctl.spec.model import ClusterSpec, VolumeSettings
 from clusterctl.ssh.console import new_nonce, proof_of
+from clusterctl.tiers import libprocess_rules
 from clusterctl.topology import Addresses, AgentPool, NamedNode, topology
 from clusterctl.variables import Variables, control_addresses, pool_variables, variables_of
 
@@ -57,23 +59,24 @@ def apply_plan(
     spec, cloud = run.spec, run.cloud
     with run.progress.phase("prepare"):
         delete_servers(spec.cluster, [server.id for server in plan.discard], cloud, run.progress, run.waiter)
-        sg = _security_group(spec, plan, observed, cloud)
+        ids = make_groups(spec, plan.network, observed, cloud)
         jobs: list[Callable[[], list[_Made]]] = [
-            partial(_create_rules, spec, plan, sg, cloud),
+            partial(_create_rules, spec, plan, ids, cloud),
             *(partial(_create_group, group, cloud) for group in plan.server_groups),
         ]
         if lookup is not None:
             jobs += [
-                partial(_create_ports, spec, plan.ports, lookup, sg, cloud),
+                partial(_create_ports, spec, plan.ports, lookup, ids, cloud),
                 *(partial(_create_volume, spec, node, lookup, cloud) for node in plan.volumes),
             ]
         made = [each for some in for_each(lambda job: job(), jobs) for each in some]
-        for_each(cloud.delete_rule, [stored.id for stored in plan.early_rules])
+        bring_in(spec, plan.network, ids, cloud)
         if lookup is None:
             return frozenset()
         # Rules that name addresses: those of ports that are made just now are in no plan
-        if late := libprocess_rules(spec, (each for each in made if isinstance(each, r.Port))) - sg.rules:
-            cloud.create_rules(sg.id, sorted(late), r.owner_mark(spec.cluster))
+        if late := libprocess_rules(spec, (each for each in made if isinstance(each, r.Port))):
+            base = ids[r.security_group_name(spec.cluster)]
+            cloud.create_rules(base, sorted(late, key=lambda rule: rule.order), r.owner_mark(spec.cluster))
     if not (plan.boot or plan.pools):
         return frozenset()
     world = Observed(
@@ -83,7 +86,7 @@ def apply_plan(
         server_groups=(*observed.server_groups, *(each for each in made if isinstance(each, r.ServerGroup))),
     )
     with run.progress.phase("boot"):
-        requests = _Requests(spec, lookup, world, sg).of(plan, new_batch)
+        requests = _Requests(spec, lookup, world, ids).of(plan, new_batch)
         _volumes_ready(run, plan.boot, world)
         run.progress.note(f"{plan.new_servers} servers in {len(requests)} calls")
         for_each(cloud.create_servers, requests)
@@ -92,12 +95,17 @@ def apply_plan(
 
 @dataclass(frozen=True)
 class _Requests:
-    """The create calls of new servers. ``world`` has the ports, volumes and server groups that they need."""
+    """The create calls of new servers.
+
+    Attributes:
+        world: has the ports, volumes and server groups that they need.
+        security_groups: ids by name.
+    """
 
     spec: ClusterSpec
     lookup: Lookup
     world: Observed
-    security_group: SecurityGroup
+    security_groups: Mapping[str, str]
 
     def of(self, plan: Plan, new_batch: Callable[[], str]) -> list[ServerRequest]:
         """One a named node, one a pool of agents, each with complete user-data."""
@@ -126,7 +134,7 @@ class _Requests:
         return replace(
             request,
             network_id=self.lookup.network.id,
-            security_groups=(self.security_group.id,),
+            security_groups=ids_for(self.spec, pool.group, self.security_groups),
             count=pool.count,
         )
 
@@ -171,26 +179,19 @@ def _named_metadata(node: NamedNode, volume: VolumeSettings | None) -> dict[str,
     return found
 
 
-def _security_group(spec: ClusterSpec, plan: Plan, observed: Observed, cloud: Cloud) -> SecurityGroup:
-    name = r.security_group_name(spec.cluster)
-    if plan.create_security_group:
-        return cloud.create_security_group(name, r.owner_mark(spec.cluster))
-    return min((g for g in observed.security_groups if g.name == name), key=lambda g: g.id)
-
-
-def _create_rules(spec: ClusterSpec, plan: Plan, sg: SecurityGroup, cloud: Cloud) -> list[_Made]:
-    if plan.add_rules:
-        cloud.create_rules(sg.id, plan.add_rules, r.owner_mark(spec.cluster))
+def _create_rules(spec: ClusterSpec, plan: Plan, ids: Mapping[str, str], cloud: Cloud) -> list[_Made]:
+    add_rules(spec, plan.network, ids, cloud)
     return []
 
 
 def _create_ports(
-    spec: ClusterSpec, nodes: Sequence[NamedNode], lookup: Lookup, sg: SecurityGroup, cloud: Cloud
+    spec: ClusterSpec, nodes: Sequence[NamedNode], lookup: Lookup, ids: Mapping[str, str], cloud: Cloud
 ) -> list[_Made]:
     if not nodes:
         return []
     mark = r.owner_mark(spec.cluster)
-    return [*cloud.create_ports([PortRequest(node.name, lookup.network.id, sg.id, mark) for node in nodes])]
+    requests = [PortRequest(node.name, lookup.network.id, ids_for(spec, node.group, ids), mark) for node in nodes]
+    return [*cloud.create_ports(requests)]
 
 
 def _create_group(wanted: ServerGroupAction, cloud: Cloud) -> list[_Made]:

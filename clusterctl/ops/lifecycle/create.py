@@ -12,12 +12,12 @@ from typing import Any
 
 from clusterctl.cloud.base import Cloud
 from clusterctl.ops.kit.command import Command
-from clusterctl.ops.kit.parallel import for_each
 from clusterctl.ops.kit.run import Run
 from clusterctl.ops.lifecycle.apply import apply_plan
 from clusterctl.ops.lifecycle.builds import BUILD_TIMEOUT_S, Builds
 from clusterctl.ops.lifecycle.differences import differences
 from clusterctl.ops.lifecycle.majorities import refuse_lost
+from clusterctl.ops.lifecycle.networks import close_down
 from clusterctl.ops.lifecycle.preflight import Lookup, look_up, own_cidrs, own_network, preflight
 from clusterctl.ops.observe.verify import WaitHealthy
 from clusterctl.plan import Plan, failed_build, make_plan
@@ -130,9 +130,9 @@ def create(
         if wait_healthy is not None:
             with progress.phase("verify"):
                 report = wait_healthy(spec, not plan.empty or building)
-            if plan.late_rules:
+            if plan.network.late:
                 # No agent serves there any more. Neutron cuts connections when rules go: asked again
-                for_each(cloud.delete_rule, [stored.id for stored in plan.late_rules])
+                close_down(spec, plan.network, observed, cloud)
                 with progress.phase("verify"):
                     report = wait_healthy(spec, True)
     return CreateReport(

@@ -97,7 +97,9 @@ def remove(
             )
             for_each(cloud.delete_volume, (volume.id for volume in observed.volumes))
         for_each(cloud.delete_server_group, (group.id for group in observed.server_groups))
-        for_each(cloud.delete_security_group, (group.id for group in observed.security_groups))
+        # one after the other: a deletion takes along what others' rules say of the group
+        for group in observed.security_groups:
+            cloud.delete_security_group(group.id)
     with progress.phase("prove"):
         left: dict[str, Observed] = {}
 

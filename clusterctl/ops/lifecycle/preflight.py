@@ -16,6 +16,7 @@ from clusterctl.plan import Plan, failed_build
 from clusterctl.resources import Flavor, Image, Limits, Network, Observed, Server, server_group_name
 from clusterctl.services import Service
 from clusterctl.spec.model import AccessSettings, ClusterSpec
+from clusterctl.spec.security import Part
 from clusterctl.spec.types import OWN_NETWORK
 from clusterctl.variables import agent_resources
 
@@ -52,7 +53,7 @@ def look_up(spec: ClusterSpec, cloud: Cloud, image: str | None = None, network: 
     wanted = {name: group.volume for name, group in spec.groups.items() if group.volume}
     zones_named = list(_zones_named(spec))
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        images_told = pool.submit(named_images, cloud, image or spec.image)
+        images_told = pool.submit(named_images, cloud, image or spec.image, spec.image_owner)
         network_told = pool.submit(lambda: network or cloud.network(spec.network, with_free_addresses=True))
         flavors_told, limits_told = pool.submit(cloud.flavors), pool.submit(cloud.limits)
         keypair_told = pool.submit(cloud.has_keypair, spec.keypair)
@@ -62,7 +63,8 @@ def look_up(spec: ClusterSpec, cloud: Cloud, image: str | None = None, network: 
     images = images_told.result()
     if not images:
         key, name = ("--image", image) if image else ("image", spec.image)
-        problems.append(f"{key}: found {name!r}, and the cloud has no image of that family, name or id")
+        whose = f"project {spec.image_owner} (image_owner)" if spec.image_owner else "your project"
+        problems.append(f"{key}: found {name!r}, and {whose} has no image of that family, name or id")
     network = network_told.result()
     problems += network_problems("network", spec.network, network)
     problems += source_problems("access", spec.access, network)
@@ -140,9 +142,13 @@ def own_cidrs(spec: ClusterSpec, cloud: Cloud) -> tuple[str, ...]:
     return network.cidrs if network else ()
 
 
-def named_images(cloud: Cloud, wanted: str) -> list[Image]:
-    """The images of the family ``wanted``, else those of that exact name or id; newest first."""
-    return cloud.images(family=wanted) or cloud.images(name_or_id=wanted)
+def named_images(cloud: Cloud, wanted: str, owner: str | None = None) -> list[Image]:
+    """The images of the family ``wanted``, else those of that exact name or id; newest first.
+
+    Args:
+        owner: as of ``Cloud.images``.
+    """
+    return cloud.images(family=wanted, owner=owner) or cloud.images(name_or_id=wanted, owner=owner)
 
 
 def image_for(spec: ClusterSpec, lookup: Lookup, group: str, servers: Sequence[Server]) -> Image:
@@ -247,9 +253,10 @@ def _quota(
     flavors = [(known[spec.groups[group].flavor], count) for group, count in demand]
     volume_gib = [v.size for node in plan.volumes if (v := spec.groups[node.group].volume) is not None]
     # the lock of a command on a cluster that has its group needs no quota (cloud.lock_tags)
-    groups = 2 if plan.create_security_group else 0
-    # one for each Mesos master whose address isn't known yet (plan.libprocess_rules)
-    later = sum(Service.MESOS_MASTER in node.services for node in plan.ports) if spec.jenkins else 0
+    groups = len(plan.network.make) + 1 if plan.network.make else 0
+    # one for each Mesos master whose address isn't known yet (tiers.libprocess_rules)
+    named = spec.jenkins is not None and not spec.secured(Part.NETWORK)
+    later = sum(Service.MESOS_MASTER in node.services for node in plan.ports) if named else 0
     needs: list[tuple[str, float, int | None, str]] = [
         ("instances", sum(count for _, count in demand), free.instances, ""),
         ("cores", sum(flavor.vcpus * count for flavor, count in flavors), free.cores, ""),
@@ -258,7 +265,7 @@ def _quota(
         ("ports", len(plan.ports) + sum(pool.count for pool in plan.pools), free.ports, ""),
         ("security groups (one is the command's lock)", groups, free.security_groups, ""),
         # Neutron puts two egress rules into each new group
-        ("security group rules", len(plan.add_rules) + later + 2 * groups, free.security_group_rules, ""),
+        ("security group rules", len(plan.network.add_rules) + later + 2 * groups, free.security_group_rules, ""),
         ("volumes", len(volume_gib), free.volumes, ""),
         ("volume space", sum(volume_gib), free.gigabytes, " GiB"),
     ]

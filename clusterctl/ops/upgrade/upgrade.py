@@ -110,7 +110,8 @@ def _tell_image(rolling: Rolling, journal: Journal, wanted: Mapping[str, Wanted]
     """
     new = {name: release for name, each in wanted.items() if (release := each.release)}
     if new:
-        spec, images = rolling.run.spec, named_images(rolling.run.cloud, rolling.run.spec.image)
+        spec = rolling.run.spec
+        images = named_images(rolling.run.cloud, spec.image, spec.image_owner)
         servers = releases.after_upgrade(rolling.run.cloud.servers(spec.cluster), new)
         found = {
             group: releases.newest_fitting(images, releases.running(servers, each.services))

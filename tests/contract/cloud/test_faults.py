@@ -64,7 +64,7 @@ def ports(cloud: OpenStackCloud, cluster: str) -> None:
     group = cloud.create_security_group(security_group_name(cluster), owner_mark(cluster))
     requests = Requests(cloud, cluster)
     cloud.create_ports(
-        [PortRequest(f"{cluster}-{n}", requests.network_id, group.id, owner_mark(cluster)) for n in (1, 2, 3)]
+        [PortRequest(f"{cluster}-{n}", requests.network_id, (group.id,), owner_mark(cluster)) for n in (1, 2, 3)]
     )
 
 

@@ -79,7 +79,7 @@ def test_life_of_a_cluster(cloud: OpenStackCloud, cluster: str) -> None:
     cloud.create_rules(group.id, [*rules, Rule(5050, 5050)])  # three of them exist
 
     names = [f"{cluster}-control-{number}" for number in (1, 2, 3)]
-    ports = cloud.create_ports([PortRequest(name, requests.network_id, group.id, mark) for name in names])
+    ports = cloud.create_ports([PortRequest(name, requests.network_id, (group.id,), mark) for name in names])
     assert cloud.calls.by_kind["POST /ports"] == 1
     assert [port.name for port in ports] == names
     assert len({ipaddress.ip_address(port.address) for port in ports}) == 3
@@ -173,7 +173,7 @@ def test_what_belongs_to_others_is_never_seen(cloud: OpenStackCloud, new_cluster
         cloud.create_servers(
             replace(requests.agents("b1", 1), name=f"{ours}-agents-b1-2", metadata={KEY_CLUSTER: ours})
         )  # our metadata without our tag
-        cloud.create_ports([PortRequest(f"{ours}-zk-1", requests.network_id, look_alike.id, owner_mark(theirs))])
+        cloud.create_ports([PortRequest(f"{ours}-zk-1", requests.network_id, (look_alike.id,), owner_mark(theirs))])
         assert not any(cloud.observe(ours).counts.values())
         assert len(cloud.observe(theirs).servers) == 1
         assert ours not in cloud.clusters()
@@ -192,6 +192,39 @@ def test_an_administrator_sees_nothing_of_other_projects(cloud: OpenStackCloud, 
     cloud.create_security_group(security_group_name(cluster), owner_mark(cluster))
     assert len(cloud.security_groups(cluster)) == 1
     assert not any(open_cloud("lab-admin").observe(cluster).counts.values())
+
+
+def test_security_groups_of_tiers(cloud: OpenStackCloud, cluster: str) -> None:
+    mark, requests = owner_mark(cluster), Requests(cloud, cluster)
+    base, control, builders = (
+        cloud.create_security_group(security_group_name(cluster, tier), mark) for tier in ("", "control", "builders")
+    )
+    ids = {group.name: group.id for group in (base, control, builders)}
+    wanted = {Rule(5050, 5050), Rule(5050, 5050, group=builders.name), Rule(2181, 2181, group=builders.name)}
+    cloud.create_rules(control.id, wanted, mark, ids)
+    cloud.create_rules(base.id, [Rule(22, 22, group=control.name)], mark, ids)
+    found = {group.name: group for group in cloud.security_groups(cluster)}
+    assert found[control.name].rules == wanted
+    assert found[base.name].rules == {Rule(22, 22, group=control.name)}
+    assert all(each.ours for group in found.values() for each in group.stored)
+
+    [port] = cloud.create_ports([PortRequest(f"{cluster}-control-1", requests.network_id, (base.id,), mark)])
+    cloud.set_security_groups(port.id, [base.id, control.id])
+    assert [set(each.security_groups) for each in cloud.ports(cluster)] == [{base.id, control.id}]
+
+    # of agents it is Nova that tells, by names
+    cloud.create_servers(replace(requests.agents("b1", 1), security_groups=(base.id,)))
+    [agent] = built(cloud, cluster, 1)
+    assert agent.security_groups == (base.name,)
+    [made_by_nova] = [each for each in cloud.users_of_group(base.id) if each.device_id == agent.id]
+    cloud.set_security_groups(made_by_nova.id, [*made_by_nova.security_groups, builders.id])
+    assert set(cloud.servers(cluster)[0].security_groups) == {base.name, builders.name}
+
+    # a group that others' rules name can be deleted once nobody is in it: those rules go with it
+    cloud.set_security_groups(made_by_nova.id, [base.id])
+    cloud.delete_security_group(builders.id)
+    left = {group.name: group.rules for group in cloud.security_groups(cluster)}
+    assert left == {base.name: {Rule(22, 22, group=control.name)}, control.name: {Rule(5050, 5050)}}
 
 
 def test_refusals_are_the_clouds_own_words(cloud: OpenStackCloud, cluster: str) -> None:
@@ -260,7 +293,7 @@ def test_a_volume_is_attached_by_the_create_call_and_outlives_the_server(cloud: 
     requests, name = Requests(cloud, cluster), f"{cluster}-jenkins-1"
     meta = {KEY_CLUSTER: cluster, KEY_GROUP: "jenkins", KEY_NODE: name}
     group = cloud.create_security_group(security_group_name(cluster), owner_mark(cluster))
-    [port] = cloud.create_ports([PortRequest(name, requests.network_id, group.id, owner_mark(cluster))])
+    [port] = cloud.create_ports([PortRequest(name, requests.network_id, (group.id,), owner_mark(cluster))])
     volume = cloud.create_volume(name=name, size_gib=1, metadata=meta, zone=None)
     wait_for("volume available", lambda: [v.status for v in cloud.volumes(cluster)] == ["available"])
     cloud.create_servers(

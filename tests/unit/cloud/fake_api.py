@@ -276,7 +276,9 @@ class FakeApi:
             ]
             kept += made
             return Reply(201, {kind: made} if "ports" in body else {"security_group": made[0]})
-        if method == "GET" and (one := [each for each in kept if path == f"/{path.split('/')[1]}/{each['id']}"]):
+        if method in ("GET", "PUT") and (one := [each for each in kept if path.split("/")[2:] == [each["id"]]]):
+            if method == "PUT":
+                one[0].update(body[kind.removesuffix("s")])
             return Reply(200, {kind.removesuffix("s"): one[0]})
         # as Neutron: filters by what it knows, here everything but the project
         wanted = {key: value for key, value in query.items() if key in ("name", "id", "network_id")}
@@ -407,5 +409,7 @@ def image(name: str, **more: Any) -> Body:
         "min_disk": 0,
         "min_ram": 0,
         "size": 7,
+        "owner": PROJECT,
+        "visibility": "private",
         **more,
     }

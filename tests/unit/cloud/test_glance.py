@@ -25,13 +25,29 @@ def test_of_a_family_active_and_newest_first(cloud: OpenStackCloud, api: FakeApi
 
 
 def test_by_name_and_by_id(cloud: OpenStackCloud, api: FakeApi) -> None:
-    api.images = [image("debian-12", os_distro="debian", min_disk=3, min_ram=512, owner="x", tags=[]), image("other")]
+    api.images = [image("debian-12", os_distro="debian", min_disk=3, min_ram=512, tags=[]), image("other")]
     one = Image(api.images[0]["id"], "debian-12", "active", "2026-01-01T00:00:00Z", 3, 512, {"os_distro": "debian"})
     assert cloud.images(name_or_id="debian-12") == [one]
     assert cloud.images(name_or_id=one.id) == [one]
     assert cloud.images(name_or_id="none") == []
     assert cloud.images(name_or_id="00000000-0000-0000-0000-999999999999") == []
     assert cloud.images(name_or_id=one.id, family=FAMILY) == []
+
+
+def test_a_family_is_the_own_projects_or_the_named_one_s(cloud: OpenStackCloud, api: FakeApi) -> None:
+    """Whoever gets an image of his into a list of ours would own our nodes."""
+    family = {"clusterctl_family": FAMILY}
+    api.images = [
+        image("own", **family),
+        image("shared", owner="stranger", visibility="shared", **family),
+        image("public", owner="admin", visibility="public", **family),
+    ]
+    assert [found.name for found in cloud.images(family=FAMILY)] == ["own"]
+    assert [found.name for found in cloud.images(family=FAMILY, owner="stranger")] == ["shared"]
+    assert [found.name for found in cloud.images(name_or_id="public")] == ["public"]
+    assert cloud.images(name_or_id="shared") == []
+    assert [found.name for found in cloud.images(name_or_id="shared", owner="stranger")] == ["shared"]
+    assert [found.name for found in cloud.images(name_or_id=api.images[1]["id"])] == ["shared"]
 
 
 def test_one_image_in_any_status(cloud: OpenStackCloud, api: FakeApi) -> None:

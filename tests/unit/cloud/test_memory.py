@@ -86,7 +86,7 @@ def test_multi_create_is_numbered_and_a_single_name_is_left_alone() -> None:
 
 def test_port_and_volume_outlive_their_server() -> None:
     at = cloud(delete_ticks=0)
-    [port] = at.create_ports([PortRequest("ci-zk-1", "network-1", "sg", owner_mark("ci"))])
+    [port] = at.create_ports([PortRequest("ci-zk-1", "network-1", ("sg",), owner_mark("ci"))])
     volume = at.create_volume(
         name="ci-zk-1", size_gib=5, metadata={KEY_CLUSTER: "ci", KEY_GROUP: "zk", KEY_NODE: "ci-zk-1"}, zone=None
     )

@@ -182,7 +182,7 @@ def test_rules_over_quota_are_an_error(cloud: OpenStackCloud, api: FakeApi) -> N
 
 
 def test_ports_in_one_call_and_in_order(cloud: OpenStackCloud, api: FakeApi) -> None:
-    made = cloud.create_ports([PortRequest(f"ci-zk-{n}", "n1", "g1", MARK) for n in (3, 1, 2)])
+    made = cloud.create_ports([PortRequest(f"ci-zk-{n}", "n1", ("g1",), MARK) for n in (3, 1, 2)])
     assert [port.name for port in made] == ["ci-zk-3", "ci-zk-1", "ci-zk-2"]
     [body] = api.sent("POST", "/ports")
     assert body is not None
@@ -197,7 +197,7 @@ def test_ports_in_one_call_and_in_order(cloud: OpenStackCloud, api: FakeApi) -> 
 
 def test_ports_of_a_lost_answer_are_found(cloud: OpenStackCloud, api: FakeApi) -> None:
     api.faults.append(Fault("POST .*/ports", error=requests.ConnectionError("reset"), after=True))
-    made = cloud.create_ports([PortRequest(f"ci-zk-{n}", "n1", "g1", MARK) for n in (1, 2)])
+    made = cloud.create_ports([PortRequest(f"ci-zk-{n}", "n1", ("g1",), MARK) for n in (1, 2)])
     assert [port.id for port in made] == [port["id"] for port in api.ports]
     assert len(api.ports) == 2
 
@@ -263,7 +263,7 @@ def test_without_quota_and_without_a_group_there_is_no_lock(cloud: OpenStackClou
 def test_who_uses_a_group(cloud: OpenStackCloud, api: FakeApi) -> None:
     port = {"name": "x", "project_id": PROJECT, "device_id": "s9", "fixed_ips": [{"ip_address": "10.0.0.9"}]}
     api.ports = [{**port, "id": "p1", "security_groups": ["g1", "g2"]}, {**port, "id": "p2", "security_groups": []}]
-    assert cloud.users_of_group("g1") == [Port("p1", "x", "10.0.0.9", "s9")]
+    assert cloud.users_of_group("g1") == [Port("p1", "x", "10.0.0.9", "s9", ("g1", "g2"))]
 
 
 def test_a_lock_whose_answer_was_lost_is_found_by_its_text(cloud: OpenStackCloud, api: FakeApi) -> None:
@@ -273,3 +273,23 @@ def test_a_lock_whose_answer_was_lost_is_found_by_its_text(cloud: OpenStackCloud
     lock = cloud.create_lock("ci", ann)
     assert [found.text for found in cloud.locks("ci")] == [bob, ann]
     assert cloud.locks("ci")[1] == lock
+
+
+def test_rules_that_let_in_the_members_of_another_group(cloud: OpenStackCloud, api: FakeApi) -> None:
+    base, builders = (cloud.create_security_group(f"clusterctl.ci{tier}", MARK) for tier in ("", ".builders"))
+    rules = {Rule(5050, 5050, group="clusterctl.ci.builders"), Rule(5050, 5050)}
+    cloud.create_rules(base.id, rules, MARK, {"clusterctl.ci.builders": builders.id})
+    found = {group.name: group for group in cloud.security_groups("ci")}
+    assert found["clusterctl.ci"].rules == rules
+    assert {each.text for each in found["clusterctl.ci"].stored} == {
+        "tcp/5050 from members of clusterctl.ci.builders",
+        "tcp/5050 from members",
+    }
+    sent = {rule["remote_group_id"] for rule in api.security_groups[0]["security_group_rules"]}
+    assert sent == {base.id, builders.id}
+
+
+def test_a_port_changes_its_groups(cloud: OpenStackCloud, api: FakeApi) -> None:
+    [port] = cloud.create_ports([PortRequest("ci-zk-1", "n1", ("g1",), MARK)])
+    cloud.set_security_groups(port.id, ["g1", "g2"])
+    assert cloud.ports("ci")[0].security_groups == ("g1", "g2")

@@ -122,7 +122,7 @@ CREATES: dict[str, tuple[str, str, Callable[[OpenStackCloud], object], int]] = {
     "ports": (
         "ports",
         "POST .*/ports",
-        lambda c: c.create_ports([PortRequest(f"ci-{n}", "n1", "g1", MARK) for n in range(3)]),
+        lambda c: c.create_ports([PortRequest(f"ci-{n}", "n1", ("g1",), MARK) for n in range(3)]),
         3,
     ),
     "volume": (

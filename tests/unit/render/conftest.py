@@ -65,7 +65,7 @@ marathon: {flags: {metrics_prometheus: true, http_compression: false, max_apps: 
 """
 )
 
-MESOS_CLOSED = f"{SPEC}security: {{require: [mesos]}}\n"
+MESOS_CLOSED = f"{SPEC}security: {{require: [mesos, builds, units]}}\n"
 CLOSED = ("zookeeper_secured", "mesos_master_zk_credentials", "marathon_zk_credentials", "marathon_secured")
 
 Node = tuple[tuple[Service, ...], dict[str, Any]]

@@ -81,3 +81,36 @@ def test_editors_know_the_parts() -> None:
     text = json.dumps(json_schema())
     assert '"enum": ["mesos", "zookeeper", "marathon", "builds", "units", "network", "all"]' in text
     assert '"from": {' in text
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", "open"),
+        ("security: {builds: {egress: open}}", "open"),
+        ("security: {builds: {egress: []}}", ()),
+        ("security: {builds: {egress: [192.0.2.7, 2001:DB8::/32]}}", ("192.0.2.7/32", "2001:db8::/32")),
+        ("security: {builds: {egress: 192.0.2.0/24}}", ("192.0.2.0/24",)),
+    ],
+)
+def test_what_builds_reach(text: str, found: object) -> None:
+    assert parse(text).security.builds.egress == found
+
+
+@pytest.mark.parametrize(
+    ("egress", "expected"),
+    [
+        ("closed", "found 'closed'; allowed: 'open', or networks such as 192.0.2.0/24"),
+        ("[192.0.2.0/24, open]", "found 'open'; allowed: 'open', or networks"),
+        ("[192.0.2.1/24]", "has host bits set"),
+        ("[5]", "found 5; allowed: 'open', or networks"),
+        ("{a: b}", "allowed: 'open', or a list of networks"),
+        ("7", "found 7; allowed: 'open', or a list of networks"),
+        ("null", "found None; allowed: 'open', or a list of networks"),
+    ],
+)
+def test_networks_that_are_none_are_refused(egress: str, expected: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse(f"security: {{builds: {{egress: {egress}}}}}")
+    assert expected in caught.value.message
+    assert f"c.yml:{LINES + 1}:" in caught.value.message

@@ -168,7 +168,7 @@ def test_an_image_by_name_is_checked_as_well() -> None:
 
 def test_an_unknown_image_is_bad_input() -> None:
     running = Running()
-    with pytest.raises(InputError, match="--image: found 'nope', and the cloud has no image"):
+    with pytest.raises(InputError, match="--image: found 'nope', and your project has no image"):
         grow(running.operation(image="nope"))
 
 

@@ -37,7 +37,8 @@ def twin(running: Running, name: str) -> str:
 
 
 def stray_port(running: Running, name: str) -> str:
-    [port] = running.cloud.create_ports([PortRequest(name, "network-1", "sg", owner_mark("demo"))])
+    group = running.cloud.observe("demo").security_groups[0].id
+    [port] = running.cloud.create_ports([PortRequest(name, "network-1", (group,), owner_mark("demo"))])
     return port.id
 
 

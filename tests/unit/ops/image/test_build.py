@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,16 @@ def test_unchanged_inputs_need_no_build(build: Callable[..., ImageReport], cloud
     second = build()
     assert (second.built, second.id, cloud.calls.write) == (False, first.id, 0)
     assert build(force=True).built
+
+
+def test_an_image_that_is_too_old_is_built_again(build: Callable[..., ImageReport]) -> None:
+    made = datetime(2026, 1, 1, tzinfo=UTC)
+    first = build(now=lambda: made)
+    assert first.properties["clusterctl_built"] == "2026-01-01T00:00:00+00:00"
+    assert not build(max_age_days=30, now=lambda: made + timedelta(days=29)).built
+    second = build(max_age_days=30, now=lambda: made + timedelta(days=31))
+    assert (second.built, second.id != first.id) == (True, True)
+    assert not build(now=lambda: made + timedelta(days=365)).built
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ class World:
         self.nodes = Nodes.at(directory, self.servers)
         self.cloud = MemoryCloud()
         names = [f"demo-control-{n}" for n in (1, 2, 3)]
-        self.cloud.create_ports([PortRequest(name, "n", "g", owner_mark("demo")) for name in names])
+        self.cloud.create_ports([PortRequest(name, "n", (), owner_mark("demo")) for name in names])
         self.now = 0.0
         self.notes: list[str] = []
 

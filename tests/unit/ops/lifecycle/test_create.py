@@ -92,6 +92,16 @@ def test_a_flavor_in_which_the_services_can_not_work(settings: dict[str, Any], m
     assert cloud.calls.write == 0
 
 
+def test_an_image_of_another_project_is_taken_only_if_its_owner_is_named() -> None:
+    cloud = demo_cloud()
+    cloud.image_owners = {image.id: "p1" for image in cloud.image_list}
+    with pytest.raises(InputError, match="image: found 'clusterctl-base', and your project has no image"):
+        create_in(cloud, demo_spec())
+    assert cloud.calls.write == 0
+    create_in(cloud, demo_spec(image_owner="p1"))
+    assert len(cloud.servers("demo")) == 5
+
+
 def rules_of(cloud: MemoryCloud) -> set[str]:
     return {str(rule) for group in cloud.observe("demo").security_groups for rule in group.rules}
 
