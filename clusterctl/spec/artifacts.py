@@ -63,6 +63,9 @@ class Artifacts(StrictModel):
     marathon_java: Artifact | None = Field(
         default=None, description="tarball with bin/java below one top directory, for Marathon only"
     )
+    zookeeper_java: Artifact | None = Field(
+        default=None, description="tarball with bin/java below one top directory, for ZooKeeper only"
+    )
     jenkins: Artifact | None = Field(default=None, description="jenkins.war; its version is its Jenkins-Version")
     jenkins_plugins: tuple[PluginArtifact, ...] = Field(
         default=(), strict=False, description="mesos and all that it needs: nothing is fetched besides these"
@@ -88,6 +91,7 @@ class Artifacts(StrictModel):
             "mesos": self.mesos,
             "marathon": self.marathon,
             "marathon_java": self.marathon_java,
+            "zookeeper_java": self.zookeeper_java,
             "jenkins": self.jenkins,
             "jenkins_java": self.jenkins_java,
         }
@@ -130,9 +134,15 @@ class ImageSpec(StrictModel):
     build: Builder
     artifacts: Artifacts
     java_package: Package = "openjdk-17-jre-headless"
+    packages: tuple[Package, ...] = Field(
+        default=(), strict=False, description="further Debian packages on every node, such as docker.io"
+    )
     marathon_packages: tuple[Package, ...] = Field(default=(), strict=False)
     marathon_java_package: Package | None = Field(
         default=None, description="Debian package with Java for Marathon, if it is not java_package"
+    )
+    zookeeper_java_package: Package | None = Field(
+        default=None, description="Debian package with Java for ZooKeeper, if it is not java_package"
     )
     jenkins_java_package: Package | None = Field(
         default=None, description="Debian package with Java for Jenkins masters, if it is not java_package"
@@ -140,7 +150,7 @@ class ImageSpec(StrictModel):
 
     @model_validator(mode="after")
     def _one_java(self) -> ImageSpec:
-        for name in ("marathon_java", "jenkins_java"):
+        for name in ("marathon_java", "zookeeper_java", "jenkins_java"):
             package = f"{name}_package"
             if getattr(self, package) and getattr(self.artifacts, name):
                 raise rule_error("java", f"found a package and artifacts.{name}; remove one", (package,))

@@ -122,6 +122,7 @@ COMPUTED: Mapping[str, str] = {
 # Variable of a role's install half -> the key of artifacts.yml that sets it; others are the same in every image
 IMAGE_KEYS: Mapping[str, str] = {
     "common_cgroups": "build.cgroups",
+    "common_further_packages": "packages",
     "common_java_package": "java_package",
     "jenkins_artifact": "artifacts.jenkins",
     "jenkins_java_artifact": "artifacts.jenkins_java",
@@ -134,6 +135,8 @@ IMAGE_KEYS: Mapping[str, str] = {
     "marathon_java_versions": "artifacts.marathon.java",
     "marathon_packages": "marathon_packages",
     "mesos_artifact": "artifacts.mesos",
+    "zookeeper_java_artifact": "artifacts.zookeeper_java",
+    "zookeeper_java_package": "zookeeper_java_package",
 }
 
 

@@ -54,8 +54,9 @@ def software_facts(spec: ImageSpec) -> dict[str, Any]:
         "artifacts": {name: [artifact.version, artifact.sha256] for name, artifact in named.items()},
         "java_package": spec.java_package,
         "marathon_packages": list(spec.marathon_packages),
+        **({"packages": list(spec.packages)} if spec.packages else {}),
     }
-    packages = ("marathon_java_package", "jenkins_java_package")
+    packages = ("marathon_java_package", "zookeeper_java_package", "jenkins_java_package")
     facts |= {name: package for name in packages if (package := getattr(spec, name))}
     return facts | ({"cgroups": spec.build.cgroups} if spec.build.cgroups else {})
 
@@ -72,11 +73,16 @@ def install_variables(spec: ImageSpec, files: Mapping[str, Path]) -> dict[str, A
     }
     variables |= {
         "common_java_package": spec.java_package,
+        "common_further_packages": list(spec.packages),
         "marathon_packages": list(spec.marathon_packages),
         "marathon_java_package": spec.marathon_java_package or ("" if artifacts.marathon_java else spec.java_package),
         "marathon_java_versions": list(artifacts.marathon.runs_on),
         "common_cgroups": spec.build.cgroups or "",
     }
+    if spec.zookeeper_java_package:
+        variables["zookeeper_java_package"] = spec.zookeeper_java_package
+    if artifacts.zookeeper_java:
+        variables["zookeeper_java_artifact"] = given("zookeeper_java", artifacts.zookeeper_java)
     if artifacts.marathon_java:
         variables["marathon_java_artifact"] = given("marathon_java", artifacts.marathon_java)
     if artifacts.jenkins is None:

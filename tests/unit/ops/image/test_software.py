@@ -171,3 +171,24 @@ def test_cgroup_v1_is_another_image_and_says_so(files: Path) -> None:
     assert "clusterctl_cgroups" not in software_properties(spec)
     found = software_files(spec, files, files)
     assert [install_variables(each, found)["common_cgroups"] for each in (v1, spec)] == ["v1", ""]
+
+
+def test_zookeepers_java_and_further_packages(files: Path) -> None:
+    plain = spec_of(files)
+    named = plain.model_copy(update={"packages": ("docker.io",), "zookeeper_java_package": "openjdk-11-jre-headless"})
+    paths = software_files(named, files, files)
+    variables = install_variables(named, paths)
+    assert variables["common_further_packages"] == ["docker.io"]
+    assert variables["zookeeper_java_package"] == "openjdk-11-jre-headless"
+    assert "zookeeper_java_artifact" not in variables
+    assert software_facts(named) != software_facts(plain)
+    tarball = artifact(Artifact, files, "plain", "11.0.21")
+    unpacked = plain.model_copy(update={"artifacts": plain.artifacts.model_copy(update={"zookeeper_java": tarball})})
+    found = install_variables(unpacked, software_files(unpacked, files, files))
+    assert found["zookeeper_java_artifact"] == {
+        "src": str(files / "plain"),
+        "sha256": tarball.sha256,
+        "version": "11.0.21",
+    }
+    assert software_facts(unpacked)["artifacts"]["zookeeper_java"] == ["11.0.21", tarball.sha256]
+    assert "zookeeper_java_package" not in install_variables(plain, paths)
