@@ -160,7 +160,9 @@ def open_page(
     with session(context) as at:
         access = at.access
         place = page(at.spec, at.cloud, access.prober, what)
-    hold_open(access, place.node, place.port, local=port)
+    read = f"clusterctl ssh {quote(str(file))} {place.node.name} sudo cat {place.login}"
+    told = [f"principal and secret to log in with: `{read}`"] if place.login else []
+    hold_open(access, place.node, place.port, local=port, told=told)
 
 
 def _read(path: Path) -> str:

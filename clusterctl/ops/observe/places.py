@@ -9,6 +9,7 @@ from clusterctl.errors import ClusterctlError
 from clusterctl.health.expect import Node, expected
 from clusterctl.health.leaders import leader_of
 from clusterctl.remote.prober import Prober
+from clusterctl.secrets.logins import operator_logins
 from clusterctl.services import PORTS, Service
 from clusterctl.spec.model import ClusterSpec
 
@@ -17,10 +18,15 @@ PAGES = {"marathon": Service.MARATHON, "mesos": Service.MESOS_MASTER}
 
 @dataclass(frozen=True)
 class Place:
-    """A web page: the node to go through, and the port there."""
+    """A web page: the node to go through, and the port there.
+
+    Attributes:
+        login: path on the node of who may see it, for root alone; empty where all may.
+    """
 
     node: Node
     port: int
+    login: str = ""
 
 
 def page(spec: ClusterSpec, cloud: Cloud, prober: Prober, what: str) -> Place:
@@ -38,4 +44,5 @@ def page(spec: ClusterSpec, cloud: Cloud, prober: Prober, what: str) -> Place:
     leader = leader_of(service, expect, facts)
     if leader is None:
         raise ClusterctlError(f"no {what} leads", hint="`clusterctl verify FILE` shows what it lacks.")
-    return Place(next(node for node in expect.control if node.name == leader), PORTS[service])
+    node = next(node for node in expect.control if node.name == leader)
+    return Place(node, PORTS[service], operator_logins(spec).get(service, ""))

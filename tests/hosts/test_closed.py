@@ -1,0 +1,160 @@
+"""A cluster with ZooKeeper, Mesos and Marathon closed: nodes wait for their secrets, then systemd starts all."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clusterctl.health.expect import Node
+from clusterctl.remote.prober import probe_request, probe_script
+from clusterctl.remote.standardinput import sent
+from clusterctl.render.userdata import user_data
+from clusterctl.secrets.derive import Keyring, new_key
+from clusterctl.secrets.files import SecretFile
+from clusterctl.secrets.logins import probe_logins
+from clusterctl.secrets.names import names
+from clusterctl.secrets.nodes import credentials_for
+from clusterctl.ssh.console import BootState
+from clusterctl.topology import Addresses
+from lab.hosts import nodes as test_nodes
+from tests.contract.mesos.cluster import wait_for
+
+from .conftest import LABHOST, NONCE, ROOT, Lab
+
+pytestmark = pytest.mark.hosts
+
+PARTS = "[zookeeper, mesos, marathon]"
+UNITS = ("zookeeper", "zookeeper-tree", "mesos-master", "marathon")
+
+
+class Closed:
+    """One control node and one builder, booted, with their secrets."""
+
+    def __init__(self, lab: Lab, file: Path) -> None:
+        self.lab = lab
+        self.cluster = test_nodes.cluster(file)
+        self.keys = Keyring(self.cluster.spec.cluster, new_key())
+        self.control, _, self.builder = self.cluster.nodes
+
+    def boot(self) -> None:
+        for node in (self.control, self.builder):
+            data = user_data(node.services, self.cluster.all_variables(node), "embedded", NONCE)
+            assert not [name for name in names(self.cluster.spec) if self.keys[name].reveal().encode() in data]
+            self.lab.boot(node.name, node.address, data)
+
+    def files(self, node: test_nodes.Node) -> list[SecretFile]:
+        place = self.control.address
+        at = Addresses(((1, place),), (place,), (place,))
+        return credentials_for(self.cluster.spec, node.group, self.keys, at)
+
+    def deliver(self, node: test_nodes.Node) -> Any:
+        """As ``ops.kit.credentials`` does it, but for ssh."""
+        fields = [
+            {"path": f.path, "text": f.content.reveal(), "owner": f.owner, "group": f.group, "mode": f.mode}
+            for f in self.files(node)
+        ]
+        return self.send(node, sent("place.py", {"files": fields}).command, sent("place.py", {"files": fields}).stdin)
+
+    def send(self, node: test_nodes.Node, argv: list[str], stdin: bytes) -> Any:
+        done = subprocess.run(
+            [LABHOST, "sh", self.lab.name, node.name, *argv], input=stdin, capture_output=True, check=False
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        return json.loads(done.stdout)
+
+    def sh(self, node: test_nodes.Node, command: str) -> str:
+        return self.lab.run(node.name, "sh", "-c", command).stdout.strip()
+
+    def probe(self, node: test_nodes.Node) -> dict[str, Any]:
+        asked = Node(node.name, "id", node.group, node.address, node.services)
+        request = json.dumps(probe_request(asked, logins=probe_logins(self.cluster.spec)))
+        found: dict[str, Any] = self.send(node, ["python3", "-I", "-S", "-", request], probe_script())
+        return found
+
+
+@pytest.fixture(scope="module")
+def closed(new_lab: Callable[[str], Lab], tmp_path_factory: pytest.TempPathFactory) -> Closed:
+    text = (ROOT / "molecule/shared/one.yml").read_text()
+    file = tmp_path_factory.mktemp("closed") / "one.yml"
+    file.write_text(f"{text}security: {{require: {PARTS}}}\n")
+    made = Closed(new_lab("closed"), file)
+    made.boot()
+    for node in (made.control, made.builder):
+        wait_for(f"{node.name} to wait", lambda node=node: waits(made, node), 240)  # type: ignore[misc]
+    assert made.sh(made.control, "systemctl is-active zookeeper mesos-master marathon").split() == ["inactive"] * 3
+    for node in (made.control, made.builder):
+        answer = made.deliver(node)
+        assert "error" not in answer, answer
+    reports = made.lab.reports([made.control.name, made.builder.name])
+    assert {report.state for report in reports.values()} == {BootState.DONE}, reports
+    return made
+
+
+def waits(closed: Closed, node: test_nodes.Node) -> bool:
+    return closed.sh(node, "systemctl is-active clusterctl-secrets") == "activating"
+
+
+def test_everything_serves_and_the_tree_is_closed(closed: Closed) -> None:
+    def healthy() -> bool:
+        found = closed.probe(closed.control)
+        return (
+            found["zookeeper"].get("closed") is True
+            and found["mesos_master"].get("elected") is True
+            and len(found["mesos_master"].get("agents", [])) == 1
+            and found["marathon"].get("ping") == "pong"
+            and bool(found["marathon"].get("framework_id"))
+        )
+
+    try:
+        wait_for("a healthy node", healthy, 120)
+    except AssertionError as error:
+        states = closed.sh(closed.control, f"systemctl status --no-pager -n 8 {' '.join(UNITS)}")
+        raise AssertionError(f"{error}\n{closed.probe(closed.control)}\n{states}") from None
+    assert closed.probe(closed.builder)["mesos_agent"]["registered"] is True
+    assert closed.sh(closed.control, f"systemctl is-active {' '.join(UNITS)}").split() == ["active"] * 4
+    assert closed.sh(closed.control, "/usr/lib/clusterctl/config-digest pending") == ""
+
+
+def test_strangers_are_refused_and_operators_are_not(closed: Closed) -> None:
+    url = f"http://{closed.control.address}:8080/v2/info"
+    status = "curl -s -o /dev/null -w '%{http_code}'"
+    assert closed.sh(closed.control, f"{status} {url}") == "401"
+    assert closed.sh(closed.control, f"{status} -K /etc/clusterctl/secrets/marathon.curl {url}") == "200"
+    attempt = (
+        "from kazoo.client import KazooClient as C; import kazoo.exceptions as e\n"
+        f"c = C('{closed.control.address}:2181'); c.start()\n"
+        "try: c.create('/mesos/x')\nexcept e.NoAuthError: print('refused')\nc.stop()\n"
+    )
+    assert closed.sh(closed.builder, f"/usr/bin/python3 -c {shlex.quote(attempt)}") == "refused"
+
+
+def test_no_secret_is_where_others_can_read_it(closed: Closed) -> None:
+    argv = "for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline; echo; done 2>/dev/null"
+    world = "find / -xdev -type f -perm -004 -newer /etc/clusterctl/secrets/complete -size -2048k 2>/dev/null"
+    for node in (closed.control, closed.builder):
+        told = {
+            "journal": closed.sh(node, "journalctl --no-pager --output=cat"),
+            "argv": closed.sh(node, argv),
+            "systemctl show": closed.sh(node, "systemctl show '*'"),
+            "console": closed.lab.console_text(node.name),
+            "configuration": closed.sh(node, "cat /etc/default/* /etc/zookeeper/* /etc/systemd/system/*.service"),
+            "files of today": closed.sh(node, f"{world} | xargs -r cat 2>/dev/null"),
+        }
+        assert "zookeeper" in told["argv"] or node is closed.builder
+        for name in names(closed.cluster.spec):
+            secret = closed.keys[name].reveal()
+            assert not [where for where, text in told.items() if secret in text], (node.name, name)
+        assert not [where for where, text in told.items() if closed.keys.key.reveal() in text]
+        others = closed.sh(node, "find /etc/clusterctl/secrets -type f -perm /007")
+        assert others == ""
+
+
+def test_units_come_back_with_what_is_on_the_disk(closed: Closed) -> None:
+    assert closed.sh(closed.control, "systemctl restart zookeeper && echo restarted") == "restarted"
+    test_everything_serves_and_the_tree_is_closed(closed)
