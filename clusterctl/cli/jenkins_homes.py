@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from clusterctl.cli.grow import Yes
 from clusterctl.cli.jenkins_session import (
     All,
     Batch,
@@ -17,19 +19,21 @@ from clusterctl.cli.jenkins_session import (
     QuietTimeout,
     ReadyTimeout,
     chosen,
+    named,
     print_outcome,
     quiet_timeout,
     reported,
     tier_of,
 )
-from clusterctl.cli.session import CloudName, File, Json, StealLock
+from clusterctl.cli.output import print_line
+from clusterctl.cli.session import CloudName, File, Json, StealLock, confirm
 
 Node = Annotated[str, typer.Argument(metavar="NODE", help="A node for masters.", show_default=False)]
 
 
 def register(app: typer.Typer) -> None:
     """Adds the verbs to ``clusterctl jenkins``."""
-    for verb in (backup, restore, move, upgrade):
+    for verb in (backup, restore, move, prune, upgrade):
         app.command()(verb)
 
 
@@ -115,6 +119,37 @@ def move(
         out = reported(lambda: move_master(tier, name, node, manner), as_json=as_json)
     if not as_json:
         print_outcome(out)
+
+
+def prune(
+    context: typer.Context,
+    file: File,
+    names: Names = None,
+    every: All = False,
+    keep: Annotated[int, typer.Option("--keep", min=0, help="The newest of each master stay.")] = 0,
+    yes: Yes = False,
+    cloud: CloudName = None,
+    steal_lock: StealLock = False,
+    as_json: Json = False,
+) -> None:
+    """Delete homes that were set aside.
+
+    By `restore` and `move`, and no more needed; `list` shows how many there are.
+    """
+    from clusterctl.ops.jenkins.prune import prune as prune_homes
+
+    wanted = named(names, every)
+
+    def consent(lines: Sequence[str]) -> None:
+        if not yes:
+            confirm(f"Delete {len(lines)} home{'s' * (len(lines) != 1)} for good?", lines)
+
+    with tier_of(context) as tier:
+        out = reported(lambda: prune_homes(tier, wanted, keep=keep, confirm=consent), as_json=as_json)
+    if not as_json:
+        print_outcome(out)
+        if not out.done:
+            print_line("no home to delete")
 
 
 def upgrade(

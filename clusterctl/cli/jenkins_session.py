@@ -55,7 +55,13 @@ def reported(work: Callable[[], R], *, as_json: bool) -> R:
 
 
 def chosen(tier: Tier, names: Sequence[str] | None, every: bool) -> list[str]:
-    """The names that were given, or all there are.
+    """The names that were given, or all there are. Raises as ``named``."""
+    given = named(names, every)
+    return list(tier.survey().masters) if given is None else given
+
+
+def named(names: Sequence[str] | None, every: bool) -> list[str] | None:
+    """The names that were given, each once; None for all.
 
     Raises:
         InputError: neither or both.
@@ -66,7 +72,7 @@ def chosen(tier: Tier, names: Sequence[str] | None, every: bool) -> list[str]:
             if not names
             else "--all: found with names; allowed: one of both"
         )
-    return list(tier.survey().masters) if every else list(dict.fromkeys(names or ()))
+    return None if every else list(dict.fromkeys(names or ()))
 
 
 def quiet_timeout(tier: Tier, given: int | None) -> float:

@@ -27,10 +27,12 @@ def render_list(report: ListReport) -> RenderableType:
             master.app.release if master.app else "-",
             Text(problems),
         )
-    nodes = table("node", "masters", "disk free (MiB)", "release")
+    nodes = table("node", "masters", "disk free (MiB)", "set aside", "release")
     for each, host in zip(report.to_json()["nodes"], report.hosts, strict=True):
         free = f"{host.free_mib} of {host.size_mib}"
-        nodes.add_row(host.node.name, str(each["masters"]), Text(host.error or free), host.current or "-")
+        nodes.add_row(
+            host.node.name, str(each["masters"]), Text(host.error or free), str(len(host.aside)), host.current or "-"
+        )
     running = sum(master.state == "running" for master in report.masters)
     summary = f"cluster {report.cluster}: {running} of {len(report.masters)} Jenkins masters run"
     return Group(masters, nodes, Text(summary))

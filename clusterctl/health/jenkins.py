@@ -122,7 +122,10 @@ def _volumes(facts: Mapping[str, NodeFacts], asked: Sequence[Node]) -> Iterator[
     for node in asked:
         part = facts[node.name].homes
         if part and not part.error and part.free_mib < LEAST_FREE * part.size_mib:
-            yield f"{node}: {part.free_mib} of {part.size_mib} MiB free, expected {LEAST_FREE:.0%}"
+            yield (
+                f"{node}: {part.free_mib} of {part.size_mib} MiB free, expected {LEAST_FREE:.0%} "
+                "(`clusterctl jenkins prune FILE --all` deletes homes that were set aside)"
+            )
 
 
 def _frameworks(expect: Expected, facts: Mapping[str, NodeFacts], apps: Sequence[JenkinsApp]) -> Iterator[str]:

@@ -245,15 +245,20 @@ def put_back(request: Json) -> Json:
     return str(path)
 
 
+def paths(directory: Path, request: Json) -> list[Path]:
+    """Of the homes ``names``, and of those set aside ``aside``."""
+    aside = [home_of(directory / ASIDE, name) for name in request.get("aside", ())]
+    return [*(home_of(directory, name) for name in request["names"]), *aside]
+
+
 def purge(request: Json) -> Json:
-    """Deletes the homes ``names``; those that are not there count as deleted."""
+    """Deletes the homes ``names``, and of those set aside ``aside``; what is not there counts as deleted."""
     directory = checked(request)
-    for name in request["names"]:
-        path = home_of(directory, name)
+    for path in paths(directory, request):
         if not os.path.lexists(path):
             continue
         found = owner(path)
-        part = directory / (NEW + name)  # out of sight first: half a home is never started
+        part = directory / (NEW + path.name)  # out of sight first: half a home is never started
         if os.path.lexists(part):
             shutil.rmtree(part)
         path.rename(part)
@@ -265,9 +270,8 @@ def purge(request: Json) -> Json:
 
 
 def sizes(request: Json) -> Json:
-    """MiB that each home of ``names`` takes; None for one that is not there."""
-    directory = checked(request)
-    return {name: size_mib(home_of(directory, name)) for name in request["names"]}
+    """MiB that each home of ``names`` and ``aside`` takes; None for one that is not there."""
+    return {path.name: size_mib(path) for path in paths(checked(request), request)}
 
 
 def size_mib(path: Path) -> int | None:

@@ -12,7 +12,7 @@ import pytest
 from clusterctl.ops.jenkins.ground import Tier
 from clusterctl.ops.kit.run import Run
 from tests.unit.cli.test_app import run
-from tests.unit.ops.jenkins.world import World
+from tests.unit.ops.jenkins.world import MemoryHome, World
 from tests.unit.specs import DEMO
 
 FILE = DEMO.replace(
@@ -173,3 +173,15 @@ def test_upgrade(program: Program, tmp_path: Path) -> None:
     assert program("upgrade", "alice", "--release", "2.319.4-x", *where)[1].startswith("alice: upgraded, ready")
     code, _, told = program("upgrade", "alice")
     assert (code, "--artifacts, --release: found both or none; allowed: one" in told) == (2, True)
+
+
+def test_prune(program: Program) -> None:
+    aside = program.world.nodes.aside["demo-jenkins-1"]
+    aside["alice-20260101T000000Z"] = MemoryHome("{}", "jm-001")
+    code, out, _ = program("list")
+    assert code == 0
+    assert [line.split()[-2] for line in out.splitlines() if line.startswith("demo-jenkins-")] == ["1", "0"]
+    assert program("prune")[0] == 2
+    assert program("prune", "--all", "--keep", "1")[1] == "no home to delete\n"
+    code, out, _ = program("prune", "alice", "--yes")
+    assert (code, out, aside) == (0, "alice-20260101T000000Z: deleted on demo-jenkins-1\n", {})

@@ -113,7 +113,8 @@ def test_hibernating_masters_and_kept_homes_are_fine() -> None:
             [app("alice", 1)],
             node(home("alice", 1), free_mib=900),
             "jenkins.volumes",
-            "demo-jenkins-1 (10.0.0.11): 900 of 10000 MiB free, expected 10%",
+            "demo-jenkins-1 (10.0.0.11): 900 of 10000 MiB free, expected 10% "
+            "(`clusterctl jenkins prune FILE --all` deletes homes that were set aside)",
         ),
         (
             [app("alice", 1)],

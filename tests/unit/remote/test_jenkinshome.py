@@ -133,6 +133,19 @@ def test_aside_and_back(homes: Path) -> None:
     assert run(homes, "put_back", name="alice", path=str(path)) == {"error": f"{homes}/alice is there"}
 
 
+def test_homes_set_aside_are_measured_and_deleted(homes: Path) -> None:
+    make(homes)
+    entry = Path(run(homes, "set_aside", name="alice")["answer"]).name
+    make(homes)
+    (homes / ".aside" / entry / "big").write_bytes(b"x" * 3 * 2**20)
+    sizes = run(homes, "sizes", names=[], aside=[entry, "gone-20260101T000000Z"])["answer"]
+    assert (sizes[entry] >= 3, sizes["gone-20260101T000000Z"]) == (True, None)
+    assert run(homes, "purge", names=[], aside=[entry, "gone-20260101T000000Z"]) == {"answer": None}
+    assert list((homes / ".aside").iterdir()) == []
+    assert (homes / "alice" / MARKER).is_file()
+    assert "error" in run(homes, "purge", names=[], aside=["../alice"])
+
+
 def test_purge_deletes_and_follows_no_link(homes: Path) -> None:
     make(homes)
     (homes.parent / "kept").write_text("x")

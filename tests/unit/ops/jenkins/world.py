@@ -223,12 +223,15 @@ class MemoryNodes:
         return []
 
     def _sizes(self, node: str, request: Mapping[str, Any]) -> Any:
-        homes = self.homes_at[node]
-        return {name: homes[name].mib if name in homes else None for name in request["names"]}
+        found = {name: self.homes_at[node].get(name) for name in request["names"]}
+        found |= {name: self.aside[node].get(name) for name in request.get("aside", ())}
+        return {name: home.mib if home else None for name, home in found.items()}
 
     def _purge(self, node: str, request: Mapping[str, Any]) -> None:
         for name in request["names"]:
             self.homes_at[node].pop(name, None)
+        for name in request.get("aside", ()):
+            self.aside[node].pop(name, None)
 
     def _set_aside(self, node: str, request: Mapping[str, Any]) -> str:
         home = self.homes_at[node].pop(request["name"])
