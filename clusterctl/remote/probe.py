@@ -253,10 +253,7 @@ def homes(ask: Asker, directory: str, port: int) -> Json:
 
 
 PROBES: dict[str, Callable[[Asker, int], Json]] = {
-    "zookeeper": zookeeper,
-    "mesos_master": mesos_master,
-    "mesos_agent": mesos_agent,
-    "marathon": marathon,
+    each.__name__: each for each in (zookeeper, mesos_master, mesos_agent, marathon)
 }
 
 
