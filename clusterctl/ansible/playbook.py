@@ -17,6 +17,7 @@ from clusterctl.errors import ClusterctlError
 # Lines of Ansible's output that an error message repeats: enough for the failed task and its recap.
 _TAIL_LINES = 25
 
+_KEEPER = Path(__file__).resolve().parent / "keeper.py"
 _CALLBACKS = Path(__file__).resolve().parent / "callback"
 
 
@@ -76,7 +77,7 @@ def run_playbook(
     with tempfile.TemporaryDirectory(prefix="clusterctl-") as work:
         target = inventory if isinstance(inventory, Path) else inventory_script(Path(work), inventory)
         events = Path(work) / "events"
-        command = [ansible_program("ansible-playbook"), "-i", str(target)]
+        command = kept([ansible_program("ansible-playbook"), "-i", str(target)])
         if extra_vars:
             command += ["-e", f"@{_written(Path(work) / 'vars.json', extra_vars)}"]
         command += [*arguments, str(playbook)]
@@ -101,6 +102,11 @@ def run_playbook(
                 f"{playbook.name} failed (ansible-playbook ended with {process.returncode}):\n{tail}", result, hint=hint
             )
         return result
+
+
+def kept(command: Sequence[str]) -> list[str]:
+    """The command under ``keeper.py``: it and all that it starts end when this process is killed."""
+    return [sys.executable, "-I", "-S", str(_KEEPER), str(os.getpid()), *command]
 
 
 def environment(config: Path) -> dict[str, str]:

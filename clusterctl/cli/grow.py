@@ -145,19 +145,42 @@ def repair(
     image: AnyImage = None,
     timeout: Timeout = 1200,
     apply: Annotated[bool, typer.Option("--apply", help="Do what is needed, instead of only listing it.")] = False,
+    fresh_data: Annotated[
+        str | None,
+        typer.Option(
+            "--fresh-data",
+            metavar="NODE[,NODE]...",
+            help="With --apply: set aside the data of these nodes' broken members of ensembles; they learn anew.",
+            show_default=False,
+        ),
+    ] = None,
+    drain_timeout: DrainTimeout = 600,
+    yes: Yes = False,
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
     """Find what is broken; fix it with --apply.
 
-    Finds dead, duplicate and orphaned servers, ports and groups. The exit code is 3 if some are left.
+    Finds dead, duplicate and orphaned servers, ports and groups, and services that don't serve. Asks before tasks move
+    or data are set aside. The exit code is 3 if something is left.
     """
-    from clusterctl.ops.grow.diagnosis import Remedy
+    from clusterctl import paths
+    from clusterctl.ops.grow.findings import Remedy
+    from clusterctl.ops.grow.memberwork import RealMemberWork
     from clusterctl.ops.grow.operation import open_operation
+    from clusterctl.ops.grow.repair import Consent
     from clusterctl.ops.grow.repair import repair as repair_cluster
 
     with session(context) as at:
-        report = repair_cluster(open_operation(at, timeout_s=timeout, image=image), apply=apply)
+        consent = Consent(
+            lambda told: None if yes else confirm("Do it?", told), names(fresh_data), float(drain_timeout)
+        )
+        report = repair_cluster(
+            open_operation(at, timeout_s=timeout, image=image, together=True),
+            RealMemberWork(at, paths.data_root()),
+            apply=apply,
+            consent=consent,
+        )
     if as_json:
         print_json(report.to_json())
     else:

@@ -159,9 +159,14 @@ class LogHandler(logging.Handler):
 
 
 def relay(command: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Runs a program that prints what others wrote, line by line through here; its exit status."""
+    """Runs a program that prints what others wrote, line by line through here; its exit status.
+
+    It ends with this process.
+    """
+    from clusterctl.ansible.playbook import kept
+
     with subprocess.Popen(
-        command, env=dict(environ), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace"
+        kept(command), env=dict(environ), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace"
     ) as process:
         assert process.stdout is not None  # noqa: S101  (PIPE above)
         assert process.stderr is not None  # noqa: S101

@@ -4,7 +4,9 @@ interrupted.
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -61,7 +63,7 @@ class Children:
                     raise InterruptedError("interrupted")
                 # A session of its own: Ctrl-C reaches us alone and we end the children in order, and ssh can't ask
                 # questions on the terminal.
-                child = subprocess.Popen(argv, stdin=given, stdout=out, stderr=err, start_new_session=True)
+                child = subprocess.Popen(mortal(argv), stdin=given, stdout=out, stderr=err, start_new_session=True)
                 self._running.add(child)
             try:
                 returncode: int | None = child.wait(timeout_s)
@@ -80,6 +82,21 @@ class Children:
             running = list(self._running)
         for child in running:
             _kill(child)
+
+
+def mortal(argv: Sequence[str]) -> list[str]:
+    """The command so that the kernel kills it when the thread that starts and awaits it is gone, if we are killed, too.
+
+    By setpriv(1), where there is one: prctl(2) between fork and exec isn't safe in a program with threads. What ssh
+    leaves in the background for other commands (ControlPersist) is not touched; it ends by itself.
+
+    Raises:
+        FileNotFoundError: there is no such program.
+    """
+    if shutil.which(argv[0]) is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), argv[0])
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL", "--", *argv] if setpriv else list(argv)
 
 
 def _kill(child: subprocess.Popen[bytes]) -> None:

@@ -12,7 +12,7 @@ from typing import Protocol
 from clusterctl.errors import ClusterctlError
 from clusterctl.ssh.client import Ssh, failure
 from clusterctl.ssh.config import Target
-from clusterctl.ssh.process import Finished
+from clusterctl.ssh.process import Finished, mortal
 
 LOCALHOST = "127.0.0.1"
 _OPEN_TIMEOUT_S = 60.0
@@ -62,7 +62,7 @@ def tunnel(
     with tempfile.TemporaryFile() as said:
         try:
             child = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT, start_new_session=True
+                mortal(argv), stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT, start_new_session=True
             )
         except OSError as error:
             raise ClusterctlError(f"can't run ssh: {error}", hint="Is the OpenSSH client installed?") from error

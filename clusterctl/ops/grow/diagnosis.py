@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from clusterctl.health.disks import disk_trouble
 from clusterctl.health.marathon import leading_marathon
+from clusterctl.ops.grow.findings import Finding, Remedy
+from clusterctl.ops.grow.services import agent_service, services
 from clusterctl.ops.lifecycle.majorities import lost_majorities
 from clusterctl.ops.observe.look import Look
 from clusterctl.plan import alive, failed_build, make_plan, shrink, volume_trouble
 from clusterctl.remote.masters import DRAINED, Agent
 from clusterctl.resources import Observed, Server, server_group_name
-from clusterctl.services import UNITS, Service
+from clusterctl.services import Service
 from clusterctl.spec.model import ClusterSpec
 from clusterctl.tierchanges import NetworkChanges
 from clusterctl.topology import topology
@@ -22,59 +21,21 @@ from clusterctl.topology import topology
 T = TypeVar("T")
 
 
-class Remedy(StrEnum):
-    """What ``repair`` does about it."""
-
-    START = "start the server"
-    REPLACE = "replace the server"
-    MAKE = "make it"
-    DELETE_SERVER = "delete the server"
-    DELETE_PORT = "delete the port"
-    DELETE_SERVER_GROUP = "delete the server group"
-    DELETE_SECURITY_GROUP = "delete the security group"
-    DELETE_RULE = "delete the rule"
-    SHUT = "shut what the file leaves closed"
-    MARK_GONE = "tell the masters that the agent is gone"
-    REACTIVATE = "put the agent back in service"
-    NONE = "a person's decision"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong.
-
-    Attributes:
-        subject: name of a node, or of the resource.
-        found: what was seen.
-        id: of the resource (or agent) that the remedy is for.
-        advice: what a person can do, where ``repair`` does nothing by itself.
-    """
-
-    subject: str
-    found: str
-    remedy: Remedy
-    id: str = ""
-    advice: str = ""
-
-    @property
-    def line(self) -> str:
-        """For a person: one line."""
-        return f"{self.subject}: {self.found}; {self.advice or f'needed: {self.remedy}'}"
-
-    def to_json(self) -> dict[str, Any]:
-        """``{"subject", "found", "remedy", "id", "advice"}``; ``remedy`` is null where a person must judge."""
-        return {**vars(self), "remedy": None if self.remedy is Remedy.NONE else self.remedy.name.lower()}
-
-
 def diagnose(
-    spec: ClusterSpec, observed: Observed, look: Look, agents: Mapping[str, Agent] | None, own: Collection[str] = ()
+    spec: ClusterSpec,
+    observed: Observed,
+    look: Look,
+    agents: Mapping[str, Agent] | None,
+    own: Collection[str] = (),
+    fresh: Collection[str] = (),
 ) -> list[Finding]:
     """Everything that is wrong, in the order in which it is repaired.
 
     Args:
-        look: what the control nodes say.
+        look: what the control nodes say, and the nodes of agents that are not registered.
         agents: registered agents by address; None where no master leads.
         own: as of ``tiers.wanted_groups``.
+        fresh: see ``services.services``.
     """
     surplus = list(_duplicates(observed))
     doomed = {finding.id for finding in surplus}
@@ -82,8 +43,8 @@ def diagnose(
     return [
         *surplus,
         *(found for server in servers for found in _server(spec, server, look)),
-        *_services(look),
-        *_agents(servers, agents),
+        *services(look, fresh),
+        *_agents(servers, look, agents),
         *_ghosts(observed, look, agents),
         *_ports(spec, observed, doomed),
         *_volumes(spec, observed),
@@ -113,8 +74,10 @@ def _server(spec: ClusterSpec, server: Server, look: Look) -> Iterator[Finding]:
     wanted = {node.name for node in topology(spec).nodes}
     if server.group not in spec.groups or (server.node is not None and server.node not in wanted):
         yield Finding(name, "is not in the file", Remedy.NONE, server.id, shrink(spec, server.group))
-    elif server.task_state is not None or server.status in ("BUILD", "REBOOT", "HARD_REBOOT"):
+    elif server.status == "BUILD" or server.task_state == "deleting":
         return
+    elif server.task_state is not None or server.status in ("REBOOT", "HARD_REBOOT"):
+        yield Finding(name, f"is {server.task_state or server.status}", Remedy.WAIT, server.id)
     elif server.status == "ERROR":
         yield Finding(name, f"is in ERROR: {server.fault or 'Nova gives no reason'}", Remedy.REPLACE, server.id)
     elif server.status == "SHUTOFF":
@@ -127,26 +90,7 @@ def _server(spec: ClusterSpec, server: Server, look: Look) -> Iterator[Finding]:
         yield Finding(name, f"can't be reached: {seen.error}", Remedy.NONE, server.id, advice)
 
 
-def _services(look: Look) -> Iterator[Finding]:
-    """Services of control nodes that answer nothing though their node does, and disks that are full."""
-    for node in look.expect.control:
-        seen = look.facts.get(node.name)
-        if seen is None or seen.error or node.status != "ACTIVE":
-            continue
-        for trouble in filter(None, map(disk_trouble, seen.disks)):
-            advice = f"`clusterctl ssh FILE {node.name} du -xh --max-depth 3 /` shows what fills it"
-            yield Finding(node.name, trouble, Remedy.NONE, node.server_id, advice)
-        for service in node.services:
-            if trouble := seen.trouble(UNITS[service], getattr(seen, service.value)):
-                enter, unit = f"clusterctl ssh FILE {node.name} sudo", UNITS[service]
-                advice = (
-                    f"`{enter} journalctl -n 50 -u {unit}` shows why; if it is stuck: "
-                    f"`{enter} systemctl restart {unit}`; if its data are broken: `clusterctl replace FILE {node.name}`"
-                )
-                yield Finding(node.name, f"{service} does not serve: {trouble}", Remedy.NONE, node.server_id, advice)
-
-
-def _agents(servers: Iterable[Server], agents: Mapping[str, Agent] | None) -> Iterator[Finding]:
+def _agents(servers: Iterable[Server], look: Look, agents: Mapping[str, Agent] | None) -> Iterator[Finding]:
     if agents is None:
         return
     for server in servers:
@@ -154,10 +98,7 @@ def _agents(servers: Iterable[Server], agents: Mapping[str, Agent] | None) -> It
             continue
         name, agent = server.node or server.name, agents.get(server.address)
         if agent is None:
-            advice = (
-                f"`clusterctl ssh FILE {name}` shows why; if it doesn't come back: `clusterctl replace FILE {name}`"
-            )
-            yield Finding(name, "its agent is not registered", Remedy.NONE, server.id, advice)
+            yield agent_service(name, server.id, look.facts.get(name))
         elif agent.drain == DRAINED:
             yield Finding(name, "its agent is drained and out of service", Remedy.REACTIVATE, agent.id)
         elif agent.drain:

@@ -20,7 +20,7 @@ from clusterctl.services import UNITS, Service
 
 @dataclass(frozen=True)
 class RealMemberWork:
-    """Implements ``recover.MemberWork``.
+    """Implements ``recover.MemberWork`` and ``repairing.ServiceWork``.
 
     Attributes:
         root: directory with ``playbooks/`` and ``ansible.cfg``.
@@ -46,6 +46,14 @@ class RealMemberWork:
         bring_back(hosts, look, directory)
         for name in names:
             set_unit(hosts, Service.MARATHON, [name], "started")
+
+    def restart(self, service: Service, name: str) -> None:
+        """See ``repairing.ServiceWork``."""
+        set_unit(self._hosts(), service, [name], "restarted")
+
+    def fresh_data(self, service: Service, name: str) -> None:
+        """See ``repairing.ServiceWork``."""
+        self._hosts().run("fresh-data", [name], {"roll_unit": f"{UNITS[service]}.service"})
 
     def _hosts(self) -> AnsibleHosts:
         # a broken agent must not stop it

@@ -57,9 +57,9 @@ class Operation:
             )
         return observed
 
-    def look(self, spec: ClusterSpec) -> Look:
-        """Asks the control nodes once."""
-        return Cluster(spec, self.run.cloud, self.run.access.prober, self.run.waiter).look()
+    def look(self, spec: ClusterSpec, also: Collection[str] = ()) -> Look:
+        """Asks the control nodes once, and ``also`` these agents' nodes."""
+        return Cluster(spec, self.run.cloud, self.run.access.prober, self.run.waiter).look(also)
 
     def can_make(self, groups: Collection[str]) -> None:
         """Checks that new servers of these groups could be made: before anything is taken away for them.

@@ -240,8 +240,8 @@ class _Recovery:
         op, spec = self.op, self.op.run.spec
         with op.run.progress.phase(f"make {name}"):
             op.make(spec, nodes=[name], groups=[group])
-            self._until(lambda look: lacks(look, name), f"{name} to serve")
             self.report.made.append(name)
+            self._until(lambda look: lacks(look, name), f"{name} to serve")
 
     def _restore(self, directory: Path) -> None:
         with self.op.run.progress.phase("restore Marathon's state"):
@@ -259,19 +259,16 @@ class _Recovery:
         found: list[str] = []
 
         def good() -> bool:
-            seen[:] = [op.look(op.run.spec)]
-            found[:] = problems(seen[0])
+            seen[:] = [look := op.look(op.run.spec)]
+            found[:] = problems(look)
             if found:
                 op.run.progress.note(f"waiting for {what}: {found[0]}")
+                made = [server.id for server in look.servers if server.node in self.report.made]
+                op.run.delivery.bring(op.run.spec, look.servers, made)
             return not found
 
         within_s = op.left() if timeout_s is None else timeout_s
-        try:
-            op.run.waiter.until(good, what=what, timeout_s=within_s, every_s=_TICK_S)
-        except ClusterctlError as error:
-            if found:
-                error.message = f"{error.message}: {'; '.join(found[:3])}"
-            raise
+        op.run.waiter.until(good, what=what, timeout_s=within_s, every_s=_TICK_S, told=lambda: "; ".join(found[:3]))
         return seen[0]
 
 

@@ -32,10 +32,14 @@ class Waiter:
         timeout_s: float,
         every_s: float = 2.0,
         hint: str | None = None,
+        told: Callable[[], str] = lambda: "",
     ) -> None:
         """Returns as soon as ``condition()`` is true.
 
         It rests between two looks, see ``rest``.
+
+        Args:
+            told: what was still missing, for the message when the time is up.
 
         Raises:
             ClusterctlError: it wasn't true within ``timeout_s``; whatever the condition raises passes through.
@@ -44,7 +48,8 @@ class Waiter:
         deadline = began + timeout_s
         while not condition():
             if self.clock() >= deadline:
-                raise ClusterctlError(f"timed out after {timeout_s:g} s waiting for {what}", hint=hint)
+                last = f": {found}" if (found := told()) else ""
+                raise ClusterctlError(f"timed out after {timeout_s:g} s waiting for {what}{last}", hint=hint)
             self.rest(began, every_s)
             began = self.clock()
 

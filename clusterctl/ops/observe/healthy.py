@@ -276,7 +276,23 @@ class _Wait:
                 )
 
 
+class ShutOffError(NodeError):
+    """A server of the cluster is shut off, and nobody is about to start it: waiting would be in vain."""
+
+
+def fail_on_shut_off(servers: Iterable[Server]) -> None:
+    """Raises: ShutOffError: names the first."""
+    for server in servers:
+        if server.status == "SHUTOFF" and server.task_state is None:
+            raise ShutOffError(
+                f"server {server.node or server.name} is shut off",
+                hint="`clusterctl repair FILE --apply` starts it.",
+            )
+
+
 def _fail_on_error(servers: Iterable[Server]) -> None:
+    servers = list(servers)
+    fail_on_shut_off(servers)
     for server in servers:
         if server.status == "ERROR":
             raise NodeError(

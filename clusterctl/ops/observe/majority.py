@@ -33,6 +33,15 @@ def loss(look: Look, name: str) -> str | None:
     return None
 
 
+def hopeless(look: Look, name: str) -> bool:
+    """Whether the others can't become a majority by themselves: too few of them have a server that runs."""
+    for service in (each for each in ENSEMBLES if each in look.spec.groups[_group(look, name)].services):
+        others = [n for n in look.expect.running(service) if n.name != name and n.status not in ("SHUTOFF", "ERROR")]
+        if len(others) < quorum(look.expect.size[service]):
+            return True
+    return False
+
+
 def node_serves(look: Look, name: str) -> bool:
     """Whether a control node takes part in all its services."""
     node = next((node for node in look.expect.control if node.name == name), None)

@@ -51,6 +51,10 @@ def test_marathon_has_a_java(host: Any) -> None:
     assert host.run("/opt/marathon-java/current/bin/java -version").rc == 0
 
 
+def test_connections_that_died_are_given_up(host: Any) -> None:
+    assert "net.ipv4.tcp_retries2 = 6" in host.file("/etc/sysctl.d/60-clusterctl.conf").content_string
+
+
 def test_no_desktop_came_with_java(host: Any) -> None:
     assert not host.package("openjdk-17-jre").is_installed
     assert not host.package("libgtk-3-0").is_installed

@@ -11,8 +11,8 @@ import pytest
 from clusterctl.errors import CloudError
 from clusterctl.health.expect import Node
 from clusterctl.health.facts import Ghost, MarathonFacts, NodeFacts
-from clusterctl.ops.grow.diagnosis import Remedy
-from clusterctl.ops.grow.repair import RepairReport, repair
+from clusterctl.ops.grow.findings import Remedy
+from clusterctl.ops.grow.repair import Consent, RepairReport, repair
 from clusterctl.ops.lifecycle.majorities import LostMajorityError
 from clusterctl.resources import KEY_NODE, Limits, PortRequest, Rule, ServerRequest, owner_mark
 from clusterctl.spec.model import ClusterSpec
@@ -23,8 +23,10 @@ from tests.unit.ops.operations import Running
 from tests.unit.specs import demo, demo_spec
 
 
-def mend(running: Running, spec: ClusterSpec | None = None, *, apply: bool = True) -> RepairReport:
-    return repair(running.operation(spec=spec), apply=apply)
+def mend(
+    running: Running, spec: ClusterSpec | None = None, *, apply: bool = True, fresh: tuple[str, ...] = ()
+) -> RepairReport:
+    return repair(running.operation(spec=spec), running.unit_work, apply=apply, consent=Consent(fresh=fresh))
 
 
 def twin(running: Running, name: str) -> str:
@@ -245,7 +247,7 @@ def haunted(running: Running, ghost: Ghost, monkeypatch: pytest.MonkeyPatch) -> 
     address = next(port.address for port in running.cloud.ports("demo") if port.name == "demo-control-1")
 
     def probed(nodes: Sequence[Node]) -> dict[str, NodeFacts]:
-        leader = MarathonFacts(ping="pong", leader=f"{address}:8080", ghosts=(ghost,))
+        leader = MarathonFacts(ping="pong", leader=f"{address}:8080", ghosts=(ghost,), framework_id="F")
         return {
             name: seen.model_copy(update={"marathon": leader if seen.marathon else None})
             for name, seen in probe(nodes).items()
@@ -288,18 +290,6 @@ def test_a_volume_that_waits_for_a_server_that_is_gone_is_named_at_once(status: 
         mend(running)
     assert running.clock.now - began < 60
     assert "Then run the same command again" in (caught.value.hint or "")
-
-
-def test_a_dead_service_on_a_live_node_is_told() -> None:
-    running = Running(agents_spec())
-    running.nodes.sick = {"demo-control-2"}
-    report = mend(running)
-    assert [line.split("; ")[0] for line in report.left] == [
-        f"demo-control-2: {service} does not serve: connection refused"
-        for service in ("zookeeper", "mesos_master", "marathon")
-    ]
-    assert "`clusterctl replace FILE demo-control-2`" in report.left[0]
-    assert not report.healthy
 
 
 def test_a_drained_agent_needs_nobodys_key_pair() -> None:

@@ -13,7 +13,7 @@ from clusterctl.resources import Server, ServerRequest
 from tests.unit.ops.clouds import guard, kill, revive
 from tests.unit.ops.grow.test_scale import agents_spec, state
 from tests.unit.ops.operations import Running
-from tests.unit.specs import demo_spec
+from tests.unit.specs import demo, demo_spec
 
 
 def renew(running: Running, name: str, *, force: bool = False, lines: list[str] | None = None) -> ReplaceReport:
@@ -80,7 +80,7 @@ def test_a_working_node_stays_while_others_are_sick(others: set[str], how: str) 
 
 
 def test_a_dead_node_is_replaced_as_long_as_the_others_are_a_majority() -> None:
-    groups = demo_spec().model_dump()["groups"]
+    groups = demo()["groups"]
     groups["control"]["count"] = 5
     running = Running(demo_spec(groups=groups))
     running.vanish("demo-control-2")
@@ -93,7 +93,7 @@ def test_a_dead_node_is_replaced_as_long_as_the_others_are_a_majority() -> None:
 
 
 def test_the_only_member_is_not_replaced() -> None:
-    groups = demo_spec().model_dump()["groups"]
+    groups = demo()["groups"]
     groups["control"]["count"] = 1
     running = Running(demo_spec(groups=groups, allow_non_ha=True))
     with pytest.raises(ClusterctlError, match="0 of the other 0 members serve"):
@@ -101,7 +101,7 @@ def test_the_only_member_is_not_replaced() -> None:
 
 
 def test_a_marathon_needs_no_majority() -> None:
-    groups = demo_spec().model_dump()["groups"]
+    groups = demo()["groups"]
     groups["control"]["services"] = ["zookeeper", "mesos_master"]
     groups["mt"] = groups["control"] | {"services": ["marathon"], "count": 3}
     running = Running(demo_spec(groups=groups))

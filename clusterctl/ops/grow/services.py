@@ -1,0 +1,89 @@
+"""Pure: what services that don't serve on nodes that run need, and disks that are full."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from clusterctl.health.disks import disk_trouble
+from clusterctl.health.expect import Node
+from clusterctl.health.facts import NodeFacts
+from clusterctl.health.judge import BOOTED, boot_text
+from clusterctl.health.leaders import takes_part
+from clusterctl.ops.grow.findings import Finding, Remedy
+from clusterctl.ops.observe.look import Look
+from clusterctl.services import ENSEMBLES, UNITS, Service
+from clusterctl.topology import quorum
+
+# systemd's states of a unit that doesn't run. One that ends by itself again and again is "activating" most of the time.
+_STOPPED = ("inactive", "failed", "deactivating")
+_LOOPS = "activating"
+
+
+def services(look: Look, fresh: Collection[str] = ()) -> Iterator[Finding]:
+    """Of control nodes.
+
+    Args:
+        fresh: names of nodes whose broken members get a fresh data directory: the operator said so.
+    """
+    for node in look.expect.control:
+        seen = look.facts.get(node.name)
+        if seen is None or seen.error or node.status != "ACTIVE":
+            continue
+        full = [trouble for disk in seen.disks if (trouble := disk_trouble(disk))]
+        for trouble in full:
+            advice = f"`clusterctl ssh FILE {node.name} du -xh --max-depth 3 /` shows what fills it"
+            yield Finding(node.name, trouble, Remedy.NONE, node.server_id, advice)
+        if seen.boot.state not in ("", BOOTED):
+            advice = f"`clusterctl ssh FILE {node.name} sudo journalctl -b` shows why; it may boot still"
+            yield Finding(node.name, boot_text(seen.boot), Remedy.NONE, node.server_id, advice)
+            continue
+        for service in node.services:
+            if not takes_part(service, look.expect, node, seen):
+                yield _service(look, node, seen, service, full=bool(full), fresh=node.name in fresh)
+
+
+def agent_service(name: str, server_id: str, seen: NodeFacts | None) -> Finding:
+    """Of an agent that is not registered; ``seen``: what its node says, if it was asked."""
+    unit = UNITS[Service.MESOS_AGENT]
+    state = seen.units.get(unit) if seen else None
+    if state in _STOPPED:
+        return Finding(name, f"its agent does not run (unit {unit} is {state})", Remedy.RESTART, Service.MESOS_AGENT)
+    advice = f"`clusterctl ssh FILE {name}` shows why; if it doesn't come back: `clusterctl replace FILE {name}`"
+    said = seen and (seen.error or seen.trouble(unit, seen.mesos_agent))
+    return Finding(name, f"its agent is not registered{f': {said}' if said else ''}", Remedy.NONE, server_id, advice)
+
+
+def _service(look: Look, node: Node, seen: NodeFacts, service: Service, *, full: bool, fresh: bool) -> Finding:
+    trouble = seen.trouble(UNITS[service], getattr(seen, service.value)) or "answers, and takes no part"
+    found, state = f"{service} does not serve: {trouble}", seen.units.get(UNITS[service], "")
+    votes = service in ENSEMBLES
+    majority = not votes or others_serve(look, service, node.name)
+    if full:
+        return Finding(node.name, found, Remedy.NONE, node.server_id, "make room on its disk first: it comes back")
+    if fresh and votes and majority and state not in _STOPPED:
+        return Finding(node.name, found, Remedy.FRESH_DATA, service)
+    if state in _STOPPED or (state != _LOOPS and majority):
+        # It doesn't run; or it runs and is out: a connection that died without a word, an election that it missed
+        return Finding(node.name, found, Remedy.RESTART, service)
+    return Finding(node.name, found, Remedy.NONE, node.server_id, _advice(node.name, service, majority=majority))
+
+
+def _advice(name: str, service: Service, *, majority: bool) -> str:
+    """For a service that ends again and again, or that waits for a majority."""
+    journal = f"`clusterctl ssh FILE {name} sudo journalctl -n 50 -u {UNITS[service]}` shows why"
+    if service not in ENSEMBLES:
+        return journal
+    if majority:
+        cure = f"`clusterctl repair FILE --apply --fresh-data {name}`"
+        return f"{journal}; if its data are broken, {cure} sets them aside, and it learns from the others"
+    return f"{journal}; the others are no majority: if they don't come back, `clusterctl recover FILE` leads out"
+
+
+def others_serve(look: Look, service: Service, name: str) -> bool:
+    """Whether the members besides ``name`` are a majority that takes part."""
+    serving = [
+        node.name
+        for node in look.expect.running(service)
+        if node.name != name and takes_part(service, look.expect, node, look.facts.get(node.name))
+    ]
+    return len(serving) >= quorum(look.expect.size[service])
