@@ -70,7 +70,7 @@ def grow_control(op: Operation) -> object:
 
 
 def mend(op: Operation) -> object:
-    return repair(op, apply=True)
+    return repair(op, Running().unit_work, apply=True)
 
 
 def test_an_unfinished_cluster_is_finished_with_what_it_began_with() -> None:
