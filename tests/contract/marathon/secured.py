@@ -64,6 +64,7 @@ class SecuredCluster(MarathonCluster):
             "marathon_zk_url": "zk://x/marathon",
             "marathon_secured": True,
             "common_secrets": True,
+            "clusterctl_hardened": False,
         }
         rendered = render_files(roles_dir(), ["common", "marathon"], variables)
         files = {Path(file.path).name: file.content for file in rendered}

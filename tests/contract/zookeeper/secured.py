@@ -104,6 +104,7 @@ class SecuredEnsemble:
             "zookeeper_init_limit": 20,
             "zookeeper_sync_limit": 10,
             "zookeeper_secured": secured,
+            "clusterctl_hardened": False,
             **({"zookeeper_members_auth": auth} if auth else {}),
         }
         found = {file.path: file.content for file in render_files(roles_dir(), ["zookeeper"], variables)}
