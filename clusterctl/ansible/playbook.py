@@ -7,10 +7,11 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from clusterctl.errors import ClusterctlError
 
@@ -60,7 +61,7 @@ def run_playbook(
     config: Path,
     extra_vars: Mapping[str, Any] | None = None,
     arguments: Sequence[str] = (),
-    on_line: Callable[[str], None] | None = None,
+    on_task: Callable[[str], None] | None = None,
     hint: str | None = None,
 ) -> PlaybookResult:
     """Runs a playbook.
@@ -68,7 +69,7 @@ def run_playbook(
     Args:
         inventory: what a dynamic inventory script would print, or the path of an inventory.
         config: the ``ansible.cfg`` to use.
-        on_line: is given each line of output as it comes.
+        on_task: is given the name of each task, and handler, as it begins.
         hint: what the user can do when it fails.
 
     Raises:
@@ -76,32 +77,59 @@ def run_playbook(
     """
     with tempfile.TemporaryDirectory(prefix="clusterctl-") as work:
         target = inventory if isinstance(inventory, Path) else inventory_script(Path(work), inventory)
-        events = Path(work) / "events"
         command = kept([ansible_program("ansible-playbook"), "-i", str(target)])
         if extra_vars:
             command += ["-e", f"@{_written(Path(work) / 'vars.json', extra_vars)}"]
         command += [*arguments, str(playbook)]
-        lines: list[str] = []
-        with subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=environment(config) | {"CLUSTERCTL_EVENTS": str(events)},
-        ) as process:
-            assert process.stdout is not None  # noqa: S101  (PIPE above)
-            for line in process.stdout:
-                lines.append(line)
-                if on_line:
-                    on_line(line.rstrip())
-        result = read_events(events.read_text() if events.exists() else "", "".join(lines))
-        if process.returncode != 0:
-            tail = "".join(lines[-_TAIL_LINES:]).rstrip()
+        returncode, events, output = _run(
+            command, environment(config), Path(work) / "events", on_task or (lambda _name: None)
+        )
+        result = read_events(events, "".join(output))
+        if returncode != 0:
+            tail = "".join(output[-_TAIL_LINES:]).rstrip()
             raise PlaybookError(
-                f"{playbook.name} failed (ansible-playbook ended with {process.returncode}):\n{tail}", result, hint=hint
+                f"{playbook.name} failed (ansible-playbook ended with {returncode}):\n{tail}", result, hint=hint
             )
         return result
+
+
+def _run(
+    command: Sequence[str], environ: Mapping[str, str], events: Path, on_task: Callable[[str], None]
+) -> tuple[int, list[str], list[str]]:
+    """Exit code, lines of events and of output; the events come through a named pipe, as they happen."""
+    os.mkfifo(events, 0o600)
+    told: list[str] = []
+    # for writing, too: it has no end before ours, whether or not the program ever opens it
+    with events.open("r+b", buffering=0) as pipe, ThreadPoolExecutor(1) as beside:
+        listening = beside.submit(_listen, pipe, told, on_task)
+        try:
+            with subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env={**environ, "CLUSTERCTL_EVENTS": str(events)},
+            ) as process:
+                assert process.stdout is not None  # noqa: S101  (PIPE above)
+                output = list(process.stdout)
+        finally:
+            pipe.write(b"\n")
+        listening.result()
+    return process.returncode, told, output
+
+
+def _listen(pipe: IO[bytes], told: list[str], on_task: Callable[[str], None]) -> None:
+    """Reads events up to an empty line, whatever ``on_task`` raises: nobody else empties the pipe."""
+    coming = iter(pipe.readline, b"\n")
+    try:
+        for raw in coming:
+            told.append(raw.decode())
+            event = json.loads(raw)
+            if event["event"] == "task":
+                on_task(event["name"])
+    finally:
+        told += [raw.decode() for raw in coming]
 
 
 def kept(command: Sequence[str]) -> list[str]:
@@ -120,13 +148,13 @@ def environment(config: Path) -> dict[str, str]:
     }
 
 
-def read_events(text: str, output: str) -> PlaybookResult:
+def read_events(lines: Iterable[str], output: str) -> PlaybookResult:
     """The result of a run from the lines that the callback wrote (``callback/clusterctl_events.py``)."""
     hosts: Mapping[str, Mapping[str, int]] = {}
     changes: list[tuple[str, str]] = []
     failures: list[tuple[str, str, str]] = []
     notes: list[tuple[str, str, str]] = []
-    for line in text.splitlines():
+    for line in lines:
         event = json.loads(line)
         if event["event"] == "recap":
             hosts = event["hosts"]

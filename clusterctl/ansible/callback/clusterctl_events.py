@@ -19,7 +19,7 @@ DOCUMENTATION = """
 name: clusterctl_events
 type: notification
 short_description: events as JSON lines
-description: Writes events to the file named in the environment variable CLUSTERCTL_EVENTS.
+description: Writes events to the file, which may be a pipe, named in the environment variable CLUSTERCTL_EVENTS.
 """
 
 

@@ -77,10 +77,6 @@ def configure(
     """
     arguments = [*(["--check"] if check else []), *(["--diff"] if diff else []), *(["--limit", limit] if limit else [])]
 
-    def note(line: str) -> None:
-        if line.startswith(("TASK [", "PLAY [")):
-            progress.note(line.split("[", 1)[1].split("]", maxsplit=1)[0])
-
     with progress.phase("configure"):
         given = give_secrets(None if limit is None else limited(inventory, limit))
         result = run_playbook(
@@ -88,7 +84,7 @@ def configure(
             inventory=inventory,
             config=data / "ansible.cfg",
             arguments=arguments,
-            on_line=note,
+            on_task=progress.note,
             hint="Nodes that did not fail are done. Correct the cause; `clusterctl configure FILE` does the rest.",
         )
     secrets = tuple((node, path) for node, paths in sorted(given.items()) for path in paths)

@@ -38,18 +38,13 @@ class AnsibleHosts:
 
     def run(self, playbook: str, names: Sequence[str], variables: Mapping[str, Any] | None = None) -> PlaybookResult:
         """See ``Hosts``."""
-
-        def note(line: str) -> None:
-            if line.startswith("TASK ["):
-                self.progress.note(f"{', '.join(names)}: {line.removeprefix('TASK [').split(']')[0]}")
-
         return run_playbook(
             self.data / "playbooks" / f"{playbook}.yml",
             inventory=self.inventory,
             config=self.data / "ansible.cfg",
             extra_vars=variables,
             arguments=["--limit", ",".join(names)],
-            on_line=note,
+            on_task=lambda task: self.progress.note(f"{', '.join(names)}: {task}"),
         )
 
 

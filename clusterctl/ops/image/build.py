@@ -196,16 +196,12 @@ def _install(
         "ansible_ssh_common_args": ansible_ssh_args(config, target),
     }
 
-    def show(line: str) -> None:
-        if line.startswith("TASK ["):
-            progress.note(line.removeprefix("TASK [").split("]")[0])
-
     run_playbook(
         data / "playbooks" / "image.yml",
         inventory={"all": {"hosts": ["builder"]}, "_meta": {"hostvars": {"builder": host}}},
         config=data / "ansible.cfg",
         extra_vars=install_variables(spec, inputs.files),
-        on_line=show,
+        on_task=progress.note,
         hint="The builder is removed; correct the cause and run the same command again.",
     )
 

@@ -32,7 +32,7 @@ EVENTS = "\n".join(
 
 
 def test_events_become_a_result() -> None:
-    result = read_events(EVENTS, "output")
+    result = read_events(EVENTS.splitlines(), "output")
     assert result.changed == 1
     assert result.changes == (("a", "Write the files"),)
     assert result.failures == (("c", "Gathering", "no route"),)
@@ -40,7 +40,7 @@ def test_events_become_a_result() -> None:
 
 
 def test_a_run_without_events_has_no_hosts() -> None:
-    assert read_events("", "").hosts == {}
+    assert read_events([], "").hosts == {}
 
 
 def fake_program(directory: Path, body: str) -> str:
@@ -67,13 +67,62 @@ def test_a_failed_run_raises_with_the_last_lines_and_the_result(
 def test_inventory_and_variables_reach_the_program_as_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = fake_program(tmp_path, '"$2" --list; echo; cat "${4#@}"; echo; echo "$5 $6 $ANSIBLE_CONFIG"')
     monkeypatch.setattr(playbook, "ansible_program", lambda _name: program)
-    lines: list[str] = []
-    run_playbook(
+    result = run_playbook(
         Path("site.yml"),
         inventory={"all": {"hosts": ["a"]}},
         config=Path("/etc/our.cfg"),
         extra_vars={"x": 1},
         arguments=["--check"],
-        on_line=lines.append,
     )
-    assert lines == ['{"all": {"hosts": ["a"]}}', '{"x": 1}', "--check site.yml /etc/our.cfg"]
+    assert result.output.splitlines() == ['{"all": {"hosts": ["a"]}}', '{"x": 1}', "--check site.yml /etc/our.cfg"]
+
+
+def test_tasks_are_told_as_they_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program waits until the first one was heard: nothing is kept back until its end."""
+    lines = [json.dumps({"event": event, "name": name}) for event, name in (("play", "all"), ("task", "one"))]
+    say = "; ".join(f"echo '{line}'" for line in lines)
+    heard = tmp_path / "heard"
+    second = json.dumps({"event": "task", "name": "two"})
+    program = fake_program(
+        tmp_path, f"{{ {say}; until test -e {heard}; do sleep 0.01; done; echo '{second}'; }} > \"$CLUSTERCTL_EVENTS\""
+    )
+    monkeypatch.setattr(playbook, "ansible_program", lambda _name: program)
+    told: list[str] = []
+
+    def on_task(name: str) -> None:
+        told.append(name)
+        heard.touch()
+
+    run_playbook(Path("site.yml"), inventory={"all": {}}, config=tmp_path / "ansible.cfg", on_task=on_task)
+    assert told == ["one", "two"]
+
+
+def test_a_program_that_does_not_start_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(playbook, "ansible_program", lambda _name: str(tmp_path / "none"))
+    with pytest.raises(PlaybookError, match="No such file"):
+        run_playbook(Path("site.yml"), inventory={"all": {}}, config=tmp_path / "ansible.cfg")
+
+
+def test_what_on_task_raises_is_raised_when_the_run_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [json.dumps({"event": "task", "name": "x" * 1000})] * 200  # more than a pipe holds
+    (tmp_path / "lines").write_text("\n".join(lines) + "\n")
+    program = fake_program(tmp_path, f'cat {tmp_path}/lines > "$CLUSTERCTL_EVENTS"')
+    monkeypatch.setattr(playbook, "ansible_program", lambda _name: program)
+
+    def broken(_name: str) -> None:
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        run_playbook(Path("site.yml"), inventory={"all": {}}, config=tmp_path / "ansible.cfg", on_task=broken)
+
+
+def test_the_real_program_tells_its_tasks(tmp_path: Path) -> None:
+    (tmp_path / "p.yml").write_text(
+        "- {hosts: localhost, connection: local, gather_facts: false, tasks: [{name: speak, debug: {msg: hello}}]}\n"
+    )
+    (tmp_path / "ansible.cfg").touch()
+    told: list[str] = []
+    inventory = {"all": {"hosts": ["localhost"]}}
+    result = run_playbook(tmp_path / "p.yml", inventory=inventory, config=tmp_path / "ansible.cfg", on_task=told.append)
+    assert told == ["speak"]
+    assert result.notes == (("localhost", "speak", "hello"),)
