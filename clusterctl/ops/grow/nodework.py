@@ -16,6 +16,7 @@ from clusterctl.ops.roll.order import batch_size
 from clusterctl.ops.roll.report import Journal
 from clusterctl.ops.roll.restart import Restart
 from clusterctl.ops.roll.steps import Roll
+from clusterctl.ops.roll.window import roll_service
 from clusterctl.services import UNITS, Service
 from clusterctl.spec.model import ClusterSpec
 
@@ -54,7 +55,7 @@ class RollingWork:
         journal = Journal(spec.cluster, f"restart of {service}", lambda _left: str(self.run.command))
         journal.plan(service, names)
         roll = Roll(cluster, Restart(self._hosts(spec)), journal, self.run.progress)
-        roll.run(service, names, batch=batch_size(AGENTS_AT_ONCE, len(names)), max_failures=0)
+        roll_service(roll, service, names, batch=batch_size(AGENTS_AT_ONCE, len(names)), max_failures=0)
 
     def leader(self, spec: ClusterSpec, service: Service) -> str | None:
         """See ``NodeWork``."""

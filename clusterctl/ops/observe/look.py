@@ -20,7 +20,7 @@ from clusterctl.resources import Flavor, Server
 from clusterctl.services import Service
 from clusterctl.spec.model import ClusterSpec
 
-TICK_S = 2.0
+TICK_S = 0.5  # longer where a look takes longer
 
 
 class GateError(ClusterctlError):

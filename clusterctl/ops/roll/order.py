@@ -34,8 +34,8 @@ def batch_size(text: str, agents: int) -> int:
     raise InputError(f"--batch: found {text!r}; allowed: a share such as 20% (1% to 100%), or a number from 1 on")
 
 
-def batches(agents: Iterable[Node], size: int) -> list[list[str]]:
-    """Names in batches of ``size``, each group's agents spread evenly, so that no batch takes all of a small group."""
+def spread(agents: Iterable[Node]) -> list[str]:
+    """Names, each group's agents spread evenly over the others': no stretch of them takes all of a small group."""
     groups: dict[str, list[str]] = {}
     for node in agents:
         groups.setdefault(node.group, []).append(node.name)
@@ -45,7 +45,12 @@ def batches(agents: Iterable[Node], size: int) -> list[list[str]]:
         for group, names in groups.items()
         for index, name in enumerate(sorted(names))
     ]
-    ordered = [name for _, _, name in sorted(places)]
+    return [name for _, _, name in sorted(places)]
+
+
+def batches(agents: Iterable[Node], size: int) -> list[list[str]]:
+    """Names in batches of ``size``, spread over their groups."""
+    ordered = spread(agents)
     count = math.ceil(len(ordered) / size)
     return [ordered[number * size : (number + 1) * size] for number in range(count)]
 

@@ -24,6 +24,7 @@ from clusterctl.ops.roll.order import batch_size, batches, chosen
 from clusterctl.ops.roll.report import Journal
 from clusterctl.ops.roll.restart import Restart, set_unit
 from clusterctl.ops.roll.steps import Roll
+from clusterctl.ops.roll.window import roll_service
 from clusterctl.remote.masters import DRAINED
 from clusterctl.services import Service
 
@@ -177,7 +178,7 @@ def reconfigure_agents(
     journal.plan(Service.MESOS_AGENT, of_kind[Kind.ADDITIVE] + of_kind[Kind.NEW_IDENTITY])
     roll = rolling.roll(Reconfigure(rolling.hosts), journal, overlook=CHANGED)
     if of_kind[Kind.ADDITIVE]:
-        roll.run(Service.MESOS_AGENT, of_kind[Kind.ADDITIVE], batch=size, max_failures=max_failures)
+        roll_service(roll, Service.MESOS_AGENT, of_kind[Kind.ADDITIVE], batch=size, max_failures=max_failures)
     if of_kind[Kind.NEW_IDENTITY]:
         Renewal(roll, rolling.hosts, rolling.drainer, drain_timeout_s).run(of_kind[Kind.NEW_IDENTITY], size=size)
     roll.overlook = () if not only else CHANGED

@@ -9,6 +9,7 @@ from clusterctl.ops.day2.hosts import Hosts
 from clusterctl.ops.roll.ground import Rolling
 from clusterctl.ops.roll.order import batch_size, chosen
 from clusterctl.ops.roll.report import Journal
+from clusterctl.ops.roll.window import roll_service
 from clusterctl.services import ROLLS, UNITS, Service
 
 
@@ -61,5 +62,5 @@ def restart_service(rolling: Rolling, service: str, only: Sequence[str], *, batc
     for each, names in targets.items():
         journal.plan(each, names)
     for each, names in targets.items():
-        roll.run(each, names, batch=size, max_failures=max_failures)
+        roll_service(roll, each, names, batch=size, max_failures=max_failures)
     return rolling.end(roll, list(targets)[-1])

@@ -1,19 +1,19 @@
-"""The loops of a roll: members one by one, agents in batches, each between two gates; a failure stops the run."""
+"""The loop of a roll over members: one by one, each between two gates; a failure stops the run. Agents: ``window``."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from clusterctl.ansible.playbook import PlaybookError
 from clusterctl.errors import ClusterctlError, UnhealthyError
-from clusterctl.ops.day2.hosts import reasons, why
+from clusterctl.ops.day2.hosts import why
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.observe.look import Cluster, GateError, Look
 from clusterctl.ops.roll import gates
-from clusterctl.ops.roll.order import batches, next_member
+from clusterctl.ops.roll.order import next_member
 from clusterctl.ops.roll.report import Journal
 from clusterctl.services import Service
 
@@ -79,6 +79,7 @@ class Roll:
     Attributes:
         patience: for the gates of control services; those of agents follow from the masters' patience with them.
         overlook: names of checks that need not hold before a step (``gates.CHANGED``).
+        executor: gives one for so many pieces of work beside each other.
     """
 
     cluster: Cluster
@@ -87,18 +88,7 @@ class Roll:
     progress: Progress
     patience: Patience = Patience()
     overlook: tuple[str, ...] = ()
-
-    def run(self, service: Service, names: Sequence[str], *, batch: int, max_failures: int) -> None:
-        """Rolls one service: agents in batches, members one by one.
-
-        Raises:
-            UnhealthyError: the cluster was not healthy to begin with; nothing was touched.
-            RollError: a step failed.
-        """
-        if service is Service.MESOS_AGENT:
-            self.agents(names, size=batch, max_failures=max_failures)
-        else:
-            self.members(service, names)
+    executor: Callable[[int], Executor] = ThreadPoolExecutor
 
     def ready(self, service: Service, absent: Collection[str] = ()) -> Look:
         """The whole cluster as healthy as a step of ``service`` wants it.
@@ -138,7 +128,9 @@ class Roll:
     def members(self, service: Service, names: Sequence[str]) -> None:
         """Rolls a control service: followers first, the leader of the moment last.
 
-        Raises: as ``run``.
+        Raises:
+            UnhealthyError: the cluster was not healthy to begin with; nothing was touched.
+            RollError: a step failed.
         """
         remaining = list(names)
         while remaining:
@@ -195,61 +187,3 @@ class Roll:
         except ClusterctlError as error:
             return f"NOT in service: {found[0] if found else error.message}{f' ({note})' if note else ''}"
         return f"back in service{f' ({note})' if note else ''}"
-
-    def agents(self, names: Sequence[str], *, size: int, max_failures: int) -> None:
-        """Rolls agents in batches; more than ``max_failures`` failed ones stop the run.
-
-        Raises: as ``run``; RollError, too, at the end if any agent failed.
-        """
-        service, failed = Service.MESOS_AGENT, set[str]()
-        everyone = self.ready(service).nodes(names)
-        for batch in batches(everyone, size):
-            before = self.ready(service, absent=failed)
-            with self.progress.phase(f"{self.work.verb} {service} on {', '.join(batch)}"):
-                bad = self._batch(batch, before.agent_ids)
-                for name in batch:
-                    if name in bad:
-                        self.journal.fail(service, name, bad[name], self.put_back(service, name))
-                    else:
-                        self.journal.finish(service, name)
-            failed |= set(bad)
-            if len(failed) > max_failures:
-                break
-        if failed:
-            first = self.journal.failed[-1]
-            allowed = f", {max_failures} are allowed" if max_failures else ""
-            raise self.journal.stopped(f"{len(failed)} agents failed{allowed}: {first.node}: {first.reason}")
-
-    def _batch(self, batch: Sequence[str], ids: Mapping[str, str]) -> dict[str, str]:
-        """Name -> why it failed, of the agents of a batch that did not come back."""
-        service, bad = Service.MESOS_AGENT, dict[str, str]()
-        try:
-            try:
-                self.work.apply(service, batch)
-            except PlaybookError as error:
-                bad |= reasons(error, batch)
-            waiting = [name for name in batch if name not in bad]
-            if waiting:
-                bad |= self._missing(waiting, ids)
-        except KeyboardInterrupt as stop:
-            states = {name: self.put_back(service, name) for name in batch}
-            text = ", ".join(f"{name} {state}" for name, state in states.items())
-            raise self.journal.stopped(f"Ctrl-C at {service}: {text}") from stop
-        return bad
-
-    def _missing(self, names: Sequence[str], ids: Mapping[str, str]) -> dict[str, str]:
-        found: dict[str, str] = {}
-
-        def problems(look: Look) -> list[str]:
-            found.clear()
-            found.update(gates.agents(look, names, ids))
-            return list(found.values())
-
-        mesos = self.cluster.spec.mesos
-        # The masters take an agent for lost after so many unanswered pings (Mesos: --max_agent_ping_timeouts)
-        patience_s = float(mesos.agent_ping_timeout_s * mesos.max_agent_ping_timeouts)
-        try:
-            self.cluster.wait(problems, what="agents registered again", timeout_s=patience_s, also=names)
-        except GateError:
-            return found
-        return {}

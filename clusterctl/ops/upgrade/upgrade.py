@@ -14,6 +14,7 @@ from clusterctl.ops.lifecycle.preflight import named_images
 from clusterctl.ops.roll.ground import Rolling, Targets
 from clusterctl.ops.roll.order import batch_size, chosen
 from clusterctl.ops.roll.report import Journal
+from clusterctl.ops.roll.window import roll_service
 from clusterctl.ops.upgrade.artifacts import Previous, kept_artifact, wanted_artifacts
 from clusterctl.ops.upgrade.marathon import MarathonUpgrade
 from clusterctl.ops.upgrade.nodestate import NodeState, Wanted
@@ -93,7 +94,7 @@ def upgrade_service(
                 lambda seen, backup: bring_back(rolling.hosts, seen, backup),
             ).run(todo)
         elif todo:
-            roll.run(each, todo, batch=size, max_failures=max_failures)
+            roll_service(roll, each, todo, batch=size, max_failures=max_failures)
     return rolling.end(roll, list(targets)[-1])
 
 

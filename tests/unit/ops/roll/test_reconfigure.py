@@ -12,6 +12,7 @@ from clusterctl.ops.roll.changes import AgentChange, Kind
 from clusterctl.ops.roll.gates import CHANGED
 from clusterctl.ops.roll.reconfigure import Reconfigure, Renewal, classified, consented
 from clusterctl.ops.roll.report import Journal, RollError
+from clusterctl.ops.roll.window import roll_service
 from clusterctl.services import Service
 from clusterctl.spec.model import ClusterSpec
 from tests.unit.ops.roll.world import AGENT, START_S, World
@@ -58,7 +59,7 @@ class AgentWorld(World):
 
     def want(self, **attributes: str) -> None:
         """The file gives the builders other attributes."""
-        data = self.spec.model_dump(mode="json")
+        data = self.spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
         data["groups"]["builders"]["attributes"] = attributes
         self.spec = ClusterSpec.model_validate(data)
         self.cluster.spec = self.spec
@@ -125,7 +126,7 @@ def reconfigure(
     names = {kind: [change.node for change in changes if change.kind is kind] for kind in Kind}
     roll.journal.plan(AGENT, names[Kind.ADDITIVE] + names[Kind.NEW_IDENTITY])
     if names[Kind.ADDITIVE]:
-        roll.run(AGENT, names[Kind.ADDITIVE], batch=size, max_failures=0)
+        roll_service(roll, AGENT, names[Kind.ADDITIVE], batch=size, max_failures=0)
     if names[Kind.NEW_IDENTITY]:
         Renewal(roll, world, drainer, 600).run(names[Kind.NEW_IDENTITY], size=size)  # type: ignore[arg-type]
     return roll.journal

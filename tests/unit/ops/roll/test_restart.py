@@ -11,6 +11,7 @@ from clusterctl.ops.roll.order import batch_size, chosen
 from clusterctl.ops.roll.report import RollError
 from clusterctl.ops.roll.restart import Restart
 from clusterctl.ops.roll.steps import SETTLE_S, Patience, Roll
+from clusterctl.ops.roll.window import roll_service
 from clusterctl.services import ROLLS, Service
 from tests.unit.health.clusters import CONTROL
 from tests.unit.ops.roll.world import AGENT, MARATHON, MASTER, ONE, THREE, TWO, ZK, World
@@ -32,7 +33,7 @@ def restart(
         roll.journal.plan(each, names)
     size = batch_size(batch, len(look.expect.agents))
     for each, names in targets.items():
-        roll.run(each, names, batch=size, max_failures=max_failures)
+        roll_service(roll, each, names, batch=size, max_failures=max_failures)
     return roll
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -62,6 +63,21 @@ class Listing(MemoryCloud):
         return {server.name: server.metadata[key] for server in self.listed if key in server.metadata}
 
 
+class Inline(Executor):
+    """Does the work when it is given."""
+
+    def __init__(self, _at_once: int) -> None:
+        super().__init__()
+
+    def submit(self, work: Callable[..., Any], /, *arguments: Any, **options: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        try:
+            done.set_result(work(*arguments, **options))
+        except Exception as error:  # noqa: BLE001  (whoever asks for the result gets it; Ctrl-C comes at once)
+            done.set_exception(error)
+        return done
+
+
 @dataclass
 class World:
     """See the module.
@@ -71,6 +87,7 @@ class World:
         fails: (what is done, node) -> why it fails; what is done: the playbook, or a unit's state.
         sick: (service, node) that never answer again once restarted, until they are put back.
         marathon_s: until a started Marathon answers: a JVM loads.
+        start_s: the same of single nodes.
         events: what playbooks did, in order: ``restarted zookeeper demo-control-1``.
     """
 
@@ -83,6 +100,7 @@ class World:
     violations: list[str] = field(default_factory=list)
     log_lines: dict[str, str] = field(default_factory=dict)
     marathon_s: float = START_S
+    start_s: dict[str, float] = field(default_factory=dict)
     framework: str = FRAMEWORK
     deployments: int = 0
     on_event: Callable[[str], None] = lambda _: None
@@ -119,7 +137,7 @@ class World:
     def roll(self, work: Work, what: str = "restart", **options: Any) -> Roll:
         """A roll of that work over this cluster."""
         journal = Journal("demo", what, lambda names: f"clusterctl {what} --only {','.join(names)}")
-        return Roll(self.cluster, work, journal, Progress(), **options)
+        return Roll(self.cluster, work, journal, Progress(), **{"executor": Inline, **options})
 
     def acted(self, *words: str) -> list[str]:
         """Names of nodes, in order, of the events that begin with these words."""
@@ -253,7 +271,7 @@ class World:
             self.sick.discard(key)
             if key in self.up:
                 return
-        start_s = self.marathon_s if service is MARATHON else START_S
+        start_s = self.start_s.get(name, self.marathon_s if service is MARATHON else START_S)
         if service is ZK:
             self._disconnect(name)
         self.up[key] = self.restarted[key] = self.clock.now + start_s

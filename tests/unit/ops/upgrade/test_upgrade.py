@@ -243,7 +243,7 @@ def test_configure_is_refused_while_an_agent_needs_a_new_identity(
     world: Recorded,
 ) -> None:
     no_new_identity(run_in(world))
-    data = world.spec.model_dump(mode="json")
+    data = world.spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
     data["groups"]["builders"]["attributes"] = {"pool": "fast"}
     changed = ClusterSpec.model_validate(data)
     with pytest.raises(InputError, match="would refuse to start") as caught:

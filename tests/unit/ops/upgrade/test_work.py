@@ -13,6 +13,7 @@ from clusterctl.errors import ClusterctlError, InputError
 from clusterctl.ops.observe.look import Look
 from clusterctl.ops.roll.order import chosen
 from clusterctl.ops.roll.report import Journal, RollError
+from clusterctl.ops.roll.window import roll_service
 from clusterctl.ops.upgrade.marathon import MarathonUpgrade
 from clusterctl.ops.upgrade.nodestate import NodeState, Wanted, obstacles
 from clusterctl.ops.upgrade.survey import look_at_nodes, unfinished
@@ -73,7 +74,7 @@ def upgrade(
         if each is MARATHON:
             MarathonUpgrade(roll, work, back_up, bring_back).run(names)
         else:
-            roll.run(each, names, batch=1, max_failures=0)
+            roll_service(roll, each, names, batch=1, max_failures=0)
     return roll.journal
 
 
