@@ -272,7 +272,8 @@ class _Driver:
         seen = FrameworkResult(name=name, group=group.name, kind=group.kind, role=group.role)
         failover = self._plan.limit_s + _BASE_DEADLINE_S if group.kind in _FAILOVER_KINDS else 0.0
         framework = Framework(group, seen)
-        return Link(framework, self._masters, self._plan.user, failover, self._now, self._spawn)
+        who = self._masters.logins.framework(number, group.role, self._plan.user)
+        return Link(framework, self._masters, who, failover, self._now, self._spawn)
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time() - self._zero

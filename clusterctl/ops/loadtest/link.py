@@ -14,6 +14,7 @@ import aiohttp
 from clusterctl.errors import ClusterctlError
 from clusterctl.load.calls import framework_info, subscribe
 from clusterctl.load.framework import Action, Framework, Leave, MesosCall, Register
+from clusterctl.ops.loadtest.logins import Who
 from clusterctl.ops.loadtest.masters import PASSING, Endpoint, MasterMap
 
 _STREAM_ID = "Mesos-Stream-Id"
@@ -44,7 +45,7 @@ class Link:
         self,
         framework: Framework,
         masters: MasterMap,
-        user: str,
+        who: Who,
         failover_s: float,
         now: Callable[[], float],
         spawn: Callable[[Any], asyncio.Task[None]],
@@ -54,7 +55,7 @@ class Link:
         self.reconnects = 0
         self.refusals: list[str] = []
         self._masters = masters
-        self._info = (framework.seen.name, framework.seen.role, user)
+        self._name, self._role, self._who = framework.seen.name, framework.seen.role, who
         self._failover_s = failover_s
         self._now = now
         self._spawn = spawn
@@ -110,7 +111,7 @@ class Link:
     async def _send(self) -> None:
         while self._outbox:
             letter = self._outbox.popleft()
-            url, headers = f"{letter.to.url}/api/v1/scheduler", {_STREAM_ID: letter.stream}
+            url, headers = f"{letter.to.url}/api/v1/scheduler", {_STREAM_ID: letter.stream, **self._who.headers}
             kind = letter.call["type"]
             try:
                 async with self._masters.calls(letter.to).post(
@@ -153,13 +154,14 @@ class Link:
 
     async def _listen(self, endpoint: Endpoint) -> bool:
         """Subscribes and reads events; True when the masters have removed the framework."""
-        name, role, user = self._info
-        known = self.framework.id
-        info = framework_info(name, role, user, failover_s=self._failover_s, framework_id=known)
+        who, known = self._who, self.framework.id
+        info = framework_info(self._name, self._role, who.user, failover_s=self._failover_s, framework_id=known)
+        if who.principal is not None:
+            info["principal"] = who.principal
         async with self._masters.streams(endpoint).post(
             f"{endpoint.url}/api/v1/scheduler",
             json=subscribe(info),
-            headers={"Accept": "application/json"},
+            headers={"Accept": "application/json", **who.headers},
             allow_redirects=False,
         ) as answer:
             if answer.status in (307, 503):  # not leading any more, or not recovered yet
@@ -167,7 +169,7 @@ class Link:
             if answer.status != 200:
                 text = (await answer.text()).strip()
                 raise ClusterctlError(
-                    f"the master {endpoint.address} does not let {name} subscribe: HTTP {answer.status} {text}"
+                    f"the master {endpoint.address} does not let {self._name} subscribe: HTTP {answer.status} {text}"
                 )
             self._at = (endpoint, answer.headers[_STREAM_ID])
             return await self._read(answer.content)

@@ -6,7 +6,7 @@ import asyncio
 import json
 import resource
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,6 +16,7 @@ import aiohttp
 
 from clusterctl.errors import ClusterctlError
 from clusterctl.load.plan import NAME_PREFIX
+from clusterctl.ops.loadtest.logins import Logins
 
 _ASK_TIMEOUT_S = 20.0
 _LOOK_EVERY_S = 0.5
@@ -36,10 +37,12 @@ class Endpoint:
     Attributes:
         address: ``host:port`` as the masters call it in their redirects.
         socket: a Unix socket on this machine that leads to it; None where it can be reached directly.
+        logins: who we are to it.
     """
 
     address: str
     socket: Path | None = None
+    logins: Logins = field(default_factory=Logins, compare=False)
 
     @property
     def url(self) -> str:
@@ -78,6 +81,7 @@ class MasterMap:
 
     def __init__(self, endpoints: Iterable[Endpoint]) -> None:
         self.endpoints = {endpoint.address: endpoint for endpoint in endpoints}
+        self.logins = next((endpoint.logins for endpoint in self.endpoints.values()), Logins())
         self.leaders: list[str] = []
         self._leader: Endpoint | None = None
         self._looking = asyncio.Lock()
@@ -88,8 +92,8 @@ class MasterMap:
         ask = aiohttp.ClientTimeout(total=_ASK_TIMEOUT_S)
         stream = aiohttp.ClientTimeout(total=None, sock_connect=_ASK_TIMEOUT_S, sock_read=_STREAM_SILENCE_S)
         for endpoint in self.endpoints.values():
-            self._calls[endpoint.address] = _session(endpoint, _CALL_CONNECTIONS, ask)
-            self._streams[endpoint.address] = _session(endpoint, 0, stream)
+            self._calls[endpoint.address] = _session(endpoint, _CALL_CONNECTIONS, ask, endpoint.logins.operator)
+            self._streams[endpoint.address] = _session(endpoint, 0, stream, {})
         return self
 
     async def __aexit__(
@@ -99,7 +103,7 @@ class MasterMap:
             await session.close()
 
     def calls(self, endpoint: Endpoint) -> aiohttp.ClientSession:
-        """For short requests."""
+        """For short requests; an operator's, if their headers don't say otherwise."""
         return self._calls[endpoint.address]
 
     def streams(self, endpoint: Endpoint) -> aiohttp.ClientSession:
@@ -206,10 +210,14 @@ class MasterMap:
             return found
 
 
-def _session(endpoint: Endpoint, connections: int, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
+def _session(
+    endpoint: Endpoint, connections: int, timeout: aiohttp.ClientTimeout, headers: Mapping[str, str]
+) -> aiohttp.ClientSession:
     connector: aiohttp.BaseConnector
     if endpoint.socket is None:
         connector = aiohttp.TCPConnector(limit=connections)
     else:
         connector = aiohttp.UnixConnector(str(endpoint.socket), limit=connections)
-    return aiohttp.ClientSession(connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
+    return aiohttp.ClientSession(
+        connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), headers=headers
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError
@@ -12,13 +13,17 @@ from clusterctl.health.expect import expected
 from clusterctl.load.plan import LoadPlan
 from clusterctl.load.result import LoadResult
 from clusterctl.ops.kit.access import open_access
+from clusterctl.ops.kit.delivery import Delivery
+from clusterctl.ops.kit.lock import Guard
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.loadtest.clean import clean, left, other_work
 from clusterctl.ops.loadtest.driver import run_frameworks
+from clusterctl.ops.loadtest.logins import ClosedLogins, Logins
 from clusterctl.ops.loadtest.masters import Endpoint, MasterMap, Registered
 from clusterctl.ops.loadtest.tunnels import tunnels
 from clusterctl.services import PORTS, Service
 from clusterctl.spec.model import ClusterSpec
+from clusterctl.spec.security import Part
 
 _SHOWN = 10
 
@@ -28,12 +33,17 @@ def masters_of(spec: ClusterSpec, cloud: Cloud) -> Iterator[list[Endpoint]]:
     """The masters of a cluster, reached through ssh.
 
     Raises:
-        ClusterctlError: none can be reached.
+        ClusterctlError: none can be reached; or Mesos is closed and the cluster's key can't be had.
     """
-    nodes = expected(spec, cloud.servers(spec.cluster), cloud.flavors()).running(Service.MESOS_MASTER)
+    servers, access = cloud.servers(spec.cluster), open_access(spec, cloud)
+    nodes = expected(spec, servers, cloud.flavors()).running(Service.MESOS_MASTER)
     active = [node for node in nodes if node.status == "ACTIVE"]
-    with tunnels(open_access(spec, cloud), active, PORTS[Service.MESOS_MASTER]) as endpoints:
-        yield endpoints
+    logins = Logins()
+    if spec.secured(Part.MESOS):
+        delivery = Delivery(cloud, access, Guard("loadtest"), note=lambda _text: None)
+        logins = ClosedLogins(spec, delivery.keyring(spec, servers))
+    with tunnels(access, active, PORTS[Service.MESOS_MASTER]) as endpoints:
+        yield [replace(endpoint, logins=logins) for endpoint in endpoints]
 
 
 def load_test(
