@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from clusterctl.errors import NodeError
 from clusterctl.ops.kit.access import target_of
+from clusterctl.ops.kit.parallel import for_each
 from clusterctl.resources import Server
 from clusterctl.ssh.config import PORT
 from clusterctl.ssh.console import BootReport, BootState, console_tail, parse_console
@@ -66,9 +67,12 @@ class BootWatch:
         """
         wanted = self._active(unpinned)
         answering = self._answering(wanted)
-        for server in wanted:
-            if server.address in answering or self._is_overdue(server):
-                self._read(server, LONGEST_INTERVAL_S if server.address in answering else LONGEST_SILENT_S)
+        due = [server for server in wanted if server.address in answering or self._is_overdue(server)]
+        # In parallel: where nodes wait for secrets, these may be all agents of a cluster
+        for_each(
+            lambda server: self._read(server, LONGEST_INTERVAL_S if server.address in answering else LONGEST_SILENT_S),
+            due,
+        )
         overdue = [server for server in self._active(silent) if self._is_overdue(server)]
         # Those that were never read come first
         for server in sorted(overdue, key=lambda server: self._watched[server.id].next_read)[:SILENT_READS]:
