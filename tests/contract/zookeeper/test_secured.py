@@ -193,6 +193,12 @@ def test_an_open_ensemble_is_closed_by_rolls(opened: SecuredEnsemble) -> None:
         for n in (11, 12, 13):
             opened.start(n, [11, 12, 13], auth=auth)
             opened.serving(n)
+    master = opened.client()
+    master.create("/mesos/json.info_0", b"{}", ephemeral=True, makepath=True)
+    done = opened.close_tree(11)
+    assert (done.returncode, "/mesos/json.info_0 is of a session without credentials" in done.stderr) == (1, True)
+    master.create("/marathon")
+    master.stop()
     assert opened.close_tree(11).returncode == 0
     client = opened.client()
     with pytest.raises(NoAuthError):
