@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import http
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kazoo.exceptions import NoAuthError
@@ -13,9 +15,14 @@ from kazoo.security import OPEN_ACL_UNSAFE
 from marathon import MarathonApp
 from marathon.exceptions import MarathonHttpError
 
+from clusterctl.health.expect import Node
+from clusterctl.remote.prober import probe_request, probe_script
+from clusterctl.remote.standardinput import sent
 from clusterctl.secrets.files import DIRECTORY
+from clusterctl.secrets.marathon_files import HTTP_FILE
 from clusterctl.secrets.zookeeper_files import MASTERS, SUPER
-from tests.contract.loopback import ask
+from clusterctl.services import Service
+from tests.contract.loopback import MARATHON_PORT, ask
 from tests.contract.marathon.client import client_of, runnable
 from tests.contract.marathon.secured import SecuredCluster
 from tests.contract.mesos.cluster import MASTER_PORT, ready, request, wait_for
@@ -111,6 +118,26 @@ def test_the_pypi_client_with_and_without_the_password(cluster: SecuredCluster) 
         with pytest.raises(MarathonHttpError) as caught:
             client_of(cluster.hosts).list_apps()
         assert caught.value.status_code == http.HTTPStatus.UNAUTHORIZED
+
+
+def answer_of(argv: list[str], stdin: bytes) -> Any:
+    done = subprocess.run([NODE_PYTHON, *argv], input=stdin, capture_output=True, check=True)
+    return json.loads(done.stdout)
+
+
+def test_our_own_scripts_get_in_with_the_nodes_file_only(cluster: SecuredCluster) -> None:
+    host, login = cluster.hosts[0], str(cluster.files[HTTP_FILE])
+    asked = Node("node", "id", "control", host, (Service.MARATHON,))
+    for logins, told in (({}, {"error": "/ping: HTTP 401"}), ({Service.MARATHON: login}, {"error": None})):
+        request = json.dumps(probe_request(asked, logins=logins))
+        found = answer_of(["-I", "-S", "-", request], probe_script())["marathon"]
+        assert found.get("error") == told["error"]
+        assert bool(found.get("framework_id")) is bool(logins)
+    call = {"address": host, "port": MARATHON_PORT, "timeout_s": 10, "calls": [{"method": "GET", "path": "/v2/leader"}]}
+    script = sent("marathoncall.py", call)
+    assert "HTTP 401" in answer_of(script.command[1:], script.stdin)["error"]
+    script = sent("marathoncall.py", {**call, "login": login})
+    assert answer_of(script.command[1:], script.stdin)["answers"][0]["status"] == http.HTTPStatus.OK
 
 
 def test_no_secret_is_in_logs_argv_tasks_and_answers(cluster: SecuredCluster) -> None:
