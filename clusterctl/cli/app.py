@@ -25,7 +25,7 @@ VERBS = {
     "cluster": ("create", "status", "verify", "destroy"),
     "enter": ("ssh", "trust"),
     "grow": ("scale", "replace", "repair", "unlock"),
-    "recover": ("recover",),
+    "recover": ("backup", "recover"),
     "operate": ("inventory", "configure", "run"),
     "roll": ("restart", "upgrade", "reconfigure"),
     "image": ("image",),

@@ -1,4 +1,4 @@
-"""The verb that leads a cluster out that has lost the majority of an ensemble."""
+"""Verbs for what must not be lost: copying the state, and leading out of a lost majority."""
 
 from __future__ import annotations
 
@@ -12,8 +12,28 @@ from clusterctl.cli.session import AnyImage, CloudName, File, Json, StealLock, c
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the verb to the program."""
+    """Adds the verbs to the program."""
+    app.command()(backup)
     app.command()(recover)
+
+
+def backup(context: typer.Context, file: File, cloud: CloudName = None, as_json: Json = False) -> None:
+    """Copy Marathon's state and ZooKeeper's files.
+
+    To this machine, while the services go on: what `recover --from-backup` begins with.
+    """
+    from clusterctl.ops.backup.backup import back_up
+    from clusterctl.ops.roll.ground import Rolling
+
+    with session(context) as at, at.progress.phase("copy"):
+        rolling = Rolling(at, None)
+        made = back_up(rolling.hosts, rolling.cluster.look(), rolling.directory)
+    if as_json:
+        print_json({**made.manifest, "directory": str(made.directory)})
+        return
+    print_line(
+        f"cluster {at.spec.cluster}: {made.manifest['tree']['nodes']} nodes of Marathon's tree in {made.directory}"
+    )
 
 
 def recover(

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from clusterctl.health.check import Check
 from clusterctl.health.expect import Node
 from clusterctl.health.facts import NodeFacts
+from clusterctl.health.leaders import takes_part
 from clusterctl.health.marathon import marathon_checks
 from clusterctl.health.mesos import AGENT_CHECKS, master_checks
 from clusterctl.health.zookeeper import zookeeper_checks
@@ -39,6 +40,18 @@ def healthy(look: Look, service: Service, *, absent: Collection[str] = (), overl
     if service is Service.MARATHON:
         problems += deployments(look)
     return problems
+
+
+def sick_alone(look: Look, service: Service, name: str) -> bool:
+    """Whether all that is wrong is that one node takes no part in a control service: a restart takes nothing away."""
+    running = look.expect.running(service)
+    serving = {n.name for n in running if takes_part(service, look.expect, n, look.facts.get(n.name))}
+    others = {node.name for node in running} - {name}
+    if len(running) != look.expect.size[service] or serving != others or look.leader(service) is None:
+        return False
+    prefix = {Service.ZOOKEEPER: "zookeeper.", Service.MESOS_MASTER: "mesos."}.get(service, "marathon.")
+    elsewhere = [check for check in look.failed if not check.name.startswith(prefix)]
+    return all(part.startswith(f"{name} (") for check in elsewhere for part in check.detail.split("; "))
 
 
 def _own_checks(service: Service) -> tuple[str, ...]:
@@ -120,22 +133,23 @@ def agents(look: Look, names: Collection[str], ids: Mapping[str, str]) -> dict[s
     """Name -> what is missing, of the agents ``names``; a new process must have registered under the old id.
 
     Args:
-        ids: node name -> agent id before the step.
+        ids: node name -> agent id before the step; of one that was not registered, any will do.
     """
     missing = {}
     for node in look.nodes(names):
-        if trouble := _agent_trouble(look, node, ids[node.name]):
+        if trouble := _agent_trouble(look, node, ids.get(node.name)):
             missing[node.name] = trouble
     return missing
 
 
-def _agent_trouble(look: Look, node: Node, wanted: str) -> str:
+def _agent_trouble(look: Look, node: Node, wanted: str | None) -> str:
     if problems := registered(look, node.name):
         return problems[0]
     own = look.facts[node.name].mesos_agent
-    if own is not None and own.id != wanted:
+    if own is not None and wanted not in (None, own.id):
         return f"its agent came back as {own.id}, and was {wanted}"
-    return "" if look.agent_ids.get(node.name) == wanted else "the leading master does not list it as active"
+    listed = look.agent_ids.get(node.name)
+    return "" if listed and listed == (wanted or listed) else "the leading master does not list it as active"
 
 
 def registered(look: Look, name: str) -> list[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from clusterctl.errors import ClusterctlError, UnhealthyError
+from clusterctl.health.disks import disk_trouble
 from clusterctl.ops.day2.hosts import why
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.observe.look import Cluster, GateError, Look
@@ -90,8 +91,11 @@ class Roll:
     overlook: tuple[str, ...] = ()
     executor: Callable[[int], Executor] = ThreadPoolExecutor
 
-    def ready(self, service: Service, absent: Collection[str] = ()) -> Look:
+    def ready(self, service: Service, absent: Collection[str] = (), *, sick: str | None = None) -> Look:
         """The whole cluster as healthy as a step of ``service`` wants it.
+
+        Args:
+            sick: the only node of the run: that it is the one that is sick is no reason to leave it so.
 
         Raises:
             UnhealthyError: it isn't, and nothing was done yet.
@@ -101,7 +105,11 @@ class Roll:
 
         def healthy(timeout_s: float) -> Look:
             return self.cluster.wait(
-                lambda look: gates.healthy(look, service, absent=absent, overlook=self.overlook),
+                lambda look: (
+                    []
+                    if sick and not started and gates.sick_alone(look, service, sick)
+                    else gates.healthy(look, service, absent=absent, overlook=self.overlook)
+                ),
                 what="cluster healthy",
                 timeout_s=timeout_s,
             )
@@ -134,7 +142,7 @@ class Roll:
         """
         remaining = list(names)
         while remaining:
-            before = self.ready(service)
+            before = self.ready(service, sick=names[0] if len(names) == 1 else None)
             name = next_member(remaining, before.leader(service))
             with self.progress.phase(f"{self.work.verb} {service} on {name}"):
                 with self.guarded(service, name):
@@ -161,12 +169,21 @@ class Roll:
         try:
             yield
         except ClusterctlError as error:
-            reason = why(error, name)
+            reason = self.true_reason(why(error, name), name)
             self.journal.fail(service, name, reason, self.put_back(service, name))
             raise self.journal.stopped(f"{service} on {name}: {reason}") from error
         except KeyboardInterrupt as stop:
             state = self.put_back(service, name)
             raise self.journal.stopped(f"Ctrl-C at {service} on {name} ({state})") from stop
+
+    def true_reason(self, reason: str, name: str) -> str:
+        """A step's failure in Ansible's words may be a full disk, on which it can't even write its modules."""
+        try:
+            seen = self.cluster.look([name]).facts.get(name)
+        except ClusterctlError:
+            return reason
+        full = next((trouble for disk in (seen.disks if seen else ()) if (trouble := disk_trouble(disk))), None)
+        return f"no space: {full} ({reason})" if full else reason
 
     def put_back(self, service: Service, name: str) -> str:
         """Puts a node back in service; returns how it was left."""

@@ -7,7 +7,7 @@ however many have failed or are away. Before an agent is taken, the cluster is h
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 
@@ -86,12 +86,13 @@ class AgentRoll:
             UnhealthyError: the cluster was not healthy to begin with; nothing was touched.
             RollError: agents failed, the cluster is not healthy, or Ctrl-C; those that were away are back in service.
         """
-        look = self.roll.ready(_AGENT)
+        alone = names if len(names) == 1 else ()  # it may be the one that is sick: no reason to leave it so
+        look = self.roll.ready(_AGENT, absent=alone)
         everyone = {node.name: node.group for node in look.expect.agents}
         window = Window(everyone, self.size, spread(look.nodes(names)))
         with self.roll.executor(RUNS) as pool:
             try:
-                self._all(window, pool, look)
+                self._all(window, pool, look, alone)
             except KeyboardInterrupt as stop:
                 pool.shutdown(wait=True, cancel_futures=True)
                 states = {name: self.roll.put_back(_AGENT, name) for name in sorted(window.away)}
@@ -104,12 +105,14 @@ class AgentRoll:
                 f"{len(window.failed)} agents failed{allowed}: {first.node}: {first.reason}"
             )
 
-    def _all(self, window: Window, pool: Executor, look: Look) -> None:
+    def _all(self, window: Window, pool: Executor, look: Look, alone: Collection[str]) -> None:
         waiter, unhealthy_since = self.roll.cluster.waiter, None
         total = len(window.left)
         while True:
             began = waiter.clock()
-            problems = gates.healthy(look, _AGENT, absent=window.away | window.failed, overlook=self.roll.overlook)
+            problems = gates.healthy(
+                look, _AGENT, absent={*window.away, *window.failed, *alone}, overlook=self.roll.overlook
+            )
             if not problems and len(window.failed) <= self.max_failures and len(self._runs) < RUNS:
                 self._start(window, pool, look)
             unhealthy_since = (began if unhealthy_since is None else unhealthy_since) if problems else None
@@ -134,7 +137,7 @@ class AgentRoll:
         """Takes agents, in as many runs of a playbook as are free: a slow one holds up those of its run only."""
         taken = window.take()
         ids = look.agent_ids
-        self._ids |= {name: ids[name] for name in taken}
+        self._ids |= {name: ids[name] for name in taken if name in ids}
         each = math.ceil(len(taken) / (RUNS - len(self._runs))) if taken else 1
         for first in range(0, len(taken), each):
             names = taken[first : first + each]
@@ -153,7 +156,7 @@ class AgentRoll:
             try:
                 run.result()
             except PlaybookError as error:
-                bad = reasons(error, names)
+                bad = {name: self.roll.true_reason(text, name) for name, text in reasons(error, names).items()}
             except ClusterctlError as error:
                 bad = dict.fromkeys(names, error.message)
             now = self.roll.cluster.waiter.clock()

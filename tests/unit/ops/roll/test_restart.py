@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from clusterctl.ansible.playbook import PlaybookResult
 from clusterctl.errors import InputError, UnhealthyError
 from clusterctl.ops.roll.order import batch_size, chosen
 from clusterctl.ops.roll.report import RollError
@@ -82,6 +85,48 @@ def test_an_unhealthy_cluster_is_not_touched(world: World) -> None:
     assert "nothing was touched" in caught.value.message
     assert "zookeeper.members: demo-control-2" in caught.value.message
     assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize("service", [ZK, MASTER, MARATHON])
+def test_the_one_that_is_sick_may_be_restarted_by_name(world: World, service: Service) -> None:
+    """Its connections died without a word: it is out until somebody restarts it."""
+    follower = next(name for name in (ONE, TWO, THREE) if name != world.leaders[service])
+    world.up.pop((service, follower))
+    restart(world, service, follower)
+    assert world.acted("restarted", service) == [follower]
+    assert world.answers(service, follower)
+
+
+def test_another_may_not_while_one_is_sick(world: World) -> None:
+    del world.up[ZK, TWO]
+    for service, only in (("zookeeper", ONE), ("mesos_master", TWO)):
+        with pytest.raises(UnhealthyError):
+            restart(world, service, only)
+    assert world.events == []
+
+
+def test_a_disk_that_is_full_is_the_reason_whatever_ansible_says(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.fails["restarted", TWO] = "Set it: Module result deserialization failed: No start of json char found"
+    run = world.run
+
+    def filled(playbook: str, names: Sequence[str], variables: Mapping[str, Any] | None = None) -> PlaybookResult:
+        if list(names) == [TWO]:
+            world.disks[TWO] = [{"path": "/", "free_mib": 0, "size_mib": 2000}]
+        return run(playbook, names, variables)
+
+    monkeypatch.setattr(world, "run", filled)
+    with pytest.raises(RollError) as caught:
+        restart(world, "zookeeper")
+    [failed] = caught.value.journal.failed
+    assert failed.reason.startswith("no space: / has 0 of 2000 MiB free, expected 256 (restart task: Set it: Module")
+
+
+def test_nor_the_sick_one_where_more_is_wrong(world: World) -> None:
+    del world.up[ZK, TWO]
+    del world.up[MASTER, THREE]
+    with pytest.raises(UnhealthyError):
+        restart(world, "zookeeper", TWO)
+    assert world.events == []
 
 
 def test_zookeepers_steps_wait_for_marathons_that_load_for_minutes() -> None:

@@ -1,0 +1,124 @@
+"""A real cluster loses the majority of its control nodes, and is led out: from the survivor, and from a backup.
+
+What hurts it goes to the cloud's own APIs, past clusterctl.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import labkit
+import openstack
+import pytest
+
+from tests.e2e.cluster import Cluster, eventually
+from tests.e2e.conftest import as_json, run
+
+pytestmark = [pytest.mark.e2e, pytest.mark.operate]
+
+NAME = "e2elost"
+CONTROL = tuple(f"{NAME}-control-{n}" for n in (1, 2, 3))
+COUNTER = {
+    "id": "/counter",
+    "cmd": "while true; do echo $$ >> /tmp/counter; sleep 1; done",
+    "cpus": 0.1,
+    "mem": 32,
+    "instances": 1,
+    "constraints": [["pool", "CLUSTER", "jenkins-builder"]],
+}
+
+
+@pytest.fixture(scope="module")
+def cluster(container_image: dict[str, Any]) -> Iterator[Cluster]:
+    """The demo topology: three control nodes, one agent for Jenkins masters, one builder; an app runs."""
+    with Cluster(labkit.cluster_file("demo", "container", name=NAME)) as made:
+        made.marathon("PUT", "/v2/apps/counter", COUNTER)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def cloud(lab: dict[str, str]) -> Any:
+    """The cloud's own APIs."""
+    return openstack.connect(cloud="lab")
+
+
+def servers(cloud: Any) -> dict[str, str]:
+    """Name -> id of the cluster's servers."""
+    return {server.name: server.id for server in cloud.compute.servers(tags=f"clusterctl.cluster={NAME}")}
+
+
+def state(cluster: Cluster) -> dict[str, Any]:
+    """What must not be lost: apps, the framework, the agents, the task."""
+
+    def running(tasks: list[dict[str, Any]]) -> bool:
+        return [each["state"] for each in tasks] == ["TASK_RUNNING"]
+
+    (task,) = eventually(
+        "the counter runs", lambda: cluster.marathon("GET", "/v2/apps/counter/tasks")["tasks"], running, within_s=240
+    )
+    return {
+        "apps": [app["id"] for app in cluster.marathon("GET", "/v2/apps")["apps"]],
+        "framework": cluster.marathon("GET", "/v2/info")["frameworkId"],
+        "agents": cluster.agents(),
+        "task": task["id"],
+    }
+
+
+def delete(cloud: Any, *names: str) -> None:
+    there = servers(cloud)
+    for name in names:
+        cloud.compute.delete_server(there[name])
+    eventually("they are gone", lambda: servers(cloud), lambda now: not set(names) & set(now))
+
+
+def refused(cluster: Cluster, cloud: Any) -> None:
+    """Neither ``create`` nor ``plan`` makes members beside what is left."""
+    before = servers(cloud)
+    for verb in ("create", "plan"):
+        done = run(verb, cluster.file)
+        assert done.returncode == 1, done.stderr
+        assert "has lost the majority of an ensemble" in done.stderr
+        assert f"clusterctl recover {cluster.file}" in done.stderr
+    assert servers(cloud) == before
+
+
+def healthy(cluster: Cluster) -> None:
+    report = cluster.verify()
+    assert report["healthy"], [check for check in report["checks"] if not check["ok"]]
+
+
+def test_from_the_survivor_nothing_is_lost(cluster: Cluster, cloud: Any) -> None:
+    before = state(cluster)
+    survivor = servers(cloud)[CONTROL[1]]
+    cloud.compute.stop_server(survivor)
+    eventually("it is shut off", lambda: cloud.compute.get_server(survivor).status, "SHUTOFF".__eq__)
+    delete(cloud, CONTROL[0], CONTROL[2])
+    refused(cluster, cloud)
+    told = run("repair", cluster.file, "--json")
+    assert told.returncode == 3
+    assert {f["subject"]: f["remedy"] for f in as_json(told)["findings"] if f["subject"] in CONTROL} == {
+        CONTROL[0]: None,
+        CONTROL[1]: "start",
+        CONTROL[2]: None,
+    }
+    report = labkit.clusterctl("recover", cluster.file, "--yes")
+    assert (report["kept"], report["made"], report["healthy"]) == ([CONTROL[1]], [CONTROL[0], CONTROL[2]], True)
+    assert servers(cloud)[CONTROL[1]] == survivor
+    assert state(cluster) == before
+    healthy(cluster)
+
+
+def test_from_a_backup_apps_and_tasks_come_back(cluster: Cluster, cloud: Any) -> None:
+    before = state(cluster)
+    directory = labkit.clusterctl("backup", cluster.file)["directory"]
+    cluster.marathon("PUT", "/v2/apps/later", {**COUNTER, "id": "/later", "instances": 0})
+    delete(cloud, *CONTROL)
+    refused(cluster, cloud)
+    nothing = run("recover", cluster.file, "--yes")
+    assert nothing.returncode == 1
+    assert "--from-backup DIRECTORY" in nothing.stderr
+    report = labkit.clusterctl("recover", cluster.file, "--from-backup", directory, "--yes")
+    assert (report["kept"], sorted(report["made"]), report["healthy"]) == ([], sorted(CONTROL), True)
+    assert state(cluster) == before, "what was done to apps since the backup is lost, and nothing else"
+    healthy(cluster)
