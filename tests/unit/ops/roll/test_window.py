@@ -128,3 +128,14 @@ def test_nobody_is_taken_while_the_rest_of_the_cluster_is_not_healthy() -> None:
     world.on_event = fall
     roll(world, size=2)
     assert taken_at[2] >= taken_at[1] + 30.0
+
+
+def test_an_agent_that_is_sick_may_be_restarted_by_name() -> None:
+    world = World()
+    name = next(node.name for node in world.cluster.look().expect.agents)
+    world.up.pop((AGENT, name))
+    roll = world.roll(Restart(world), "restart mesos_agent")
+    roll.journal.plan(AGENT, [name])
+    roll_service(roll, AGENT, [name], batch=1, max_failures=0)
+    assert world.acted("restarted", "mesos_agent") == [name]
+    assert [node for _, node in roll.journal.done] == [name]
