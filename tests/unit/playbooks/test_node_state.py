@@ -16,6 +16,7 @@ from clusterctl.render.templates import render_files
 
 VARIABLES = {
     "clusterctl_control_addresses": ["192.0.2.10"],
+    "clusterctl_hardened": True,
     "group_names": ["group_builders", "mesos_agent"],
     "mesos_zk_url": "zk://192.0.2.10:2181/mesos",
     "mesos_agent_resources": "cpus:1;mem:512;disk:1024;ports:[31000-32000]",
