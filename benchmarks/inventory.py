@@ -1,20 +1,20 @@
 """``clusterctl inventory`` against the inventory plugin ``openstack.cloud.openstack``, over the same API, in one run.
 
-usage: inventory.py [--rounds N] [--agents N] [--simulated N]
+usage: inventory.py [--rounds N] [--agents N] [--simulated N...]
 
-Real: a cluster of N agents in the lab's zone ``fake``. Simulated: the answers of that cluster with its agents
-multiplied, from a local server (``simulated.py``) that pages like Nova and answers at once.
+Real: a cluster of N agents in the lab's zone ``fake``; 0 leaves it out, and needs no lab. Simulated: answers in the
+shape of the real ones from a local server (``simulated.py``) that pages like Nova and answers at once.
 
 The plugin is that of PyPI's ``ansible`` in an environment of its own, with its default settings and a filter for the
 cluster's servers. Both are asked through ``ansible-inventory --list`` (ours by the script ``inventory/clusterctl``), as
 a playbook would, and ours also alone, as ``clusterctl inventory``. Host keys are pinned beforehand: a fake server's
-console has none. The ways take turns. Prints Markdown.
+console has none. The floor (``floor.py``) is a token and the same lists, by bare Python. The ways take turns. Prints
+Markdown.
 """
 
 from __future__ import annotations
 
 import argparse
-import base64
 import json
 import os
 import statistics
@@ -25,6 +25,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lab"))
 
@@ -33,10 +35,12 @@ import labkit
 import novaclient.client
 import openstack
 import scale
+import yaml
 from measure import Measured, load, markdown, run, say
-from simulated import Recorded, SimulatedCloud, multiplied
+from simulated import SimulatedCloud
 
 from clusterctl.spec import load_spec
+from clusterctl.spec.model import ClusterSpec
 
 ANSIBLE = "12.3.0"  # has the collection openstack.cloud and wants the ansible-core that clusterctl uses
 SDK = "4.14.0"  # the newest with which the plugin of that collection loads
@@ -95,34 +99,39 @@ def ways(file: Path, clouds: Path, directory: Path) -> list[Way]:
     script = ROOT / "inventory" / "clusterctl"
     plugin = plugin_environment() / "ansible-inventory"
     return [
+        Way("floor", [sys.executable, "-I", "-S", ROOT / "benchmarks" / "floor.py", floor_request(clouds, spec)], {}),
         Way("plugin", [plugin, "-i", config, "--list"], stock),
         Way("ours, through Ansible", [BIN / "ansible-inventory", "-i", script, "--list"], ours),
         Way("ours, alone", [BIN / "clusterctl", "inventory", file], ours),
     ]
 
 
-def pin(file: Path, server_ids: list[str], directory: Path) -> None:
-    """A known_hosts with a key for each server."""
-    spec = load_spec(file)
-    key = base64.b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes(32)).decode()
-    path = directory / "clusterctl" / spec.cloud / spec.cluster / "known_hosts"
-    path.parent.mkdir(parents=True)
-    path.write_text("".join(f"{server} ssh-ed25519 {key}\n" for server in sorted(server_ids)))
+def floor_request(clouds: Path, spec: ClusterSpec) -> str:
+    """What ``floor.py`` takes."""
+    [auth] = [each["auth"] for name, each in yaml.safe_load(clouds.read_text())["clouds"].items() if name == spec.cloud]
+    mark = quote(f"clusterctl.cluster={spec.cluster}")
+    lists = [
+        ["compute", f"/servers/detail?tags={mark}&limit=1000"],
+        ["compute", "/flavors/detail"],
+        ["network", f"/v2.0/ports?description={mark}"],
+    ]
+    return json.dumps({"auth": auth, "lists": lists})
 
 
 def compare(file: Path, clouds: Path, server_ids: list[str], rounds: int, what: str) -> list[list[object]]:
     """Rows: each way with its seconds, its memory, and how much faster than the plugin it is."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        pin(file, server_ids, directory)
+        scale.pin(file, server_ids, directory)
         found = ways(file, clouds, directory)
         for way in found:  # once beforehand: byte code, page cache; and all must see the same hosts
-            hosts = json.loads(run(way.command, way.environment).output)["_meta"]["hostvars"]
+            told = json.loads(run(way.command, way.environment).output)
+            hosts = told if way.name == "floor" else told["_meta"]["hostvars"]
             assert len(hosts) == len(server_ids), f"{way.name} sees {len(hosts)} hosts of {len(server_ids)}"
         for _ in range(rounds):
             for way in found:
                 way.runs.append(run(way.command, way.environment))
-    plugin = found[0].seconds
+    floor, plugin = found[0].seconds, found[1].seconds
     return [
         [
             what,
@@ -131,6 +140,7 @@ def compare(file: Path, clouds: Path, server_ids: list[str], rounds: int, what: 
             f"{statistics.median(each.cpu_seconds for each in way.runs):.2f} s",
             f"{max(each.rss_mib for each in way.runs):.0f} MiB",
             f"{plugin / way.seconds:.1f}",
+            f"{way.seconds / floor:.1f}",
             load(),
         ]
         for way in found
@@ -148,21 +158,12 @@ def cluster(number: int) -> Iterator[Path]:
         run([labkit.PROGRAM, "destroy", file, "--yes", "--json"])
 
 
-def record() -> Recorded:
-    """The real cloud's answers about the cluster."""
+def recorded_servers() -> list[dict[str, Any]]:
+    """The real cloud's, of the cluster."""
     connection = openstack.connect(cloud=scale.CLOUD)
     nova = novaclient.client.Client("2.90", session=connection.session)
-    lists = {
-        "flavors": nova.client.get("/flavors/detail")[1]["flavors"],
-        "server_groups": nova.client.get("/os-server-groups")[1]["server_groups"],
-    }
-    for kind in ("ports", "security-groups"):
-        key, mine = kind.replace("-", "_"), f"project_id={connection.current_project_id}"
-        answer = connection.network.get(f"/{kind}?{mine}&description=clusterctl.cluster%3Dbench").json()[key]
-        lists[key] = [{**each, "project_id": "0123456789abcdef0123456789abcdef"} for each in answer]
-    servers = nova.client.get("/servers/detail?tags=clusterctl.cluster%3Dbench")[1]["servers"]
-    version = connection.session.get(connection.compute.get_endpoint_data().url).json()["version"]
-    return Recorded(servers, version, lists)
+    found: list[dict[str, Any]] = nova.client.get(f"/servers/detail?tags={quote(scale.MARK)}")[1]["servers"]
+    return found
 
 
 def main() -> None:
@@ -170,27 +171,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--agents", type=int, default=50)
-    parser.add_argument("--simulated", type=int, default=1000)
+    parser.add_argument("--simulated", type=int, nargs="*", default=[1000, 5000])
     arguments = parser.parse_args()
-    labkit.use_lab()
     plugin_environment()
-    clouds = Path(os.environ["OS_CLIENT_CONFIG_FILE"])
-    with cluster(arguments.agents) as file:
-        recorded = record()
-        ids = [server["id"] for server in recorded.servers]
-        rows = compare(file, clouds, ids, arguments.rounds, f"{arguments.agents} agents, real")
-    file = agents.cluster_file(arguments.simulated)
-    spec = load_spec(file)
-    many = multiplied(recorded.servers, {name: group.count for name, group in spec.groups.items()})
-    with (
-        SimulatedCloud(Recorded(many, recorded.version, recorded.lists)) as cloud,
-        tempfile.NamedTemporaryFile("w", suffix=".yaml") as written,
-    ):
-        written.write(cloud.clouds_yaml(spec.cloud))
-        written.flush()
-        ids = [server["id"] for server in many]
-        what = f"{arguments.simulated} agents, simulated"
-        rows += compare(file, Path(written.name), ids, arguments.rounds, what)
+    rows = []
+    if arguments.agents:
+        labkit.use_lab()
+        clouds = Path(os.environ["OS_CLIENT_CONFIG_FILE"])
+        with cluster(arguments.agents) as file:
+            ids = [server["id"] for server in recorded_servers()]
+            rows += compare(file, clouds, ids, arguments.rounds, f"{arguments.agents} agents, real")
+    for count in arguments.simulated:
+        with SimulatedCloud(scale.invented(count)) as cloud, tempfile.TemporaryDirectory() as name:
+            file, environment = scale.prepare(Path(name), cloud)
+            ids = [server["id"] for server in cloud.recorded.servers]
+            clouds = Path(environment["OS_CLIENT_CONFIG_FILE"])
+            rows += compare(file, clouds, ids, arguments.rounds, f"{count} agents, simulated")
     header = [
         "inventory of",
         "way",
@@ -198,6 +194,7 @@ def main() -> None:
         "its CPU",
         "most memory",
         "plugin's time / its",
+        "its time / floor's",
         "load",
     ]
     print(markdown(header, rows))

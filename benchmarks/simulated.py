@@ -1,4 +1,4 @@
-"""A simulated OpenStack that answers lists: recorded answers of a real one, its servers multiplied, in Nova's pages.
+"""A simulated OpenStack that answers lists, in Nova's pages.
 
 It is a stand-in: nothing can be created in it, and it takes no time to find its servers, so that what is measured
 against it is the client's own work. Services: Keystone, Nova, Neutron.
@@ -6,11 +6,8 @@ against it is the client's own work. Services: Keystone, Nova, Neutron.
 
 from __future__ import annotations
 
-import copy
-import ipaddress
 import json
 import threading
-import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,8 +16,6 @@ from types import TracebackType
 from typing import Any, ClassVar, Self
 from urllib.parse import parse_qs, urlsplit
 
-from clusterctl.resources import KEY_GROUP, KEY_NODE
-
 Body = dict[str, Any]
 MAX_LIMIT = 1000  # Nova's own default of [api]max_limit
 PROJECT = "0123456789abcdef0123456789abcdef"
@@ -28,31 +23,11 @@ PROJECT = "0123456789abcdef0123456789abcdef"
 
 @dataclass(frozen=True)
 class Recorded:
-    """Bodies of a real cloud's answers, by key: ``flavors``, ``server_groups``, ``ports``, ``security_groups``."""
+    """Bodies of answers, by key: ``flavors``, ``server_groups``, ``ports``, ``security_groups``."""
 
     servers: Sequence[Body]
     version: Body  # of Nova
     lists: Mapping[str, Sequence[Body]] = field(default_factory=dict)
-
-
-def multiplied(servers: Sequence[Body], counts: Mapping[str, int]) -> list[Body]:
-    """As many servers of each group as ``counts`` says, like the group's first, with ids, names and addresses of their
-    own; named nodes stay as they are.
-    """
-    addresses = ipaddress.ip_network("10.128.0.0/16").hosts()
-    found = [server for server in servers if KEY_NODE in server["metadata"]]
-    for group, count in counts.items():
-        of_group = (s for s in servers if s["metadata"].get(KEY_GROUP) == group and KEY_NODE not in s["metadata"])
-        if (first := next(of_group, None)) is None:
-            continue
-        for number in range(1, count + 1):
-            server = copy.deepcopy(first)
-            server["id"] = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{group}-{number}"))
-            server["name"] = f"{first['name'].rsplit('-', 1)[0]}-{number}"
-            for address in (each for network in server["addresses"].values() for each in network):
-                address["addr"] = str(next(addresses))
-            found.append(server)
-    return found
 
 
 class SimulatedCloud:
