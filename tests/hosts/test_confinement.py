@@ -27,8 +27,8 @@ UPDATE_GRUB = """\
 set -e
 GRUB_CMDLINE_LINUX=console=ttyS0
 for file in /etc/default/grub.d/*.cfg; do . "$file"; done
-echo "$GRUB_CMDLINE_LINUX" > /boot/cmdline
-echo again >> /boot/updates
+echo "linux /vmlinuz $GRUB_CMDLINE_LINUX" > /boot/grub/grub.cfg
+echo again >> /boot/grub/updates
 """
 PLAY = [
     {"hosts": "all", "gather_facts": False, "tasks": [{"import_role": {"name": "common", "tasks_from": "cgroups"}}]}
@@ -61,15 +61,17 @@ def test_an_image_without_grub_is_refused(builder: Lab) -> None:
 
 
 def test_the_kernel_is_told_once(builder: Lab) -> None:
-    assert builder.run("builder", "mkdir", "-p", "/boot").returncode == 0
+    assert builder.run("builder", "mkdir", "-p", "/boot/grub").returncode == 0
     script = f"cat > /usr/sbin/update-grub << 'E'\n{UPDATE_GRUB}E\nchmod 755 /usr/sbin/update-grub"
     assert builder.run("builder", "sh", "-c", script).returncode == 0
     for _ in range(2):
         done = play(builder)
         assert done.returncode == 0, done.stdout + done.stderr
-    wanted = "console=ttyS0 systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_controller=1"
-    assert builder.run("builder", "cat", "/boot/cmdline").stdout.split() == wanted.split()
-    assert builder.run("builder", "cat", "/boot/updates").stdout == "again\n"
+    wanted = (
+        "linux /vmlinuz console=ttyS0 systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_controller=1"
+    )
+    assert builder.run("builder", "cat", "/boot/grub/grub.cfg").stdout.split() == wanted.split()
+    assert builder.run("builder", "cat", "/boot/grub/updates").stdout == "again\n"
 
 
 @pytest.fixture(scope="module")

@@ -202,6 +202,7 @@ def preflight(spec: ClusterSpec, plan: Plan, lookup: Lookup | None, observed: Ob
         images = {group: image_for(spec, lookup, group, observed.servers) for group in plan.groups_of_new_servers}
         shortfalls += _flavor_fit(spec, lookup, images)
         shortfalls += tier_fit(spec, lookup.flavors, images, any_image=lookup.any_release)
+        shortfalls += [] if lookup.any_release else _confinement_fit(spec, images)
         addresses, free = len(plan.ports) + sum(pool.count for pool in plan.pools), lookup.network.free_addresses
         if free is not None and addresses > free:
             shortfalls.append(f"network {lookup.network.name}: {addresses} addresses needed, {free} free")
@@ -212,6 +213,20 @@ def preflight(spec: ClusterSpec, plan: Plan, lookup: Lookup | None, observed: Ob
             f"cluster {spec.cluster} does not fit into the project; nothing was created:\n" + "\n".join(shortfalls),
             hint="Ask for more quota, delete what is not needed, or make the cluster smaller.",
         )
+
+
+def _confinement_fit(spec: ClusterSpec, images: Mapping[str, Image]) -> Iterator[str]:
+    """Launcher linux ends an agent at its start where there is no cgroup v1."""
+    for name, image in images.items():
+        launcher = (spec.settings.variables() | spec.groups[name].settings.variables()).get("mesos_agent_launcher")
+        agents = Service.MESOS_AGENT in spec.groups[name].services
+        # of an image that `clusterctl image build` has not made nothing is known
+        known = releases.of_image(image) and image.properties.get(releases.IMAGE_CGROUPS) != "v1"
+        if agents and launcher == "linux" and known:
+            yield (
+                f"group {name}: mesos_agent_launcher is linux, which needs cgroup v1, and image {image.name} was built "
+                "without 'cgroups: v1' in section build of its artifacts file (consent to it by --image)"
+            )
 
 
 def _flavor_fit(spec: ClusterSpec, lookup: Lookup, images: Mapping[str, Image]) -> Iterator[str]:
