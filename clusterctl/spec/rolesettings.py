@@ -50,9 +50,10 @@ class RoleSettings(StrictModel):
 
 def check_roles(settings: RoleSettings, roles: Iterable[str], services: Iterable[str]) -> None:
     """Raises for a variable that none of a group's ``roles`` reads; its place is below the group."""
+    run = frozenset(roles)
     for name in settings.variables():
         readers = roles_reading()[name]
-        if not readers & set(roles):
+        if not readers & run:
             raise rule_error(
                 "role",
                 f"is a variable of role {' and '.join(sorted(readers))}, and this group runs {', '.join(services)}",

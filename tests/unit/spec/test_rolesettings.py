@@ -78,6 +78,14 @@ def test_a_group_has_only_variables_of_its_roles() -> None:
     ) in error_of(wrong)
 
 
+def test_a_group_may_have_several() -> None:
+    settings = (
+        "settings: {mesos_agent_launcher: linux, mesos_agent_isolation: cgroups/mem, mesos_agent_logging_level: ERROR}"
+    )
+    spec = parse_model(DEMO.replace("attributes: {pool: jenkins-builder}", settings), ClusterSpec, "c.yml")
+    assert len(spec.groups["builders"].settings.variables()) == 3
+
+
 def test_groups_may_be_called_like_keys() -> None:
     wrong = DEMO.replace("  builders:", "  settings:").replace("flavor: m1.small", "flavour: m1.small")
     assert "groups.settings.flavour: unknown key (did you mean 'flavor'?)" in error_of(wrong)
