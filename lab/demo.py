@@ -31,6 +31,9 @@ def up(zone: str | None) -> int:
     with at.phase("image"):
         image = labkit.clusterctl("image", "build", artifacts)
     file = labkit.cluster_file("demo", zone)
+    if stopped():
+        with at.phase("repair"):
+            labkit.clusterctl("repair", file, "--apply", "--yes")
     with at.phase("create"):
         created = labkit.clusterctl("create", file)
     with at.phase("verify"):
@@ -51,6 +54,12 @@ def up(zone: str | None) -> int:
     (labkit.BUILD / "demo.json").write_text(json.dumps(report, indent=2) + "\n")
     summary(file, report)
     return 0
+
+
+def stopped() -> bool:
+    """Whether a demo of before is there whose servers were shut off, as by a stop of the lab."""
+    clusters = labkit.clusterctl("list", "--cloud", "lab")["clusters"]
+    return any(each["name"] == "demo" and "SHUTOFF" in each["states"] for each in clusters)
 
 
 def master(file: Path, status: dict[str, Any]) -> dict[str, Any]:

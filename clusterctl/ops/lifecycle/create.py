@@ -152,10 +152,13 @@ def _building(observed: Observed) -> bool:
 
 
 def _repair_of(command: Command) -> Callable[[Observed], Command | None]:
-    """``create`` leaves a server alone that once ran: then ``repair`` goes on."""
+    """``create`` leaves a server alone that once ran, in ERROR or shut off: then ``repair`` goes on."""
 
     def instead(observed: Observed) -> Command | None:
-        broken = any(server.status == "ERROR" and not failed_build(server) for server in observed.servers)
+        broken = any(
+            server.status == "SHUTOFF" or (server.status == "ERROR" and not failed_build(server))
+            for server in observed.servers
+        )
         return command.other("repair", apply=True) if broken else None
 
     return instead

@@ -202,8 +202,9 @@ def test_repair_tells_and_mends(program: Program, hurt: Callable[[Running], None
     assert (len(report["done"]), len(report["left"])) == ((1, 0) if with_yes == 0 else (0, 1))
 
 
-def test_create_beside_a_broken_server_names_the_command_that_mends_it(program: Program) -> None:
-    program.running.change("demo-control-1", status="ERROR", fault="host is gone")
+@pytest.mark.parametrize("status", ["ERROR", "SHUTOFF"])
+def test_create_beside_a_broken_server_names_the_command_that_mends_it(program: Program, status: str) -> None:
+    program.running.change("demo-control-1", status=status, fault="host is gone")
     code, _, told = program("create")
     assert code == 1
     assert f"`clusterctl repair {program.file} --apply` goes on from here" in told
