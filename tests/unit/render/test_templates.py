@@ -141,6 +141,13 @@ def test_settings_and_flags_stand_in_the_files(nodes: dict[str, Node]) -> None:
     )
 
 
+def test_a_hardened_zookeeper_may_write_its_transaction_logs(nodes: dict[str, Node]) -> None:
+    services, variables = nodes["settings-control"]
+    hardened = {**variables, "clusterctl_hardened": True}
+    files = {file.path: file.content for file in render_files(roles_dir(), roles_of(services), hardened)}
+    assert "ReadWritePaths=-/srv/zookeeper" in files["/etc/systemd/system/zookeeper.service"].splitlines()
+
+
 def test_an_agent_holds_nothing_individual(nodes: dict[str, Node]) -> None:
     services, variables = nodes["builders"]
     agent = next(
