@@ -105,6 +105,18 @@ class Volume:
 
 
 @dataclass(frozen=True)
+class VolumeSnapshot:
+    """A Cinder snapshot of a node's volume."""
+
+    id: str
+    name: str
+    status: str
+    volume_id: str
+    size_gib: int
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class ServerGroup:
     """A Nova server group; ``members`` are server ids."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,6 +27,9 @@ from clusterctl.cli.jenkins_session import (
 )
 from clusterctl.cli.output import print_line
 from clusterctl.cli.session import CloudName, File, Json, StealLock, confirm
+
+if TYPE_CHECKING:
+    from clusterctl.ops.jenkins.outcome import Outcome
 
 Node = Annotated[str, typer.Argument(metavar="NODE", help="A node for masters.", show_default=False)]
 
@@ -51,9 +54,10 @@ def backup(
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
-    """Pack the homes of masters into archives.
+    """Back up the homes of masters.
 
-    They lie on this machine and hold the masters' secrets.
+    As archives on this machine, or as snapshots of the nodes' volumes; `jenkins.backup.method` of the file says which.
+    Both hold the masters' secrets.
     """
     from clusterctl.ops.jenkins.archives import directory_of
     from clusterctl.ops.jenkins.backup import backup as back_up
@@ -71,7 +75,16 @@ def backup(
 def restore(
     context: typer.Context,
     file: File,
-    archive: Annotated[Path, typer.Argument(metavar="ARCHIVE", help="A .tar.gz of `backup`.", show_default=False)],
+    archive: Annotated[
+        str,
+        typer.Argument(
+            metavar="ARCHIVE", help="A .tar.gz of `backup`; with --snapshot a master's name.", show_default=False
+        ),
+    ],
+    snapshot: Annotated[
+        str | None,
+        typer.Option("--snapshot", help="Take the home out of this snapshot of `backup`.", show_default=False),
+    ] = None,
     name: Annotated[str | None, typer.Option("--name", help="Restore it under this name.", show_default=False)] = None,
     node: Annotated[str | None, typer.Option("--node", help="On this node.", show_default=False)] = None,
     force: Force = False,
@@ -81,16 +94,28 @@ def restore(
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
-    """Make a master of an archive.
+    """Make a master of a backup.
 
     A home that is there is set aside, and its master stopped before.
+
+    \b
+    Examples:
+      clusterctl jenkins restore demo.yml alice-20261126T153000Z.tar.gz
+      clusterctl jenkins restore demo.yml alice --snapshot demo-jenkins-1-20261126T153000Z
     """
     from clusterctl.ops.jenkins.restore import restore as restore_home
+    from clusterctl.ops.jenkins.restore import restore_snapshot
     from clusterctl.ops.jenkins.stop import Manner
 
     with tier_of(context) as tier:
         manner = Manner(force=force, quiet_timeout_s=quiet_timeout(tier, quiet), ready_timeout_s=timeout)
-        out = reported(lambda: restore_home(tier, archive, manner, name=name, node=node), as_json=as_json)
+
+        def work() -> Outcome:
+            if snapshot is not None:
+                return restore_snapshot(tier, snapshot, archive, manner, name=name, node=node)
+            return restore_home(tier, Path(archive), manner, name=name, node=node)
+
+        out = reported(work, as_json=as_json)
     if not as_json:
         print_outcome(out)
 

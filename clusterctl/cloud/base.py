@@ -27,6 +27,7 @@ from clusterctl.resources import (
     ServerGroup,
     ServerRequest,
     Volume,
+    VolumeSnapshot,
 )
 
 
@@ -78,6 +79,9 @@ class Cloud(Protocol):
     def volumes(self, cluster: str) -> list[Volume]:
         """Volumes of the cluster: one filtered list call."""
 
+    def volume_snapshots(self, cluster: str) -> list[VolumeSnapshot]:
+        """Snapshots of the cluster's volumes: one paged list call."""
+
     def observe(self, cluster: str) -> Observed:
         """All resources of the cluster, one list call a kind."""
 
@@ -125,8 +129,25 @@ class Cloud(Protocol):
     def create_ports(self, requests: Sequence[PortRequest]) -> list[Port]:
         """Ports in one bulk call, in the order of the requests."""
 
-    def create_volume(self, *, name: str, size_gib: int, metadata: Mapping[str, str], zone: str | None) -> Volume:
-        """A blank volume."""
+    def create_volume(
+        self,
+        *,
+        name: str,
+        size_gib: int,
+        metadata: Mapping[str, str],
+        zone: str | None,
+        snapshot_id: str | None = None,
+    ) -> Volume:
+        """A blank volume, or one with the data of a snapshot."""
+
+    def create_volume_snapshot(self, volume_id: str, name: str, metadata: Mapping[str, str]) -> VolumeSnapshot:
+        """Starts a snapshot of a volume, also of one in use; ``name`` is unique in the cluster of ``metadata``."""
+
+    def attach_volume(self, server_id: str, volume_id: str) -> None:
+        """Gives a running server a volume as a further disk."""
+
+    def detach_volume(self, server_id: str, volume_id: str) -> None:
+        """Starts to take it away; one that is not attached there is not an error."""
 
     def create_servers(self, request: ServerRequest) -> None:
         """One server, or ``request.count`` by one multi-create (``min_count = max_count``: all or none)."""
@@ -144,6 +165,8 @@ class Cloud(Protocol):
     def delete_port(self, port_id: str) -> None: ...
 
     def delete_volume(self, volume_id: str) -> None: ...
+
+    def delete_volume_snapshot(self, snapshot_id: str) -> None: ...
 
     def delete_server_group(self, group_id: str) -> None: ...
 

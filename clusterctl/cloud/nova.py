@@ -168,6 +168,29 @@ class Compute(OpenStackService):
         """See ``base.Cloud``. One that runs or starts is not an error, so an uncertain answer is tried again."""
         self._power("start", server_id, ("vm_state active", "powering-on"))
 
+    def attach_volume(self, server_id: str, volume_id: str) -> None:
+        """See ``base.Cloud``. After an uncertain answer the second try is refused with what was done by the first."""
+
+        def act() -> None:
+            try:
+                with calling(f"attach volume {volume_id} to server {server_id}"):
+                    self._clients.nova.volumes.create_server_volume(server_id, volume_id)
+            except CloudError as error:
+                if not (error.status in (400, 409) and self._has_volume(server_id, volume_id)):
+                    raise
+
+        self._recovery.repeat(act)
+
+    def _has_volume(self, server_id: str, volume_id: str) -> bool:
+        with calling(f"list the volumes of server {server_id}"):
+            attached = self._clients.nova.volumes.get_server_volumes(server_id)
+        return any(each.volumeId == volume_id for each in attached)
+
+    def detach_volume(self, server_id: str, volume_id: str) -> None:
+        """See ``base.Cloud``."""
+        with absence_allowed(), calling(f"detach volume {volume_id} from server {server_id}"):
+            self._clients.nova.volumes.delete_server_volume(server_id, volume_id)
+
     def set_metadata(self, server_id: str, metadata: Mapping[str, str]) -> None:
         """See ``base.Cloud``. Twice is as good as once, so an uncertain answer is tried again."""
 

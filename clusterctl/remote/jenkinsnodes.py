@@ -76,6 +76,9 @@ class JenkinsNodes(Protocol):
     def pack(self, node: Node, request: Mapping[str, Any], into: IO[bytes]) -> Json:
         """Writes the archive of a home into a file; the answer of ``jenkinsarchive.pack``. Raises NodeError."""
 
+    def volume(self, node: Node, request: Mapping[str, Any]) -> Json:
+        """An action of ``jenkinsvolume.py``. Raises NodeError."""
+
     def unpack(self, node: Node, request: Mapping[str, Any], archive: IO[bytes]) -> Json:
         """Makes a home of an archive; the answer of ``jenkinsarchive.unpack``. Raises NodeError."""
 
@@ -93,8 +96,19 @@ class SshJenkinsNodes:
         self._directory = directory
 
     def homes(self, requests: Mapping[str, Mapping[str, Any]], nodes: Sequence[Node]) -> dict[str, Json | NodeError]:
+        return self._act("jenkinshome.py", requests, nodes)
+
+    def volume(self, node: Node, request: Mapping[str, Any]) -> Json:
+        answer = self._act("jenkinsvolume.py", {node.name: request}, [node])[node.name]
+        if isinstance(answer, NodeError):
+            raise answer
+        return answer
+
+    def _act(
+        self, script: str, requests: Mapping[str, Mapping[str, Any]], nodes: Sequence[Node]
+    ) -> dict[str, Json | NodeError]:
         asked = [node for node in nodes if node.name in requests]
-        scripts = {node.name: sent("jenkinshome.py", requests[node.name], root=True) for node in asked}
+        scripts = {node.name: sent(script, requests[node.name], root=True) for node in asked}
         found: dict[str, Json | NodeError] = {}
         for name, answer in self._run(asked, scripts).items():
             if isinstance(answer, NodeError):

@@ -73,6 +73,12 @@ def _check_group(spec: ClusterSpec, jenkins: JenkinsSettings) -> None:
             "one, or set 'allow_ephemeral_homes: true' in 'jenkins'",
             ("groups", group),
         )
+    if group and spec.groups[group].volume is None and jenkins.backup.method == "snapshot":
+        raise rule_error(
+            "method",
+            f"found 'snapshot', and group {group!r}, which hosts Jenkins masters, has no 'volume'; allowed: 'archive'",
+            ("jenkins", "backup", "method"),
+        )
 
 
 def _check_directory(spec: ClusterSpec, jenkins: JenkinsSettings) -> None:

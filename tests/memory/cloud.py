@@ -32,6 +32,7 @@ from clusterctl.resources import (
     ServerRequest,
     StoredRule,
     Volume,
+    VolumeSnapshot,
     owner_mark,
 )
 from tests.memory.compute import MemoryCompute
@@ -203,8 +204,49 @@ class MemoryCloud(MemoryCompute):
             self.claim(409, ports=len(requests))
             return [self.new_port(r.name, r.description, r.security_group_ids) for r in requests]
 
-    def create_volume(self, *, name: str, size_gib: int, metadata: Mapping[str, str], zone: str | None) -> Volume:
+    def volume_snapshots(self, cluster: str) -> list[VolumeSnapshot]:
+        with self.call("GET", "/snapshots/detail"):
+            found = [each for each in self.volume_snapshot_records.values() if each.metadata[KEY_CLUSTER] == cluster]
+            for each in found:  # those that are made now are there at the next look
+                self.volume_snapshot_records[each.id] = replace(each, status="available")
+            return found
+
+    def create_volume_snapshot(self, volume_id: str, name: str, metadata: Mapping[str, str]) -> VolumeSnapshot:
+        with self.call("POST", "/snapshots"):
+            size = self.volume_records[volume_id][0].size_gib
+            made = VolumeSnapshot(self.new_id("snapshot"), name, "creating", volume_id, size, dict(metadata))
+            self.volume_snapshot_records[made.id] = made
+            return made
+
+    def delete_volume_snapshot(self, snapshot_id: str) -> None:
+        with self.call("DELETE", "/snapshots/{id}"):
+            self.volume_snapshot_records.pop(snapshot_id, None)
+
+    def attach_volume(self, server_id: str, volume_id: str) -> None:
+        with self.call("POST", "/servers/{id}/os-volume_attachments"):
+            volume, metadata = self.volume_records[volume_id]
+            if volume.status != "available":
+                raise CloudError(f"Invalid volume: status must be available, not {volume.status}", status=400)
+            self.volume_records[volume_id] = (replace(volume, status="in-use", attached_to=server_id), metadata)
+
+    def detach_volume(self, server_id: str, volume_id: str) -> None:
+        with self.call("DELETE", "/servers/{id}/os-volume_attachments/{id}"):
+            volume, metadata = self.volume_records[volume_id]
+            if volume.attached_to == server_id:
+                self.volume_records[volume_id] = (replace(volume, status="available", attached_to=None), metadata)
+
+    def create_volume(
+        self,
+        *,
+        name: str,
+        size_gib: int,
+        metadata: Mapping[str, str],
+        zone: str | None,
+        snapshot_id: str | None = None,
+    ) -> Volume:
         with self.call("POST", "/volumes"):
+            if snapshot_id is not None and snapshot_id not in self.volume_snapshot_records:
+                raise CloudError(f"Snapshot {snapshot_id} could not be found.", status=404)
             if zone and zone not in self.block_zones:
                 raise CloudError(f"Availability zone '{zone}' is invalid.", status=400)
             self.claim(413, volumes=1, gigabytes=size_gib)
@@ -244,6 +286,8 @@ class MemoryCloud(MemoryCompute):
         with self.call("DELETE", "/volumes/{id}"):
             if volume_id in self.volume_records and self.volume_records[volume_id][0].attached_to:
                 raise CloudError("Volume status must be available or error, not in-use.", status=400)
+            if any(each.volume_id == volume_id for each in self.volume_snapshot_records.values()):
+                raise CloudError("Invalid volume: Volume still has 1 dependent snapshots.", status=400)
             self.volume_records.pop(volume_id, None)
 
     def delete_server_group(self, group_id: str) -> None:

@@ -23,6 +23,7 @@ from clusterctl.resources import (
     ServerGroup,
     ServerRequest,
     Volume,
+    VolumeSnapshot,
 )
 from tests.memory.faults import FaultSource
 
@@ -93,6 +94,7 @@ class MemoryState:
     server_records: dict[str, MemoryServer] = field(default_factory=dict, init=False)
     port_records: dict[str, MemoryPort] = field(default_factory=dict, init=False)
     volume_records: dict[str, tuple[Volume, Mapping[str, str]]] = field(default_factory=dict, init=False)
+    volume_snapshot_records: dict[str, VolumeSnapshot] = field(default_factory=dict, init=False)
     server_group_records: dict[str, ServerGroup] = field(default_factory=dict, init=False)
     security_group_records: dict[str, tuple[SecurityGroup, str]] = field(default_factory=dict, init=False)
     lock_records: dict[str, tuple[str, Lock]] = field(default_factory=dict, init=False)  # with the cluster

@@ -62,8 +62,13 @@ def directory_of(tier: Tier, given: Path | None = None) -> Path:
     return paths.state_root() / quote(tier.spec.cloud, safe="") / tier.spec.cluster / "jenkins"
 
 
-def take(tier: Tier, master: Master, directory: Path, taken: str, how: str) -> tuple[Path, ArchiveManifest]:
+def take(
+    tier: Tier, master: Master, directory: Path, taken: str, how: str, place: Mapping[str, str] | None = None
+) -> tuple[Path, ArchiveManifest]:
     """Packs a master's home into ``directory/NAME/NAME-TAKEN.tar.gz``; its path and manifest.
+
+    Args:
+        place: where homes lie on the node, ``{"directory", "mount"}``, if not in their own place.
 
     Raises:
         NodeError: the node doesn't answer, or a file changed while it was read.
@@ -78,7 +83,7 @@ def take(tier: Tier, master: Master, directory: Path, taken: str, how: str) -> t
     pattern = excluded(settings.builds, settings.exclude).pattern
     try:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_TRUNC), "wb") as file:
-            request = tier.request(name=master.name, exclude=pattern)
+            request = tier.request(name=master.name, exclude=pattern) | dict(place or {})
             answer = tier.jenkins.pack(master.node, request, file)
             file.flush()
             os.fsync(file.fileno())

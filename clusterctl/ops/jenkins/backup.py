@@ -1,15 +1,16 @@
-"""``jenkins backup``: homes as archives on the operator's machine."""
+"""``jenkins backup``: homes as archives on the operator's machine, or snapshots of their nodes' volumes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from clusterctl.errors import ClusterctlError, InputError
+from clusterctl.errors import ClusterctlError
 from clusterctl.ops.jenkins.archives import prune, take
 from clusterctl.ops.jenkins.ground import Tier
 from clusterctl.ops.jenkins.outcome import Outcome
 from clusterctl.ops.jenkins.quiet import cancel_quiet, quiet_down
+from clusterctl.ops.jenkins.snapshots import snapshot_nodes
 from clusterctl.ops.jenkins.stop import Manner
 from clusterctl.ops.jenkins.survey import Master
 
@@ -17,25 +18,27 @@ from clusterctl.ops.jenkins.survey import Master
 def backup(tier: Tier, names: Sequence[str], manner: Manner, directory: Path, taken: str) -> Outcome:
     """Packs the homes of masters, one after the other; of each the newest ``jenkins.backup.keep`` archives stay.
 
-    A running master is quieted down before, so that no build writes meanwhile, and goes on after it.
+    Or makes snapshots of the volumes of their nodes, if ``jenkins.backup.method`` says so. A running master is quieted
+    down before, so that no build writes meanwhile, and goes on after it.
 
     Args:
         taken: UTC, ``20261126T153000Z``.
 
     Raises:
-        InputError: the file asks for snapshots.
         ClusterctlError: there is none of a name.
-        PartlyFailed: some have no new archive.
+        PartlyFailed: some have no new archive, or no snapshot.
     """
     assert tier.spec.jenkins is not None  # noqa: S101  (open_tier raised otherwise)
     settings = tier.spec.jenkins.backup
-    if settings.method != "archive":
-        raise InputError("jenkins.backup.method: found 'snapshot', which this version can't; allowed: 'archive'")
     out = Outcome(tier.spec.cluster, "backup")
     with tier.locked():
-        masters = tier.survey().named(names)
+        survey = tier.survey()
+        masters = survey.named(names)
         out.fail({each.name: "; ".join(each.problems) for each in masters if each.problems})
         out.fail({each.name: "it has no home" for each in masters if each.home is None})
+        if settings.method == "snapshot":
+            snapshot_nodes(tier, survey, [each for each in masters if each.name not in out.failed], manner, taken, out)
+            return out.end(tier, "not backed up")
         for master in masters:
             if master.name not in out.failed:
                 with tier.run.progress.phase(f"backup of {master.name}"):

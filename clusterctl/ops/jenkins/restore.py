@@ -17,6 +17,7 @@ from clusterctl.ops.jenkins.create import put_app, release_on
 from clusterctl.ops.jenkins.ground import PartlyFailed, Tier
 from clusterctl.ops.jenkins.outcome import Outcome
 from clusterctl.ops.jenkins.placement import place, rooms, told_room
+from clusterctl.ops.jenkins.snapshots import take_out
 from clusterctl.ops.jenkins.stop import Manner, bring_up, release_of, stop
 from clusterctl.ops.jenkins.survey import Master, Survey
 
@@ -35,7 +36,34 @@ def restore(tier: Tier, archive: Path, manner: Manner, *, name: str | None = Non
         ClusterctlError: it does not fit, or what is there doesn't fit together.
         PartlyFailed: the master doesn't serve.
     """
-    manifest = read(archive)
+    return restore_from(tier, archive, read(archive), manner, name=name, node=node)
+
+
+def restore_snapshot(
+    tier: Tier, snapshot: str, of: str, manner: Manner, *, name: str | None = None, node: str | None = None
+) -> Outcome:
+    """Takes the home of master ``of`` out of a snapshot of a node's volume, then goes on as ``restore``.
+
+    Raises:
+        InputError: there is no such snapshot or home, or as ``restore``.
+        ClusterctlError: the snapshot could not be read, or as ``restore``.
+    """
+    with tempfile.TemporaryDirectory(prefix="clusterctl-") as work:
+        with tier.locked(), tier.run.progress.phase("read the snapshot"):
+            archive, manifest = take_out(tier, snapshot, of, Path(work))
+        return restore_from(tier, archive, manifest, manner, name=name, node=node)
+
+
+def restore_from(
+    tier: Tier,
+    archive: Path,
+    manifest: ArchiveManifest,
+    manner: Manner,
+    *,
+    name: str | None = None,
+    node: str | None = None,
+) -> Outcome:
+    """``restore`` of an archive whose manifest is known."""
     wanted = name or manifest.name
     if not NAME.fullmatch(wanted):
         raise InputError(f"--name: found {wanted!r}; allowed: up to 32 lower-case letters, digits and '-'")

@@ -75,6 +75,17 @@ def _nobody_else(observed: Observed, cloud: Cloud) -> None:
             )
 
 
+def _no_snapshots(cluster: str, cloud: Cloud) -> None:
+    """Cinder deletes no volume that has snapshots, and these are backups. Raises ClusterctlError that names them."""
+    if found := cloud.volume_snapshots(cluster):
+        named = ", ".join(f"{each.name} ({each.id})" for each in found)
+        raise ClusterctlError(
+            f"the volumes of cluster {cluster} have snapshots: {named}; nothing was deleted",
+            hint=f"`openstack volume snapshot delete {' '.join(each.id for each in found)}` deletes them. "
+            "Without --volumes the volumes and their snapshots stay.",
+        )
+
+
 def remove(
     cluster: str, cloud: Cloud, progress: Progress, waiter: Waiter, with_volumes: bool = True, timeout_s: float = 600
 ) -> tuple[Observed, Observed]:
@@ -83,6 +94,8 @@ def remove(
     Raises:
         ClusterctlError: something was not deleted; running it again goes on.
     """
+    if with_volumes:
+        _no_snapshots(cluster, cloud)
     with progress.phase("delete servers"):
         observed = _own(cloud.observe(cluster))
         ids = [server.id for server in observed.servers]

@@ -11,6 +11,8 @@ import pytest
 
 from clusterctl.ops.jenkins.ground import Tier
 from clusterctl.ops.kit.run import Run
+from clusterctl.resources import Volume
+from clusterctl.spec import load_spec
 from tests.unit.cli.test_app import run
 from tests.unit.ops.jenkins.world import MemoryHome, World
 from tests.unit.specs import DEMO
@@ -185,3 +187,19 @@ def test_prune(program: Program) -> None:
     assert program("prune", "--all", "--keep", "1")[1] == "no home to delete\n"
     code, out, _ = program("prune", "alice", "--yes")
     assert (code, out, aside) == (0, "alice-20260101T000000Z: deleted on demo-jenkins-1\n", {})
+
+
+def test_a_home_comes_back_from_a_snapshot(program: Program, tmp_path: Path) -> None:
+    world = program.world
+    program.file.write_text(program.file.read_text().replace("jenkins: {", "jenkins: {backup: {method: snapshot}, "))
+    world.spec = load_spec(program.file)
+    volume = Volume("v1", "demo-jenkins-1", "in-use", 10, "jenkins", "id-demo-jenkins-1")
+    world.cloud.volume_records["v1"] = (volume, {"clusterctl.cluster": "demo"})
+    assert program("create", "alice")[0] == 0
+    code, out, _ = program("backup", "alice")
+    assert code == 0
+    snapshot = out.split()[2]
+    world.nodes.copy = dict(world.nodes.homes_at["demo-jenkins-1"])
+    code, out, err = program("restore", "alice", "--snapshot", snapshot)
+    assert (code, "restored" in out) == (0, True), err
+    assert program("restore", "alice", "--snapshot", "none")[0] == 2

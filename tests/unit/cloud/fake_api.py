@@ -59,6 +59,8 @@ class FakeApi:
     ports: list[Body] = field(default_factory=list)
     security_groups: list[Body] = field(default_factory=list)
     volumes: list[Body] = field(default_factory=list)
+    snapshots: list[Body] = field(default_factory=list)
+    attached: list[str] = field(default_factory=list)  # ids of volumes, to whatever server
     images: list[Body] = field(default_factory=list)
     networks: list[Body] = field(default_factory=list)
     subnets: list[Body] = field(default_factory=list)
@@ -178,6 +180,8 @@ class FakeApi:
             return Reply(200, {"server_groups": self.server_groups})
         if method == "GET" and (found := [each for each in self.servers if path == f"/servers/{each['id']}"]):
             return Reply(200, {"server": found[0]})
+        if "/os-volume_attachments" in path:
+            return self._attachment(method, path, body)
         if method == "DELETE":
             kept = self.server_groups if path.startswith("/os-server-groups") else self.servers
             return self._delete(kept, path)
@@ -216,6 +220,20 @@ class FakeApi:
             },
         }
         return Reply(200, fixed[path]) if path in fixed else Reply(404, {"itemNotFound": {"message": "not found"}})
+
+    def _attachment(self, method: str, path: str, body: Any) -> Reply:
+        if method == "GET":
+            return Reply(200, {"volumeAttachments": [{"id": v, "volumeId": v} for v in self.attached]})
+        if method == "DELETE":
+            if path.rsplit("/", 1)[1] not in self.attached:
+                return Reply(404, {"itemNotFound": {"message": "not found"}})
+            self.attached.remove(path.rsplit("/", 1)[1])
+            return Reply(202)
+        volume_id = body["volumeAttachment"]["volumeId"]
+        if volume_id in self.attached:
+            return Reply(400, {"badRequest": {"message": "Invalid volume: Volume status must be available"}})
+        self.attached.append(volume_id)
+        return Reply(200, {"volumeAttachment": {"id": volume_id, "volumeId": volume_id}})
 
     def _boot(self, wanted: Body) -> Reply:
         count = wanted["max_count"]
@@ -322,6 +340,14 @@ class FakeApi:
                 "totalGigabytesUsed": 5,
             }
             return Reply(200, {"limits": {"rate": [], "absolute": absolute}})
+        if path.startswith("/snapshots"):
+            if method == "DELETE":
+                return self._delete(self.snapshots, path)
+            if method == "POST":
+                made = {"id": new_id(), "size": 50, "status": "creating", **body["snapshot"]}
+                self.snapshots.append(made)
+                return Reply(202, {"snapshot": made})
+            return self._page("snapshots", self.snapshots, query)
         one = next((item for item in self.volumes if path == f"/volumes/{item['id']}"), None)
         if method == "DELETE" and one and self.volumes_linger:
             if one["status"] in ("in-use", "deleting"):

@@ -7,7 +7,7 @@ import requests
 
 from clusterctl.cloud.openstack import OpenStackCloud
 from clusterctl.errors import CloudError
-from clusterctl.resources import KEY_CLUSTER, KEY_GROUP, Volume
+from clusterctl.resources import KEY_CLUSTER, KEY_GROUP, Volume, VolumeSnapshot
 from tests.unit.cloud.fake_api import FakeApi, Fault, volume
 
 META = {KEY_CLUSTER: "ci", KEY_GROUP: "jenkins"}
@@ -69,3 +69,50 @@ def test_a_cloud_without_cinder(connect: Callable[[], OpenStackCloud], api: Fake
     with pytest.raises(CloudError, match="no block storage") as caught:
         cloud.create_volume(name="v", size_gib=1, metadata=META, zone=None)
     assert "volume" in (caught.value.hint or "")
+
+
+def test_snapshots(cloud: OpenStackCloud, api: FakeApi) -> None:
+    api.snapshots = [
+        {"id": "s0", "name": "foreign", "volume_id": "v", "size": 1, "status": "available", "metadata": {}},
+        {"id": "s1", "name": None, "volume_id": "v", "size": 1, "status": "available", "metadata": None},
+    ]
+    made = cloud.create_volume_snapshot("v1", "ci-jenkins-1-now", META)
+    assert made == VolumeSnapshot(made.id, "ci-jenkins-1-now", "creating", "v1", 50, META)
+    assert cloud.volume_snapshots("ci") == [made]
+    [body] = api.sent("POST", "/snapshots")
+    assert body is not None
+    assert body["snapshot"]["force"] is True, "the volume is in use"
+    cloud.delete_volume_snapshot(made.id)
+    cloud.delete_volume_snapshot(made.id)
+    assert cloud.volume_snapshots("ci") == []
+
+
+def test_a_snapshot_whose_answer_was_lost_is_not_made_twice(cloud: OpenStackCloud, api: FakeApi) -> None:
+    api.faults.append(Fault("POST .*/snapshots", error=requests.ConnectionError("reset"), after=True))
+    made = cloud.create_volume_snapshot("v1", "ci-jenkins-1-now", META)
+    assert [each["id"] for each in api.snapshots] == [made.id]
+
+
+def test_a_volume_of_a_snapshot(cloud: OpenStackCloud, api: FakeApi) -> None:
+    cloud.create_volume(name="copy", size_gib=50, metadata=META, zone=None, snapshot_id="s1")
+    [body] = api.sent("POST", "/volumes")
+    assert body is not None
+    assert body["volume"]["snapshot_id"] == "s1"
+
+
+def test_attach_and_detach(cloud: OpenStackCloud, api: FakeApi) -> None:
+    cloud.attach_volume("server", "v1")
+    assert api.attached == ["v1"]
+    cloud.detach_volume("server", "v1")
+    cloud.detach_volume("server", "v1")
+    assert api.attached == []
+
+
+def test_an_attachment_whose_answer_was_lost_is_not_refused(cloud: OpenStackCloud, api: FakeApi) -> None:
+    api.faults.append(Fault("POST .*os-volume_attachments", error=requests.ConnectionError("reset"), after=True))
+    cloud.attach_volume("server", "v1")
+    assert api.attached == ["v1"]
+    api.attached = ["v2"]
+    api.faults.append(Fault("POST .*os-volume_attachments", status=400))
+    with pytest.raises(CloudError):
+        cloud.attach_volume("server", "v1")

@@ -148,3 +148,9 @@ def test_every_key_has_a_line_in_the_docs() -> None:
     table = text[text.index("| key |") : text.index("## Artifacts")]
     keys = {key for name, key, _ in properties(json_schema()) if name in ("JenkinsSettings", *SECTIONS.values())}
     assert not [key for key in keys - SECTIONS.keys() if f"`{key}`" not in table and f".{key}`" not in table]
+
+
+def test_snapshots_need_a_volume() -> None:
+    message = error_of("{allow_ephemeral_homes: true, backup: {method: snapshot}}", DEMO)
+    assert "jenkins.backup.method: found 'snapshot', and group 'jenkins', which hosts Jenkins masters" in message
+    assert "has no 'volume'; allowed: 'archive'" in message

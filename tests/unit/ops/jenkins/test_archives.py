@@ -92,12 +92,6 @@ def test_the_newest_stay(tmp_path: Path) -> None:
     ]
 
 
-def test_snapshots_are_refused(tmp_path: Path) -> None:
-    world = World(master=SMALL, backup={"method": "snapshot"})
-    with pytest.raises(InputError, match=r"jenkins\.backup\.method"):
-        backup(world.tier(), ["alice"], PATIENT, tmp_path, TAKEN)
-
-
 def test_a_purged_master_comes_back_with_its_history(world: World, tmp_path: Path) -> None:
     archive = back_up(world, tmp_path)
     before = json.loads(world.nodes.homes_at["demo-jenkins-1"]["alice"].marker)

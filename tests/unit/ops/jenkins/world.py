@@ -173,6 +173,10 @@ class MemoryNodes:
         self.starting = 1  # looks until a new master has started
         self.actions: list[tuple[str, str]] = []  # (node, action)
         self.refuse_unpack = ""
+        self.refuse_volume = ""  # an action
+        self.mounted = ""  # where a copy of a volume is
+        self.copy: dict[str, MemoryHome] = {}  # the homes on it
+        self.quiet_then: set[str] = set()  # masters that were quiet when the volume was flushed
         self.renewed = False  # whether the last unpacked home got new secrets
         self._marathon = marathon
         marathon.on_change = self._changed
@@ -189,7 +193,7 @@ class MemoryNodes:
         found: dict[str, Any] = {}
         for name, request in requests.items():
             assert name in [node.name for node in nodes]
-            assert (request["directory"], request["mount"]) == ("/srv/jenkins", "/srv/jenkins")
+            assert (request["directory"], request["mount"]) in (("/srv/jenkins",) * 2, (self.mounted,) * 2)
             self.actions.append((name, request["action"]))
             try:
                 found[name] = self._action(name, request)
@@ -202,11 +206,12 @@ class MemoryNodes:
             raise NodeError(f"node {node}: {self.silent[node]}")
         return getattr(self, f"_{request['action']}")(node, request)
 
-    def _survey(self, node: str, _request: Mapping[str, Any]) -> Any:
+    def _survey(self, node: str, request: Mapping[str, Any]) -> Any:
+        there = self.copy if request["directory"] == self.mounted else self.homes_at[node]
         return {
             "homes": [
                 {"name": name, "uid": home.uid, "mode": home.mode, "marker": home.marker, "problem": ""}
-                for name, home in sorted(self.homes_at[node].items())
+                for name, home in sorted(there.items())
             ],
             "aside": sorted(self.aside[node]),
             "free_mib": self.free_mib,
@@ -250,7 +255,8 @@ class MemoryNodes:
         self.actions.append((node.name, "pack"))
         if node.name in self.silent:
             raise NodeError(f"node {node.name}: {self.silent[node.name]}")
-        home = self.homes_at[node.name][request["name"]]
+        there = self.copy if request["directory"] == self.mounted else self.homes_at[node.name]
+        home = there[request["name"]]
         data = io.BytesIO()
         with tarfile.open(fileobj=data, mode="w:gz") as archive:
             for name, text in {MARKER: home.marker, TOKEN: "11", **home.files}.items():
@@ -260,6 +266,20 @@ class MemoryNodes:
         into.write(data.getvalue())
         digest = hashlib.sha256(data.getvalue()).hexdigest()
         return {"files": len(home.files) + 2, "bytes": len(data.getvalue()), "sha256": digest}
+
+    def volume(self, node: Node, request: Mapping[str, Any]) -> Any:
+        self.actions.append((node.name, request["action"]))
+        if node.name in self.silent or request["action"] in self.refuse_volume:
+            raise NodeError(f"node {node.name}: {self.silent.get(node.name) or self.refuse_volume}")
+        if request["action"] == "mount":
+            self.mounted = "/run/copy"
+            return self.mounted
+        if request["action"] == "unmount":
+            self.mounted = ""
+        else:
+            assert request == {"action": "flush", "mount": "/srv/jenkins"}
+            self.quiet_then = {name for name, master in self.masters.items() if master.quiet}
+        return None
 
     def unpack(self, node: Node, request: Mapping[str, Any], archive: IO[bytes]) -> Any:
         self.actions.append((node.name, "unpack"))
