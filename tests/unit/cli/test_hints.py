@@ -110,7 +110,8 @@ def in_docs() -> dict[str, str]:
         for block in re.findall(r"```[a-z]*\n(.*?)```", text, re.DOTALL):
             named += re.findall(r"^\s*(?:\$ )?(clusterctl .*?)(?: +#.*)?$", block.replace("\\\n", " "), re.MULTILINE)
         for each in named:
-            plain = re.sub(r"[][]", "", each).replace("SECONDS", "5")  # [--an-option] may be left out
+            plain = re.sub(r"[][]", "", each)  # [--an-option] may be left out
+            plain = re.sub(r"(--[a-z-]+) [A-Z]+\b", r"\1 5", plain)  # --interval SECONDS
             found.update({" ".join(part.split()): path.name for part in plain.split(";")})
     return found
 
