@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, create_model, model_serializer
+from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, create_model, model_serializer
 
 from clusterctl.spec import limits
 from clusterctl.spec.rolevars import Place, RoleVariable, role_variables, roles_reading
@@ -22,6 +22,16 @@ SettingText = Annotated[
     Field(max_length=1024),
     matching(_TEXT, "one line without quotes, '$', '`', '\\', '{{', '{%' and '{#'"),
 ]
+# Options of Java that clusterctl sets, by the service; a second one would win or lose by its place
+_OWN_OPTIONS: Mapping[str, Mapping[str, str]] = {
+    "zookeeper_jvm_options": {
+        "-Xmx": "the key 'zookeeper.heap_mib'",
+        "-Xms": "the key 'zookeeper.heap_mib'",
+        "-Dzookeeper.tcpKeepAlive": "the variable 'zookeeper_tcp_keep_alive'",
+    },
+    "marathon_jvm_options": {"-Xmx": "the key 'marathon.heap_mib'"},
+}
+_SECRET_OPTION = re.compile(r"-D[^=]*(password|passwd|secret|token)[^=]*=.", re.IGNORECASE)
 _KINDS: Mapping[str, Any] = {
     "str": SettingText,
     "path": AbsolutePath,
@@ -66,9 +76,25 @@ def _annotation(variable: RoleVariable) -> Any:
         return Literal[variable.choices]
     if variable.kind == "list":
         return list[_KINDS[variable.elements or "str"]]  # type: ignore[misc]  # made for pydantic alone
+    if variable.name in _OWN_OPTIONS:
+        return Annotated[SettingText, _jvm_options(_OWN_OPTIONS[variable.name])]
     if variable.name.endswith("_percent"):
         return Annotated[int, Field(ge=0, le=100)]
     return _KINDS[variable.kind]
+
+
+def _jvm_options(own: Mapping[str, str]) -> AfterValidator:
+    def check(value: str) -> str:
+        for option in value.split():
+            for beginning, setter in own.items():
+                if option.startswith(beginning):
+                    raise rule_error("option", f"found {option!r}; clusterctl sets {beginning} itself: use {setter}")
+            if _SECRET_OPTION.match(option):
+                name = option.partition("=")[0]
+                raise rule_error("option", f"found {name}, a secret: settings can be read in user-data and on nodes")
+        return value
+
+    return AfterValidator(check)
 
 
 def _model() -> type[RoleSettings]:

@@ -41,6 +41,15 @@ def error_of(text: str) -> str:
         ("mesos_master_recovery_agent_removal_limit_percent: 101", "found 101; allowed: 100 or less"),
         ("zookeeper_log_level: INFO", "found 'INFO'; allowed: 'trace', 'debug', 'info', 'warn', 'error'"),
         ("mesos_agent_flags: [A=b]", "is set by the key 'mesos.agent_flags'; write it there"),
+        (
+            "marathon_jvm_options: -Xss1m -Xmx2g",
+            "found '-Xmx2g'; clusterctl sets -Xmx itself: use the key 'marathon.heap",
+        ),
+        ("zookeeper_jvm_options: -Dzookeeper.tcpKeepAlive=no", "itself: use the variable 'zookeeper_tcp_keep_alive'"),
+        (
+            "marathon_jvm_options: -Djavax.net.ssl.keyStorePassword=x",
+            "found -Djavax.net.ssl.keyStorePassword, a secret",
+        ),
         ("zookeeper_java: java", "c.yml:23:19: settings.zookeeper_java: found 'java'; allowed: an absolute path"),
         ("marathon_jvm_options: [-Xss1m]", "settings.marathon_jvm_options: found a list; allowed: text"),
         (
