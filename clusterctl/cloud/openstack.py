@@ -17,8 +17,8 @@ class OpenStackCloud(Compute, Networking, BlockStorage, Images):
 
     def limits(self) -> Limits:
         """See ``base.Cloud``; None as well where the cloud doesn't tell."""
-        with ThreadPoolExecutor(2) as pool:
-            of_network, of_volumes = pool.submit(self.network_quota), pool.submit(self.volume_limits)
+        with ThreadPoolExecutor(2) as threads:
+            of_network, of_volumes = threads.submit(self.network_quota), threads.submit(self.volume_limits)
             nova = self.compute_limits()
         neutron, cinder = of_network.result(), of_volumes.result()
 
@@ -41,10 +41,10 @@ class OpenStackCloud(Compute, Networking, BlockStorage, Images):
 
     def observe(self, cluster: str) -> Observed:
         """See ``base.Cloud``."""
-        with ThreadPoolExecutor(4) as pool:
-            ports, volumes = pool.submit(self.ports, cluster), pool.submit(self.volumes, cluster)
-            server_groups = pool.submit(self.server_groups, cluster)
-            security_groups = pool.submit(self.security_groups, cluster)
+        with ThreadPoolExecutor(4) as threads:
+            ports, volumes = threads.submit(self.ports, cluster), threads.submit(self.volumes, cluster)
+            server_groups = threads.submit(self.server_groups, cluster)
+            security_groups = threads.submit(self.security_groups, cluster)
             servers = self.servers(cluster)
         return Observed(
             servers=tuple(servers),

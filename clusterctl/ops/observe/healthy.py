@@ -277,7 +277,7 @@ class _Wait:
 
 
 class ShutOffError(NodeError):
-    """A server of the cluster is shut off, and nobody is about to start it: it would be waited for until the deadline."""
+    """A server of the cluster is shut off, and nobody is about to start it: waiting for it would be for nothing."""
 
 
 def fail_on_shut_off(servers: Iterable[Server]) -> None:
