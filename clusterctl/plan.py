@@ -106,7 +106,7 @@ class Plan:
 def make_plan(spec: ClusterSpec, observed: Observed, own: Collection[str] = ()) -> Plan:
     """What is missing of ``spec``; existing nodes are never touched, surplus ones are named as problems.
 
-    ``own``: as of ``tiers.wanted_groups``.
+    ``own``: see ``tiers.wanted_groups``.
     """
     top = topology(spec)
     discard = tuple(server for server in observed.servers if failed_build(server))

@@ -87,7 +87,7 @@ class NetworkChanges:
 
 
 def network_changes(spec: ClusterSpec, observed: Observed, own: Collection[str] = ()) -> NetworkChanges:
-    """What is missing, and what is too much; ``own``: as of ``tiers.wanted_groups``."""
+    """What is missing, and what is too much; ``own``: see ``tiers.wanted_groups``."""
     there = security_groups(observed)
     wanted = wanted_groups(spec, own, observed.ports)
     surplus = [

@@ -67,7 +67,7 @@ def recover(
 ) -> None:
     """Lead out of a lost majority.
 
-    For ZooKeepers or masters of which no majority is left. Goes on with the survivors' data; or, by word, with a
+    For ZooKeepers or masters of which no majority is left. Goes on with the survivors' data; or, if told so, with a
     backup's or none. Says beforehand what will be lost, and asks.
     """
     from clusterctl import paths

@@ -91,8 +91,8 @@ class Networking(OpenStackService):
         ``network-ip-availability`` is for administrators by default; the owner of a network can count its ports.
         """
         what = f"read the free addresses of network {network['name']}"
-        with ThreadPoolExecutor(1) as pool:
-            told = pool.submit(self._told_free, what, network["id"])
+        with ThreadPoolExecutor(1) as threads:
+            told = threads.submit(self._told_free, what, network["id"])
             subnets = self._listed(
                 f"list the subnets of network {network['name']}", "subnets", network_id=network["id"]
             )

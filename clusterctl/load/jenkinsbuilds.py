@@ -17,7 +17,7 @@ from clusterctl.load.result import BuildResult
 
 Call = Mapping[str, Any]
 _ITEM = re.compile(r"/queue/item/(\d+)")
-# The queue forgets an item five minutes after it has left (hudson.model.Queue): by then it is asked often
+# The queue drops an item five minutes after it has left (hudson.model.Queue): by then it is asked often
 _JOB = "loadtest-{}"
 
 

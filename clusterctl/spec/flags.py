@@ -35,7 +35,7 @@ def _mesos_name(what: str, known: Collection[str], owners: Mapping[str, str]) ->
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
             meant = f" (did you mean '{close[0]}'?)" if close else ""
-            raise rule_error("flag", f"is no flag of {what}{meant}; Mesos 1.11 would ignore it without a word")
+            raise rule_error("flag", f"is not a flag of {what}{meant}; Mesos 1.11 would silently ignore it")
         return name
 
     return check
@@ -55,7 +55,8 @@ def _marathon_name(name: str) -> str:
 def _well_formed(name: str, owners: Mapping[str, str]) -> None:
     if not _NAME.fullmatch(name):
         raise rule_error(
-            "flag", f"is no name of a flag; allowed: lower-case letters, digits and '_', without '--': {_tidy(name)}"
+            "flag",
+            f"is not the name of a flag; allowed: lower-case letters, digits and '_', without '--': {_tidy(name)}",
         )
     if name in owners:
         raise rule_error("flag", owners[name])

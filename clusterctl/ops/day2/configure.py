@@ -71,7 +71,7 @@ def configure(
         give_secrets: brings their files to the nodes of these names, or to all.
 
     Raises:
-        InputError: ``limit`` is no list of hosts and groups, and nodes have files with secrets.
+        InputError: ``limit`` is not a list of hosts and groups, and nodes have files with secrets.
         NodeError: nodes did not get their files with secrets; Ansible was not run.
         PlaybookError: a node failed or can't be reached; the others are done.
     """

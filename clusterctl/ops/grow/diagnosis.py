@@ -34,7 +34,7 @@ def diagnose(
     Args:
         look: what the control nodes say, and the nodes of agents that are not registered.
         agents: registered agents by address; None where no master leads.
-        own: as of ``tiers.wanted_groups``.
+        own: see ``tiers.wanted_groups``.
         fresh: see ``services.services``.
     """
     surplus = list(_duplicates(observed))

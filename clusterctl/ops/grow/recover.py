@@ -158,7 +158,7 @@ class _Recovery:
         if self.source.backup is not None:
             time = checked(self.source.backup, self.op.run.spec.cluster)["time"]
             return [
-                f"restored: Marathon's apps as of {time}; lost: what was done to apps since, other data in ZooKeeper, "
+                f"restored: Marathon's apps of {time}; lost: what was done to apps since, other data in ZooKeeper, "
                 "weights and quotas of the masters. Tasks that run stay, as far as the backup has them"
             ]
         if self.source.empty:

@@ -63,7 +63,7 @@ def repair(op: Operation, work: ServiceWork, *, apply: bool, consent: Consent = 
     What becomes wrong while it works is diagnosed anew.
 
     Raises:
-        InputError: a name of ``consent.fresh`` is no member's.
+        InputError: a name of ``consent.fresh`` is not a member's.
         LockedError: another command is at work on the cluster.
         ClusterctlError: a step failed, or a majority would be lost; the same command goes on.
     """

@@ -302,4 +302,4 @@ class Repairing:
 
 
 class _NotBorneError(ClusterctlError):
-    """Waiting is in vain."""
+    """Waiting is useless."""

@@ -95,7 +95,7 @@ def build_image(
         guard: two builds of a family would take each other's builder for one that a killed build left.
         force: build even if an image of these inputs exists.
         max_age_days: build if the newest of these inputs is older: the packages of the distribution are no input, and
-            what was mended in them since is missing from it.
+            what was fixed in them since is missing from it.
 
     Raises:
         InputError: a name is unknown to the cloud, or a digest is wrong; no server was made.

@@ -70,14 +70,14 @@ def plan_cluster(spec: ClusterSpec, cloud: Cloud, image: str | None = None) -> t
         InputError: the file names what the cloud doesn't have.
         LostMajorityError: members are missing that only ``recover`` may make.
     """
-    with ThreadPoolExecutor(1) as pool:
-        told = pool.submit(own_network, spec, cloud)
+    with ThreadPoolExecutor(1) as threads:
+        told = threads.submit(own_network, spec, cloud)
         observed = cloud.observe(spec.cluster)
     refuse_lost(spec, observed)
     network = told.result()
     plan = make_plan(spec, observed, network.cidrs if network else ())
-    with ThreadPoolExecutor(1) as pool:
-        differing = pool.submit(differences, spec, observed, cloud)
+    with ThreadPoolExecutor(1) as threads:
+        differing = threads.submit(differences, spec, observed, cloud)
         lookup = look_up(spec, cloud, image, network) if plan.makes_nodes or _building(observed) else None
     found = differing.result()
     return lookup, observed, replace(plan, problems=(*plan.problems, *(each.line for each in found)))

@@ -52,13 +52,13 @@ def look_up(spec: ClusterSpec, cloud: Cloud, image: str | None = None, network: 
     """
     wanted = {name: group.volume for name, group in spec.groups.items() if group.volume}
     zones_named = list(_zones_named(spec))
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        images_told = pool.submit(named_images, cloud, image or spec.image, spec.image_owner)
-        network_told = pool.submit(lambda: network or cloud.network(spec.network, with_free_addresses=True))
-        flavors_told, limits_told = pool.submit(cloud.flavors), pool.submit(cloud.limits)
-        keypair_told = pool.submit(cloud.has_keypair, spec.keypair)
-        zones_told = pool.submit(lambda: cloud.availability_zones() if zones_named else set())
-        volume_zones_told = pool.submit(lambda: cloud.volume_zones() if wanted else set())
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        images_told = threads.submit(named_images, cloud, image or spec.image, spec.image_owner)
+        network_told = threads.submit(lambda: network or cloud.network(spec.network, with_free_addresses=True))
+        flavors_told, limits_told = threads.submit(cloud.flavors), threads.submit(cloud.limits)
+        keypair_told = threads.submit(cloud.has_keypair, spec.keypair)
+        zones_told = threads.submit(lambda: cloud.availability_zones() if zones_named else set())
+        volume_zones_told = threads.submit(lambda: cloud.volume_zones() if wanted else set())
     problems: list[str] = []
     images = images_told.result()
     if not images:
@@ -146,7 +146,7 @@ def named_images(cloud: Cloud, wanted: str, owner: str | None = None) -> list[Im
     """The images of the family ``wanted``, else those of that exact name or id; newest first.
 
     Args:
-        owner: as of ``Cloud.images``.
+        owner: see ``Cloud.images``.
     """
     return cloud.images(family=wanted, owner=owner) or cloud.images(name_or_id=wanted, owner=owner)
 

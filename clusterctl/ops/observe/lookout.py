@@ -35,7 +35,7 @@ class Lookout:
     def __init__(self, watcher: Watcher, clock: Callable[[], float] = time.monotonic) -> None:
         self._watcher = watcher
         self._clock = clock
-        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="lookout")
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="lookout")
         self._answers: SimpleQueue[tuple[str, NodeFacts | BaseException]] = SimpleQueue()
         self._heard: dict[str, NodeFacts] = {}
         self._out: set[str] = set()
@@ -52,7 +52,7 @@ class Lookout:
                 continue
             seen = known.get(node.name)
             self._out.add(node.name)
-            self._pool.submit(self._look, node, seen.digest if seen else "")
+            self._threads.submit(self._look, node, seen.digest if seen else "")
 
     def told(self) -> dict[str, NodeFacts]:
         """What came since the last call. Raises what a look raised."""
@@ -67,9 +67,9 @@ class Lookout:
 
     def close(self) -> None:
         """Ends all looks."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)
         self._watcher.close()
-        self._pool.shutdown()
+        self._threads.shutdown()
 
     def _look(self, node: Node, seen: str) -> None:
         try:

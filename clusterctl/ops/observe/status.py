@@ -161,7 +161,7 @@ def collect_status(spec: ClusterSpec, cloud: Cloud, prober: Prober) -> StatusRep
 def watch(
     collect: Callable[[], StatusReport], *, every_s: float, waiter: Waiter | None = None
 ) -> Iterator[StatusReport | ClusterctlError]:
-    """Looks for ever, ``every_s`` after the end of the look before.
+    """Looks forever, ``every_s`` after the end of the look before.
 
     Yields:
         The report; or why there is none: whoever watches a cluster in trouble wants to see it come back.

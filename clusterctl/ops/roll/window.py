@@ -90,11 +90,11 @@ class AgentRoll:
         look = self.roll.ready(_AGENT, absent=alone)
         everyone = {node.name: node.group for node in look.expect.agents}
         window = Window(everyone, self.size, spread(look.nodes(names)))
-        with self.roll.executor(RUNS) as pool:
+        with self.roll.executor(RUNS) as threads:
             try:
-                self._all(window, pool, look, alone)
+                self._all(window, threads, look, alone)
             except KeyboardInterrupt as stop:
-                pool.shutdown(wait=True, cancel_futures=True)
+                threads.shutdown(wait=True, cancel_futures=True)
                 states = {name: self.roll.put_back(_AGENT, name) for name in sorted(window.away)}
                 text = ", ".join(f"{name} {state}" for name, state in states.items()) or "nobody was away"
                 raise self.roll.journal.stopped(f"Ctrl-C at {_AGENT}: {text}") from stop
@@ -105,7 +105,7 @@ class AgentRoll:
                 f"{len(window.failed)} agents failed{allowed}: {first.node}: {first.reason}"
             )
 
-    def _all(self, window: Window, pool: Executor, look: Look, alone: Collection[str]) -> None:
+    def _all(self, window: Window, threads: Executor, look: Look, alone: Collection[str]) -> None:
         waiter, unhealthy_since = self.roll.cluster.waiter, None
         total = len(window.left)
         while True:
@@ -114,7 +114,7 @@ class AgentRoll:
                 look, _AGENT, absent={*window.away, *window.failed, *alone}, overlook=self.roll.overlook
             )
             if not problems and len(window.failed) <= self.max_failures and len(self._runs) < RUNS:
-                self._start(window, pool, look)
+                self._start(window, threads, look)
             unhealthy_since = (began if unhealthy_since is None else unhealthy_since) if problems else None
             if not window.away:
                 if not window.left or len(window.failed) > self.max_failures:
@@ -133,7 +133,7 @@ class AgentRoll:
             if window.away or problems:
                 waiter.rest(began, TICK_S)
 
-    def _start(self, window: Window, pool: Executor, look: Look) -> None:
+    def _start(self, window: Window, threads: Executor, look: Look) -> None:
         """Takes agents, in as many runs of a playbook as are free: a slow one holds up those of its run only."""
         taken = window.take()
         ids = look.agent_ids
@@ -141,7 +141,7 @@ class AgentRoll:
         each = math.ceil(len(taken) / (RUNS - len(self._runs))) if taken else 1
         for first in range(0, len(taken), each):
             names = taken[first : first + each]
-            self._runs[pool.submit(self.roll.work.apply, _AGENT, names)] = names
+            self._runs[threads.submit(self.roll.work.apply, _AGENT, names)] = names
 
     def _hear(self, window: Window) -> None:
         """Runs that have ended: their agents should come back now, or have failed."""

@@ -24,19 +24,19 @@ OWNERS = {"mesos-master": flagowners.MASTER, "mesos-agent": flagowners.AGENT, "m
     [
         (
             "mesos: {master_flags: {offer_timeot: 1mins}}",
-            "c.yml:22:24: mesos.master_flags.offer_timeot: is no flag of me",
+            "c.yml:22:24: mesos.master_flags.offer_timeot: is not a flag of me",
         ),
         (
             "mesos: {master_flags: {allocation_intervall: 1secs}}",
             "(did you mean 'allocation_interval'?); Mesos 1.11 would",
         ),
-        ("mesos: {master_flags: {gc_delay: 1days}}", "is no flag of mesos-master"),
+        ("mesos: {master_flags: {gc_delay: 1days}}", "is not a flag of mesos-master"),
         ("mesos: {master_flags: {user_sorter: drf}}", "is an old name; Mesos 1.11 calls it 'role_sorter'"),
         ("mesos: {master_flags: {quorum: 1}}", "c.yml:22:24: mesos.master_flags.quorum: is computed from the number"),
         ("mesos: {master_flags: {zk: 'zk://a'}}", "is set by clusterctl: units, image and checks rely on it"),
         ("mesos: {master_flags: {offer_timeout: 1mins}}", "is set by the key 'mesos.offer_timeout_s'; write it there"),
         ("mesos: {master_flags: {credentials: /etc/x}}", "belongs to the section 'security'"),
-        ("mesos: {master_flags: {--quiet: true}}", "is no name of a flag; allowed: lower-case letters"),
+        ("mesos: {master_flags: {--quiet: true}}", "is not the name of a flag; allowed: lower-case letters"),
         ("mesos: {master_flags: {QUIET: true}}", "without '--': quiet"),
         ("mesos: {master_flags: {help: true}}", "would make the daemon print something and end"),
         ("mesos: {master_flags: {quiet: }}", "found nothing; allowed: true, false, a number or text"),

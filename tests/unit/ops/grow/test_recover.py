@@ -306,7 +306,7 @@ def test_from_a_backup(tmp_path: Path) -> None:
     assert survivor not in ids(made).values()
     assert made.restored == [tmp_path]
     assert any("demo-control-3 (ACTIVE): its server is deleted; lost with it: ZooKeeper's epoch 5" in t for t in told)
-    assert any("Marathon's apps as of 2026-01-01" in line for line in told)
+    assert any("Marathon's apps of 2026-01-01" in line for line in told)
 
 
 def test_a_backup_is_looked_at_before_anything_is_given_up(tmp_path: Path) -> None:
