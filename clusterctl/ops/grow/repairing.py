@@ -10,7 +10,7 @@ from clusterctl.errors import CloudError, ClusterctlError
 from clusterctl.ops.grow.agents import Victim, remove, victims
 from clusterctl.ops.grow.findings import Finding, Remedy
 from clusterctl.ops.grow.operation import Operation
-from clusterctl.ops.grow.services import others_serve
+from clusterctl.ops.grow.services import STOPPED, others_serve
 from clusterctl.ops.kit.parallel import for_each
 from clusterctl.ops.lifecycle.majorities import refuse_lost
 from clusterctl.ops.lifecycle.preflight import own_cidrs
@@ -29,7 +29,13 @@ from clusterctl.topology import topology
 JOIN_S = 900.0
 _TICK_S = 5.0
 _MOVING_S = 300.0  # for what Nova does with a server: start, stop, reboot
-_SETTLE_S = 30.0  # for a service that runs and doesn't serve: it may only be starting
+# For a service that runs and doesn't serve: it may only be starting, or learning. Marathon loads a JVM and its state
+_SETTLE_S = {
+    Service.ZOOKEEPER: 30.0,
+    Service.MESOS_MASTER: 30.0,
+    Service.MARATHON: 180.0,
+    Service.MESOS_AGENT: 30.0,
+}
 _AGENTS_AT_ONCE = "20%"
 
 
@@ -170,9 +176,9 @@ class Repairing:
     def _service(self, service: Service, name: str, *, fresh: bool) -> None:
         look = self._look(service, name)
         state = look.facts[name].units.get(UNITS[service]) if name in look.facts else None
-        if state == "active":
+        if state not in STOPPED:
             try:
-                self._until(lambda: self._out(service, name), f"{service} on {name} to serve", _SETTLE_S)
+                self._until(lambda: self._out(service, name), f"{service} on {name} to serve", _SETTLE_S[service])
             except ClusterctlError:
                 look = self._look(service, name)
             else:

@@ -15,7 +15,7 @@ from clusterctl.services import ENSEMBLES, UNITS, Service
 from clusterctl.topology import quorum
 
 # systemd's states of a unit that doesn't run. One that ends by itself again and again is "activating" most of the time.
-_STOPPED = ("inactive", "failed", "deactivating")
+STOPPED = ("inactive", "failed", "deactivating")
 _LOOPS = "activating"
 
 
@@ -46,7 +46,7 @@ def agent_service(name: str, server_id: str, seen: NodeFacts | None) -> Finding:
     """Of an agent that is not registered; ``seen``: what its node says, if it was asked."""
     unit = UNITS[Service.MESOS_AGENT]
     state = seen.units.get(unit) if seen else None
-    if state in _STOPPED:
+    if state in STOPPED:
         return Finding(name, f"its agent does not run (unit {unit} is {state})", Remedy.RESTART, Service.MESOS_AGENT)
     advice = f"`clusterctl ssh FILE {name}` shows why; if it doesn't come back: `clusterctl replace FILE {name}`"
     said = seen and (seen.error or seen.trouble(unit, seen.mesos_agent))
@@ -60,9 +60,9 @@ def _service(look: Look, node: Node, seen: NodeFacts, service: Service, *, full:
     majority = not votes or others_serve(look, service, node.name)
     if full:
         return Finding(node.name, found, Remedy.NONE, node.server_id, "make room on its disk first: it comes back")
-    if fresh and votes and majority and state not in _STOPPED:
+    if fresh and votes and majority and state not in STOPPED:
         return Finding(node.name, found, Remedy.FRESH_DATA, service)
-    if state in _STOPPED or (state != _LOOPS and majority):
+    if state in STOPPED or (state != _LOOPS and majority):
         # It doesn't run; or it runs and is out: a connection that died without a word, an election that it missed
         return Finding(node.name, found, Remedy.RESTART, service)
     return Finding(node.name, found, Remedy.NONE, node.server_id, _advice(node.name, service, majority=majority))
