@@ -18,7 +18,8 @@ def port_of(port: Mapping[str, Any]) -> Port:
     """A port, with its first IPv4 address (or its first one, where it has none)."""
     addresses = sorted((ip["ip_address"] for ip in port.get("fixed_ips") or ()), key=lambda ip: ":" in ip)
     groups = tuple(port.get("security_groups") or ())
-    used = bool(port.get("device_id")) or (port.get("revision_number") or 0) > _UNTOUCHED
+    # a Neutron that doesn't count: then it may have been
+    used = bool(port.get("device_id")) or (port.get("revision_number") or _UNTOUCHED + 1) > _UNTOUCHED
     return Port(port["id"], port["name"], addresses[0] if addresses else "", port.get("device_id") or "", groups, used)
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import requests
 
@@ -102,6 +104,22 @@ def test_only_ports_and_groups_with_our_mark_in_our_project(cloud: OpenStackClou
     ]
     assert cloud.ports("ci") == [Port("p1", "ci-zk-1", "10.0.0.5", "s1")]
     assert cloud.security_groups("ci") == [SecurityGroup("g1", "clusterctl.ci", frozenset())]
+
+
+@pytest.mark.parametrize(
+    ("port", "used"),
+    [
+        ({"device_id": "", "revision_number": 1}, False),
+        ({"device_id": "s1", "revision_number": 1}, True),
+        ({"device_id": "", "revision_number": 5}, True),
+        ({"device_id": ""}, True),
+    ],
+)
+def test_a_port_that_was_bound_once_is_told_from_one_that_was_only_made(
+    cloud: OpenStackCloud, api: FakeApi, port: dict[str, Any], used: bool
+) -> None:
+    api.ports = [{"id": "p1", "name": "ci-zk-1", "description": MARK, "project_id": PROJECT, **port}]
+    assert [each.used for each in cloud.ports("ci")] == [used]
 
 
 def test_rules_are_read_back_as_they_were_asked_for(cloud: OpenStackCloud, api: FakeApi) -> None:
