@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from clusterctl import resources as r
 from clusterctl.cloud.base import Cloud
-from clusterctl.errors import CloudError
+from clusterctl.errors import CloudError, ClusterctlError
 from clusterctl.ops.kit.parallel import for_each
 from clusterctl.resources import Observed, Port
 from clusterctl.spec.model import ClusterSpec
@@ -59,8 +59,19 @@ def close_down(spec: ClusterSpec, changes: NetworkChanges, observed: Observed, c
 
 
 def ids_for(spec: ClusterSpec, group: str, ids: Mapping[str, str]) -> tuple[str, ...]:
-    """The security groups of a node group's new nodes; of an older cluster only those that it has."""
-    return tuple(ids[name] for name in groups_of(spec, group) if name in ids)
+    """The security groups of a node group's new nodes; in a cluster of before there were tiers the one that it has.
+
+    Raises:
+        ClusterctlError: one of them is missing: the node would be out of reach, or in the project's default group.
+    """
+    wanted = groups_of(spec, group)
+    missing = [name for name in wanted if name not in ids]
+    if missing and (wanted[0] in missing or len(ids) > 1):
+        raise ClusterctlError(
+            f"group {group}: security group {missing[0]} is missing; nothing was made",
+            hint="`clusterctl create FILE` makes it.",
+        )
+    return tuple(ids[name] for name in wanted if name in ids)
 
 
 def _change(

@@ -57,3 +57,20 @@ def test_its_flags_are_ours(get: Any, address: str, variables: dict[str, Any]) -
 def test_it_has_registered(get: Any, address: str, eventually: Any) -> None:
     url = f"http://{address}:5051/metrics/snapshot"
     assert eventually(lambda: get(url)["slave/registered"]) == 1
+
+
+def test_builds_do_not_reach_control_nodes(host: Any, variables: dict[str, Any], eventually: Any) -> None:
+    """What the rules hold off beyond that is tried in molecule/jenkins/confined."""
+    masters, port = variables["mesos_master_addresses"], variables["mesos_master_port"]
+    knock = f"nc -z -w 3 {masters[0]} {port}"
+    with host.sudo():
+        assert eventually(lambda: host.run(knock).rc, 0) == 0
+        as_build = host.run(f"setpriv --reuid=b-001 --regid=b-001 --clear-groups {knock}")
+    assert (as_build.rc != 0) == variables["builder_confined"]
+
+
+def test_a_task_gains_nothing_by_setuid_programs(host: Any, variables: dict[str, Any]) -> None:
+    """Its processes inherit what binds the agent; what that does is tried in tests/hosts."""
+    process = host.service("mesos-agent").systemd_properties["MainPID"]
+    status = dict(line.split(":\t", 1) for line in host.check_output(f"cat /proc/{process}/status").splitlines())
+    assert (status["NoNewPrivs"] == "1") == variables["clusterctl_hardened"]

@@ -9,6 +9,7 @@ import pytest
 from clusterctl.errors import CloudError, ClusterctlError
 from clusterctl.ops.lifecycle.create import create
 from clusterctl.ops.lifecycle.destroy import destroy
+from clusterctl.ops.lifecycle.networks import ids_for
 from clusterctl.ops.observe.verify import VerifyReport
 from clusterctl.resources import Limits
 from clusterctl.spec import security
@@ -159,3 +160,13 @@ def test_a_refused_group_is_told(closed: ClusterSpec) -> None:
     cloud.faults.append(Fault(CloudError("not allowed", status=403), kind="PUT /ports/{id}"))
     with pytest.raises(CloudError, match="not allowed"):
         create_in(cloud, closed)
+
+
+def test_new_nodes_are_never_made_without_their_groups(closed: ClusterSpec) -> None:
+    groups = {"clusterctl.demo": "g", "clusterctl.demo.control": "c"}
+    assert ids_for(closed, "control", groups) == ("g", "c")
+    # a cluster of before there were tiers has one
+    assert ids_for(closed, "builders", {"clusterctl.demo": "g"}) == ("g",)
+    for there in (groups, {}):
+        with pytest.raises(ClusterctlError, match=r"group builders: security group clusterctl\.demo\S* is missing"):
+            ids_for(closed, "builders", there)
