@@ -162,11 +162,10 @@ def test_secrets_of_the_node_are_closed(booted: Booted, tasks: Tasks) -> None:
     ]
     for place in places:
         assert booted.lab.run(NODE, "ls", place).returncode == 0, place
-    told = tasks.run(
-        "; ".join(f"ls -A {place} && cat {place} && echo in" for place in places) + "; dmesg; journalctl -n 3"
-    )
-    assert "in" not in told.split()
-    assert "reg" not in told
+    tries = [f"ls -A {place} && cat {place} && echo could-read-it" for place in places]
+    told = tasks.run("; ".join([*tries, "dmesg", "journalctl -n 3"]))
+    assert told.count("Permission denied") >= len(places), told
+    assert "could-read-it" not in told
     assert "clusterctl:" not in told
 
 
@@ -200,6 +199,6 @@ def test_a_hog_of_memory_ends_and_the_agent_lives(booted: Booted, tasks: Tasks) 
     restarts = ("systemctl", "show", "--property=NRestarts", "mesos-agent")
     before = booted.lab.run(NODE, *restarts).stdout
     hog = "python3 -c 'held = [bytearray(1 << 20) for _ in range(2000)]; print(\"held\", len(held))'; echo status $?"
-    assert tasks.run(hog) == "status 137\n"
+    assert tasks.run(hog).splitlines()[-1] == "status 137"
     assert booted.lab.run(NODE, *restarts).stdout == before
     assert tasks.run("echo alive", user="b-002") == "alive\n"
