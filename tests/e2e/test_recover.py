@@ -109,6 +109,34 @@ def test_from_the_survivor_nothing_is_lost(cluster: Cluster, cloud: Any) -> None
     healthy(cluster)
 
 
+def findings(cluster: Cluster, node: str) -> list[dict[str, Any]]:
+    """What ``repair`` says of a node."""
+    done = run("repair", cluster.file, "--json")
+    return [each for each in as_json(done)["findings"] if each["subject"] == node]
+
+
+def test_services_that_are_stopped_or_broken_are_repaired(cluster: Cluster) -> None:
+    before = state(cluster)
+    node = next(name for name in CONTROL if name != cluster.status()["leaders"]["zookeeper"])
+    cluster.on(node, "sudo systemctl stop marathon zookeeper")
+    assert [each["remedy"] for each in findings(cluster, node)] == ["restart", "restart"]
+    assert labkit.clusterctl("repair", cluster.file, "--apply")["healthy"]
+    healthy(cluster)
+    # as a full disk leaves it: the newest log is empty, and the member ends whenever it starts (ZOOKEEPER-1621's kind)
+    broken = "sudo -u zookeeper touch /var/lib/zookeeper/version-2/log.ff00000001"
+    cluster.on(node, f"sudo systemctl stop zookeeper && {broken} && sudo systemctl start zookeeper")
+    [found] = eventually(
+        "its end is seen", lambda: findings(cluster, node), lambda all_of_it: "--fresh-data" in str(all_of_it)
+    )
+    assert found["remedy"] is None
+    assert not cluster.verify()["healthy"]
+    report = labkit.clusterctl("repair", cluster.file, "--apply", "--fresh-data", node, "--yes")
+    assert report["healthy"]
+    assert "log.ff00000001" in cluster.on(node, "sudo sh -c 'ls /var/lib/zookeeper/version-2.aside.*'")
+    healthy(cluster)
+    assert state(cluster) == before
+
+
 def test_from_a_backup_apps_and_tasks_come_back(cluster: Cluster, cloud: Any) -> None:
     before = state(cluster)
     directory = labkit.clusterctl("backup", cluster.file)["directory"]

@@ -37,7 +37,7 @@ def test_units_are_restarted_by_one_task_file_only() -> None:
     assert restarting == {"playbooks/tasks/unit.yml"}
 
 
-@pytest.mark.parametrize("name", ["restart", "upgrade"])
+@pytest.mark.parametrize("name", ["restart", "upgrade", "fresh-data"])
 def test_members_are_refused_together_before_anything_else(name: str) -> None:
     (play,) = yaml.safe_load((ROOT / "playbooks" / f"{name}.yml").read_text())
     assert play["tasks"][0]["ansible.builtin.import_tasks"] == "tasks/alone.yml"
@@ -85,3 +85,11 @@ def test_in_check_mode_no_unit_is_asked_of_systemd_whose_file_may_be_missing() -
     for path in FILES:
         if "systemd_service" in path.read_text() and path.parts[-3] == "roles":
             assert path.name == "start.yml", path
+
+
+def test_data_of_members_are_set_aside_and_never_deleted() -> None:
+    for name in ("fresh-data", "copy-log"):
+        text = (ROOT / "playbooks" / f"{name}.yml").read_text()
+        assert re.search(r"mv -T .*\.aside\.", text), name
+        assert not re.search(r"\brm -", text), name
+    assert "when: inventory_hostname != log_source" in (ROOT / "playbooks/copy-log.yml").read_text()

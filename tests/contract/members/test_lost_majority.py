@@ -133,3 +133,28 @@ def test_empty_masters_learn_from_a_copied_log(ensemble: Ensemble, root: Path, t
         assert data.bytes > 0
     finally:
         masters.stop()
+
+
+def test_a_member_with_broken_data_learns_anew_in_a_fresh_directory(ensemble: Ensemble) -> None:
+    """For ``playbooks/fresh-data.yml``: an empty newest log, as a full disk leaves it, ends a member at each start."""
+    client = KazooClient(f"{address(1)}:{ZK_PORT}")
+    client.start(30)
+    client.create("/kept", b"yes")
+    client.stop()
+    client.close()
+    broken = next(n for n in (1, 2, 3) if n != ensemble.leader())
+    data = ensemble.work / f"zk{broken}/version-2"
+    ensemble.daemons[broken].kill()
+    (data / "log.ff00000001").touch()
+    ensemble.start(broken, [1, 2, 3])
+    wait_for("it ends by itself", lambda: not ensemble.daemons[broken].running)
+    data.rename(data.with_name("version-2.aside"))
+    ensemble.start(broken, [1, 2, 3])
+    ensemble.synced(2)
+    reader = KazooClient(f"{address(broken)}:{ZK_PORT}")
+    reader.start(30)
+    try:
+        assert reader.get("/kept")[0] == b"yes"
+    finally:
+        reader.stop()
+        reader.close()
