@@ -12,7 +12,7 @@ from clusterctl.ops.lifecycle.apply import apply_plan
 from clusterctl.ops.lifecycle.builds import BUILD_TIMEOUT_S, Builds
 from clusterctl.ops.lifecycle.majorities import refuse_lost
 from clusterctl.ops.lifecycle.preflight import image_for, look_up, own_cidrs, preflight
-from clusterctl.ops.lifecycle.removal import DELETABLE, delete_servers
+from clusterctl.ops.lifecycle.removal import DELETABLE, DELETE_S, delete_servers
 from clusterctl.ops.observe.healthy import healthy_within
 from clusterctl.ops.observe.look import Cluster, Look
 from clusterctl.ops.observe.verify import VerifyReport, WaitHealthy
@@ -116,7 +116,8 @@ class Operation:
         """Deletes servers and waits until they are surely gone."""
         with self.run.progress.phase("delete servers"):
             ids = [server.id for server in servers]
-            delete_servers(self.run.spec.cluster, ids, self.run.cloud, self.run.progress, self.run.waiter)
+            run, within_s = self.run, min(DELETE_S, self.left())
+            delete_servers(run.spec.cluster, ids, run.cloud, run.progress, run.waiter, timeout_s=within_s)
 
     def release_identity(self, nodes: Collection[str], *, with_volumes: bool) -> None:
         """Deletes the ports of named nodes that have no server any more, and their volumes if asked."""

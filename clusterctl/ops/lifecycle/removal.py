@@ -8,9 +8,12 @@ from clusterctl.cloud.base import Cloud
 from clusterctl.ops.kit.parallel import for_each
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.waiting import Waiter
+from clusterctl.resources import Server
 
 # Cinder states in which a volume may be deleted (Block Storage API, 'Delete a volume')
 DELETABLE = ("available", "error", "error_restoring", "error_extending", "error_managing", "deleting")
+
+DELETE_S = 600.0  # for servers to be gone
 
 
 def delete_servers(
@@ -20,7 +23,7 @@ def delete_servers(
     progress: Progress,
     waiter: Waiter,
     *,
-    timeout_s: float = 600,
+    timeout_s: float = DELETE_S,
 ) -> None:
     """Deletes servers and waits until none of them is listed any more.
 
@@ -32,8 +35,10 @@ def delete_servers(
         return
     for_each(cloud.delete_server, sorted(wanted))
 
+    left: list[Server] = []
+
     def gone() -> bool:
-        left = [server for server in cloud.servers(cluster) if server.id in wanted]
+        left[:] = [server for server in cloud.servers(cluster) if server.id in wanted]
         if left:
             progress.note(f"{len(left)} servers left")
         # Nova leaves a server in ERROR when its deletion fails on the host; asking again is the documented cure
@@ -45,5 +50,6 @@ def delete_servers(
         gone,
         what=f"{len(wanted)} servers of {cluster} to be gone",
         timeout_s=timeout_s,
+        told=lambda: ", ".join(f"{each.name} is {each.task_state or each.status}" for each in left[:8]),
         hint="The cloud is still deleting them, or can't; run the same command again.",
     )

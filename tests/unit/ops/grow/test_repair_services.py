@@ -271,3 +271,13 @@ def test_the_timeout_bounds_all_and_the_message_says_what_was_waited_for() -> No
     with pytest.raises(ClusterctlError, match=r"demo-control-1 can't be replaced now\. zookeeper: 1 of the other 2"):
         repair(bounded(running, 60), running.unit_work, apply=True)
     assert running.clock.now - began < 90
+
+
+def test_servers_that_do_not_go_are_named_when_the_time_is_up() -> None:
+    running = Running(agents_spec())
+    running.cloud.delete_ticks = 10**6
+    [server] = [each for each in running.cloud.servers("demo") if each.node == "demo-control-1"]
+    began = running.clock.now
+    with pytest.raises(ClusterctlError, match="timed out after 60 s .*: demo-control-1 is deleting"):
+        bounded(running, 60).delete([server])
+    assert running.clock.now - began < 90
