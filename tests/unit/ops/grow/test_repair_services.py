@@ -278,6 +278,6 @@ def test_servers_that_do_not_go_are_named_when_the_time_is_up() -> None:
     running.cloud.delete_ticks = 10**6
     [server] = [each for each in running.cloud.servers("demo") if each.node == "demo-control-1"]
     began = running.clock.now
-    with pytest.raises(ClusterctlError, match="timed out after 60 s .*: demo-control-1 is deleting"):
+    with pytest.raises(ClusterctlError, match=r"timed out after 60 s .*: demo-control-1 is deleting"):
         bounded(running, 60).delete([server])
     assert running.clock.now - began < 90
