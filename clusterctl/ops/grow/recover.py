@@ -105,8 +105,12 @@ def recover(op: Operation, work: MemberWork, source: Source, confirm: Confirm) -
     if source.backup is not None:
         checked(source.backup, op.run.spec.cluster)
     report = RecoverReport(op.run.spec.cluster)
-    with op.run.going_on(), op.run.guard.hold(op.run.spec.cluster, op.run.cloud):
-        _Recovery(op, work, source, report).run(confirm)
+    with op.run.guard.hold(op.run.spec.cluster, op.run.cloud):
+        recovery = _Recovery(op, work, source, report)
+        ways = recovery.ways()
+        confirm(report.lost)
+        with op.run.going_on():
+            recovery.go(ways)
     report.healthy = True
     report.seconds = dict(op.run.progress.seconds)
     calls = op.run.cloud.calls
@@ -121,7 +125,8 @@ class _Recovery:
     source: Source
     report: RecoverReport
 
-    def run(self, confirm: Confirm) -> None:
+    def ways(self) -> list[Rescue]:
+        """Looks, and tells in the report what goes on with what, and what is lost. Only starts servers."""
         op, spec = self.op, self.op.run.spec
         with op.run.progress.phase("look"):
             if not self.source.anew:
@@ -136,7 +141,11 @@ class _Recovery:
             ways = self._ways(look, observed) if not (whole and self.source.backup) else []
             op.can_make([way.group for way in ways if way.first or way.rest])
         self.report.lost = [*trouble, *(line for way in ways for line in way.lines), *self._losses()]
-        confirm(self.report.lost)
+        return ways
+
+    def go(self, ways: Sequence[Rescue]) -> None:
+        """Brings the ensembles back on these ways, then all else."""
+        op, spec = self.op, self.op.run.spec
         for way in ways:
             self._bring_back(way)
         if self.source.backup is not None:
