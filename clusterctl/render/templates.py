@@ -86,6 +86,19 @@ def units(roles_dir: Path, roles: Sequence[str], variables: Mapping[str, Any]) -
     return [service["name"] for role in loaded for service in role.services if _applies(service, values)]
 
 
+def prepare(roles_dir: Path, roles: Iterable[str]) -> None:
+    """Reads roles and compiles their templates, for a process that forks others which render.
+
+    Raises:
+        RenderError: a role or template is missing or wrong.
+    """
+    for name in roles:
+        role = _load(roles_dir, name)
+        environment = _environment(role.directory / "templates")
+        for entry in role.files:
+            _template(environment, entry["src"], name)
+
+
 def manifest(files: Iterable[RenderedFile]) -> str:
     """The digests by which a node checks that its files arrived whole, as ``sha256sum --check`` reads them."""
     return "".join(f"{hashlib.sha256(file.content.encode()).hexdigest()}  {file.path}\n" for file in files)
@@ -125,6 +138,7 @@ def _applies(entry: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
     return "when" not in entry or bool(values.get(entry["when"]))
 
 
+@lru_cache(maxsize=64)  # it keeps compiled templates: compiling takes longer than all else that a node costs here
 def _environment(templates: Path) -> jinja2.Environment:
     # trim_blocks, keep_trailing_newline and strictness are what ansible.builtin.template uses; None becomes ''.
     environment = jinja2.Environment(
@@ -141,11 +155,17 @@ def _environment(templates: Path) -> jinja2.Environment:
 
 
 def _render(environment: jinja2.Environment, source: str, role: str, values: Mapping[str, Any]) -> str:
+    template = _template(environment, source, role)
     try:
-        return environment.get_template(source).render(values)
+        return template.render(values)
+    except jinja2.UndefinedError as error:
+        raise RenderError(f"{role}/templates/{source}: {error.message}") from error
+
+
+def _template(environment: jinja2.Environment, source: str, role: str) -> jinja2.Template:
+    try:
+        return environment.get_template(source)
     except jinja2.TemplateNotFound as error:
         raise RenderError(f"role {role} has no template {error.name}", hint="reinstall clusterctl") from error
     except jinja2.TemplateSyntaxError as error:
         raise RenderError(f"{role}/templates/{error.name}:{error.lineno}: {error.message}") from error
-    except jinja2.UndefinedError as error:
-        raise RenderError(f"{role}/templates/{source}: {error.message}") from error

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
@@ -24,7 +25,11 @@ try:
     from clusterctl.errors import ClusterctlError
     from clusterctl.paths import roles_dir
     from clusterctl.render.roles import SERVICE_ROLES, roles_of
-    from clusterctl.render.templates import render_files, units
+    from clusterctl.render.templates import prepare, render_files, units
+
+    # Ansible loads this once, and then forks for each host: what is read and compiled here, none of them does again
+    with suppress(ClusterctlError):  # who needs it meets the error where it can be told
+        prepare(roles_dir(), sorted({role for roles in SERVICE_ROLES.values() for role in roles}))
 except ImportError as error:
     raise AnsibleActionFail("these playbooks need the ansible-playbook that is installed with clusterctl") from error
 

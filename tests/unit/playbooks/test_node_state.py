@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import subprocess
+import sys
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import jinja2
 import pytest
 from ansible.errors import AnsibleError
 
@@ -109,3 +112,27 @@ def test_a_node_that_can_not_be_looked_at_has_failed(plugin: ModuleType) -> None
 def test_what_is_wrong_is_said(plugin: ModuleType, changes: dict[str, Any], expected: str) -> None:
     with pytest.raises(AnsibleError, match=expected):
         plugin.node_state({**VARIABLES, **changes})
+
+
+def test_what_is_loaded_once_serves_every_host(plugin: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers are forked from the process that loaded the plugin: none of them compiles a template again."""
+
+    def compiled(*_arguments: Any, **_options: Any) -> None:
+        raise AssertionError("a template is compiled for each host")
+
+    plugin.node_state(VARIABLES)
+    monkeypatch.setattr(jinja2.Environment, "compile", compiled)
+    assert plugin.node_state(VARIABLES)
+
+
+def test_loading_the_plugin_compiles_the_templates_of_all_roles() -> None:
+    code = (
+        "import importlib.util, jinja2; from clusterctl.paths import data_root\n"
+        "path = data_root() / 'playbooks/action_plugins/node_state.py'\n"
+        "spec = importlib.util.spec_from_file_location('node_state', path)\n"
+        "module = importlib.util.module_from_spec(spec); spec.loader.exec_module(module)\n"
+        "jinja2.Environment.compile = None\n"
+        f"print(len(module.node_state({VARIABLES!r})[1]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert int(done.stdout or 0) > 1, done.stderr
