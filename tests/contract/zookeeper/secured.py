@@ -75,6 +75,7 @@ class SecuredEnsemble:
         (top / "data/myid").write_text(files["/etc/zookeeper/myid"])
         if secured:
             (top / "zookeeper-tree").write_text(files["/usr/lib/clusterctl/zookeeper-tree"])
+            (top / "zookeeper-tree").chmod(0o755)
         (top / "etc/simplelogger.properties").write_text(files["/etc/zookeeper/simplelogger.properties"])
         self.daemons[n] = Daemon(f"zk{n}", self._command(files), self.work / f"zk{n}.log")
         return self.daemons[n]
@@ -147,7 +148,7 @@ class SecuredEnsemble:
             top / "closed",
         ]
         return subprocess.run(
-            [NODE_PYTHON, "-I", top / "zookeeper-tree", *map(str, arguments)],
+            [top / "zookeeper-tree", *map(str, arguments)],
             capture_output=True,
             text=True,
             check=False,

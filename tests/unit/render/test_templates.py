@@ -148,6 +148,13 @@ def test_a_hardened_zookeeper_may_write_its_transaction_logs(nodes: dict[str, No
     assert "ReadWritePaths=-/srv/zookeeper" in files["/etc/systemd/system/zookeeper.service"].splitlines()
 
 
+def test_programs_name_their_interpreter_in_their_first_bytes(nodes: dict[str, Node]) -> None:
+    for services, variables in nodes.values():
+        for file in render_files(roles_dir(), roles_of(services), variables):
+            if file.mode == "0755":
+                assert file.content.startswith("#!/"), file.path
+
+
 def test_an_agent_holds_nothing_individual(nodes: dict[str, Node]) -> None:
     services, variables = nodes["builders"]
     agent = next(
