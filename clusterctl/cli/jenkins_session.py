@@ -13,7 +13,7 @@ from clusterctl.cli.session import session
 from clusterctl.errors import InputError
 
 if TYPE_CHECKING:
-    from clusterctl.ops.jenkins.ground import Report, Tier
+    from clusterctl.ops.jenkins.ground import Tier
     from clusterctl.ops.jenkins.outcome import Outcome
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A master.", show_default=False)]
@@ -27,7 +27,7 @@ QuietTimeout = Annotated[
 ]
 Batch = Annotated[int, typer.Option("--batch", min=1, help="Masters at a time.")]
 
-R = TypeVar("R", bound="Report")
+R = TypeVar("R", bound="TierReport")
 
 
 @contextmanager

@@ -21,7 +21,7 @@ _ITEM = re.compile(r"/queue/item/(\d+)")
 _JOB = "loadtest-{}"
 
 
-class Answer(Protocol):
+class JenkinsAnswer(Protocol):
     """An answer of a master; ``status`` 0: none came."""
 
     @property
@@ -89,7 +89,7 @@ class MasterBuilds:
         self._asked = [build for build in self.builds if build.open]
         return [_call(build) for build in self._asked]
 
-    def take(self, answers: Sequence[Answer], now: float) -> None:
+    def take(self, answers: Sequence[JenkinsAnswer], now: float) -> None:
         """The answers to the last ``calls``, in their order. One that is not as it should be is asked for again."""
         for build, answer in zip(self._asked, answers, strict=True):
             if build.number is not None:
@@ -147,7 +147,7 @@ def _call(build: JenkinsBuild) -> Call:
     return {"method": "POST", "path": f"/job/{build.job}/build?delay=0sec"}
 
 
-def _started(build: JenkinsBuild, answer: Answer) -> None:
+def _started(build: JenkinsBuild, answer: JenkinsAnswer) -> None:
     if answer.status != 200 or not isinstance(answer.body, Mapping):
         return
     build.since_ms = answer.body.get("inQueueSince", build.since_ms)
@@ -159,7 +159,7 @@ def _started(build: JenkinsBuild, answer: Answer) -> None:
         build.state = "running"
 
 
-def _ended(build: JenkinsBuild, answer: Answer) -> None:
+def _ended(build: JenkinsBuild, answer: JenkinsAnswer) -> None:
     if answer.status != 200 or not isinstance(answer.body, Mapping):
         return
     body = answer.body

@@ -26,7 +26,7 @@ from clusterctl.spec.model import ClusterSpec
 APPS = Call("GET", "/v2/apps?embed=apps.tasks&embed=apps.lastTaskFailure")
 
 
-class Report(Protocol):
+class TierReport(Protocol):
     """What a verb did, with the masters with which it failed."""
 
     @property
@@ -40,7 +40,7 @@ class Report(Protocol):
 class PartlyFailed(ClusterctlError):
     """Some masters failed; ``report`` has all of them."""
 
-    def __init__(self, what: str, report: Report, of: int, go_on: Command) -> None:
+    def __init__(self, what: str, report: TierReport, of: int, go_on: Command) -> None:
         super().__init__(
             f"{len(report.failed)} of {of} Jenkins masters are {what}:\n"
             + "\n".join(f"  {name}: {why}" for name, why in report.failed.items()),

@@ -17,7 +17,7 @@ PAGES = {"marathon": Service.MARATHON, "mesos": Service.MESOS_MASTER}
 
 
 @dataclass(frozen=True)
-class Place:
+class PagePlace:
     """A web page: the node to go through, and the port there.
 
     Attributes:
@@ -29,7 +29,7 @@ class Place:
     login: str = ""
 
 
-def page(spec: ClusterSpec, cloud: Cloud, prober: Prober, what: str) -> Place:
+def page(spec: ClusterSpec, cloud: Cloud, prober: Prober, what: str) -> PagePlace:
     """The page of the instance that leads: another one sends browsers to an address that they don't reach.
 
     Args:
@@ -45,4 +45,4 @@ def page(spec: ClusterSpec, cloud: Cloud, prober: Prober, what: str) -> Place:
     if leader is None:
         raise ClusterctlError(f"no {what} leads", hint="`clusterctl verify FILE` shows what it lacks.")
     node = next(node for node in expect.control if node.name == leader)
-    return Place(node, PORTS[service], operator_logins(spec).get(service, ""))
+    return PagePlace(node, PORTS[service], operator_logins(spec).get(service, ""))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from clusterctl.errors import InputError
 from clusterctl.ops.kit.artifacts import local_artifact
-from clusterctl.ops.upgrade.nodestate import Wanted
+from clusterctl.ops.upgrade.nodestate import WantedArtifact
 from clusterctl.ops.upgrade.package import deb_contents, tarball_contents
 from clusterctl.services import ARTIFACTS
 from clusterctl.spec.artifacts import Artifacts
@@ -20,7 +20,7 @@ Previous = Callable[[str, str], Path | None]
 
 def wanted_artifacts(
     names: Iterable[str], artifacts: Artifacts | None, base: Path, cache: Path, to: str | None
-) -> dict[str, Wanted]:
+) -> dict[str, WantedArtifact]:
     """The components that come as artifacts, with their files verified, by name.
 
     A copy of each is kept in ``cache`` by its digest: the next upgrade can then put a failed node back.
@@ -53,7 +53,7 @@ def wanted_artifacts(
             )
         _keep(path, cache / artifact.sha256)
         room = path.stat().st_size + contents.unpacked_bytes
-        found[name] = Wanted(name, artifact.version, artifact.sha256, path, contents.name, room)
+        found[name] = WantedArtifact(name, artifact.version, artifact.sha256, path, contents.name, room)
     return found
 
 

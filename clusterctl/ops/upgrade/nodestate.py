@@ -72,7 +72,7 @@ class NodeState(_Facts):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedArtifact:
     """A component as it shall be.
 
     Attributes:
@@ -120,7 +120,7 @@ def parse_state(node: str, text: str) -> NodeState:
         ) from error
 
 
-def has(state: NodeState, service: Service, wanted: Wanted) -> bool:
+def has(state: NodeState, service: Service, wanted: WantedArtifact) -> bool:
     """Whether a service runs with what is wanted: installed, and started since."""
     unit = state.units.get(UNITS[service], UnitFacts())
     if wanted.component == "zookeeper":
@@ -134,7 +134,7 @@ def has(state: NodeState, service: Service, wanted: Wanted) -> bool:
     return installed and unit.active and unit.since >= since
 
 
-def wrong_step(node: str, state: NodeState, wanted: Wanted) -> str | None:
+def wrong_step(node: str, state: NodeState, wanted: WantedArtifact) -> str | None:
     """Why the version that a node has can't become the wanted one."""
     found = state.version(wanted.component)
     if not found:
@@ -143,7 +143,7 @@ def wrong_step(node: str, state: NodeState, wanted: Wanted) -> str | None:
     return f"{node}: {wanted.component}: {why}" if why else None
 
 
-def obstacles(node: str, state: NodeState, wanted: Wanted) -> Iterator[str]:
+def obstacles(node: str, state: NodeState, wanted: WantedArtifact) -> Iterator[str]:
     """What would make the upgrade of a node fail halfway."""
     if state.locked:
         yield f"{node}: dpkg is locked by {state.locked}; wait until that is done, or end it"

@@ -11,7 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from clusterctl.ansible.playbook import PlaybookError
 from clusterctl.errors import ClusterctlError, InputError
 from clusterctl.ops.day2.hosts import Hosts, reasons
-from clusterctl.ops.upgrade.nodestate import NodeState, PackageFacts, Wanted, has, obstacles, parse_state, wrong_step
+from clusterctl.ops.upgrade.nodestate import (
+    NodeState,
+    PackageFacts,
+    WantedArtifact,
+    has,
+    obstacles,
+    parse_state,
+    wrong_step,
+)
 from clusterctl.services import COMPONENTS, ROLL_ORDER, UNITS, ZOOKEEPER_PACKAGE, Service
 
 
@@ -39,8 +47,8 @@ def node_states(hosts: Hosts, names: Sequence[str], packages: Iterable[str], *, 
 
 
 def look_at_nodes(
-    hosts: Hosts, targets: Mapping[Service, Sequence[str]], wanted: Mapping[str, Wanted], to: str | None
-) -> tuple[dict[str, NodeState], dict[str, Wanted]]:
+    hosts: Hosts, targets: Mapping[Service, Sequence[str]], wanted: Mapping[str, WantedArtifact], to: str | None
+) -> tuple[dict[str, NodeState], dict[str, WantedArtifact]]:
     """The states of all nodes of a roll, and what is wanted of each component, ZooKeeper's version found out.
 
     Raises:
@@ -75,19 +83,19 @@ def look_at_nodes(
     return states, wanted
 
 
-def _zookeeper(states: Mapping[str, NodeState], names: Sequence[str], to: str | None) -> Wanted:
+def _zookeeper(states: Mapping[str, NodeState], names: Sequence[str], to: str | None) -> WantedArtifact:
     """ZooKeeper comes from the distribution: its version is what apt offers on every node."""
     if to is not None:
-        return Wanted("zookeeper", to, package=ZOOKEEPER_PACKAGE)
+        return WantedArtifact("zookeeper", to, package=ZOOKEEPER_PACKAGE)
     offered = {states[name].packages.get(ZOOKEEPER_PACKAGE, PackageFacts()).candidate for name in names}
     if len(offered) != 1 or "" in offered:
         text = ", ".join(sorted(each or "none" for each in offered))
         raise InputError(f"--to: is missing, and the nodes are offered different versions of ZooKeeper: {text}")
-    return Wanted("zookeeper", offered.pop(), package=ZOOKEEPER_PACKAGE)
+    return WantedArtifact("zookeeper", offered.pop(), package=ZOOKEEPER_PACKAGE)
 
 
 def unfinished(
-    targets: Mapping[Service, Sequence[str]], states: Mapping[str, NodeState], wanted: Mapping[str, Wanted]
+    targets: Mapping[Service, Sequence[str]], states: Mapping[str, NodeState], wanted: Mapping[str, WantedArtifact]
 ) -> dict[Service, list[str]]:
     """What is left: nodes that don't run with what is wanted yet, by service."""
     return {
@@ -96,7 +104,7 @@ def unfinished(
     }
 
 
-def stage(hosts: Hosts, left: Mapping[Service, Sequence[str]], wanted: Mapping[str, Wanted]) -> None:
+def stage(hosts: Hosts, left: Mapping[Service, Sequence[str]], wanted: Mapping[str, WantedArtifact]) -> None:
     """Brings the artifacts to all nodes that will get them, while nothing is changed yet.
 
     Raises:

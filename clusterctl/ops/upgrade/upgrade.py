@@ -17,7 +17,7 @@ from clusterctl.ops.roll.report import Journal
 from clusterctl.ops.roll.window import roll_service
 from clusterctl.ops.upgrade.artifacts import Previous, kept_artifact, wanted_artifacts
 from clusterctl.ops.upgrade.marathon import MarathonUpgrade
-from clusterctl.ops.upgrade.nodestate import NodeState, Wanted
+from clusterctl.ops.upgrade.nodestate import NodeState, WantedArtifact
 from clusterctl.ops.upgrade.survey import look_at_nodes, stage, unfinished
 from clusterctl.ops.upgrade.work import Ledger, Upgrade
 from clusterctl.services import COMPONENTS, ROLLS, Service
@@ -104,7 +104,9 @@ def _artifacts(path: Path | None) -> tuple[Artifacts | None, Path]:
     return load_model(path, ImageSpec).artifacts, path.parent
 
 
-def _tell_image(rolling: Rolling, journal: Journal, wanted: Mapping[str, Wanted], artifacts: Path | None) -> None:
+def _tell_image(
+    rolling: Rolling, journal: Journal, wanted: Mapping[str, WantedArtifact], artifacts: Path | None
+) -> None:
     """Nodes that are added later get what the others run then: says from which image, or that there is none yet.
 
     A roll without one is not refused: the image may as well be built once the roll has shown that the version is good.

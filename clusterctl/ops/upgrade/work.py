@@ -11,7 +11,7 @@ from clusterctl.ops.day2.hosts import Hosts, reasons
 from clusterctl.ops.kit.parallel import for_each
 from clusterctl.ops.roll.restart import set_unit
 from clusterctl.ops.upgrade.artifacts import Previous
-from clusterctl.ops.upgrade.nodestate import NodeState, Wanted
+from clusterctl.ops.upgrade.nodestate import NodeState, WantedArtifact
 from clusterctl.ops.upgrade.survey import node_states
 from clusterctl.releases import Releases, marks
 from clusterctl.services import COMPONENTS, UNITS, Service
@@ -47,7 +47,7 @@ class Upgrade:
 
     hosts: Hosts
     ledger: Ledger
-    wanted: Mapping[str, Wanted]
+    wanted: Mapping[str, WantedArtifact]
     states: Mapping[str, NodeState]
     previous: Previous
     verb: str = "upgrade"
@@ -117,6 +117,6 @@ class Upgrade:
         self._install(service, [name], want, roll_force=True)
         return True
 
-    def _install(self, service: Service, names: Sequence[str], want: Wanted, **more: object) -> None:
+    def _install(self, service: Service, names: Sequence[str], want: WantedArtifact, **more: object) -> None:
         unit = {"roll_unit": f"{UNITS[service]}.service", "roll_state": "restarted"}
         self.hosts.run("upgrade", names, want.variables() | unit | more)

@@ -15,7 +15,7 @@ from clusterctl.ops.observe.look import Cluster
 from clusterctl.ops.roll.report import Journal, RollError
 from clusterctl.ops.roll.steps import Roll
 from clusterctl.ops.upgrade.marathon import MarathonUpgrade
-from clusterctl.ops.upgrade.nodestate import Wanted
+from clusterctl.ops.upgrade.nodestate import WantedArtifact
 from clusterctl.ops.upgrade.survey import node_states
 from clusterctl.ops.upgrade.work import Ledger, Upgrade
 from clusterctl.services import Service
@@ -59,7 +59,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, Loo
 
 def upgrade(world: World, hosts: LoopbackHosts, root: Path) -> Journal:
     """`clusterctl upgrade marathon`, once artifacts and nodes were looked at."""
-    wanted = {"marathon": Wanted("marathon", NEW, hosts.sha256(NEW), Path("marathon.tgz"), "", 1)}
+    wanted = {"marathon": WantedArtifact("marathon", NEW, hosts.sha256(NEW), Path("marathon.tgz"), "", 1)}
     states = node_states(hosts, NODES, (), refresh=False)
     work = Upgrade(hosts, Unrecorded(world.cloud, "loop"), wanted, states, lambda *_: None)
     journal = Journal("loop", "upgrade of marathon", lambda _: "clusterctl upgrade marathon")

@@ -15,7 +15,7 @@ from clusterctl.ops.roll.order import chosen
 from clusterctl.ops.roll.report import Journal, RollError
 from clusterctl.ops.roll.window import roll_service
 from clusterctl.ops.upgrade.marathon import MarathonUpgrade
-from clusterctl.ops.upgrade.nodestate import NodeState, Wanted, obstacles
+from clusterctl.ops.upgrade.nodestate import NodeState, WantedArtifact, obstacles
 from clusterctl.ops.upgrade.survey import look_at_nodes, unfinished
 from clusterctl.ops.upgrade.work import Ledger, Upgrade
 from clusterctl.services import ROLLS, Service
@@ -35,8 +35,8 @@ from tests.unit.ops.roll.world import (
 )
 
 WANTED = {
-    "mesos": Wanted("mesos", NEW_MESOS[1], NEW_MESOS[0], Path("mesos.deb"), "mesos", 10 * 2**20),
-    "marathon": Wanted("marathon", NEW_MARATHON[1], NEW_MARATHON[0], Path("marathon.tgz"), "", 10 * 2**20),
+    "mesos": WantedArtifact("mesos", NEW_MESOS[1], NEW_MESOS[0], Path("mesos.deb"), "mesos", 10 * 2**20),
+    "marathon": WantedArtifact("marathon", NEW_MARATHON[1], NEW_MARATHON[0], Path("marathon.tgz"), "", 10 * 2**20),
 }
 
 
@@ -51,7 +51,7 @@ def upgrade(
     *only: str,
     to: str | None = None,
     previous: Callable[[str, str], Path | None] = lambda *_: Path("old"),
-    **wanted: Wanted,
+    **wanted: WantedArtifact,
 ) -> Journal:
     """The steps of `clusterctl upgrade`."""
     targets = chosen(world.cluster.look().expect, ROLLS[service], only)
@@ -218,7 +218,7 @@ def test_an_unreachable_node_stops_the_upgrade_before_the_first(world: World) ->
 
 
 def test_a_node_without_a_record_is_refused() -> None:
-    problems = list(obstacles("n", NodeState(apt_error="404 Not Found"), Wanted("zookeeper", "1")))
+    problems = list(obstacles("n", NodeState(apt_error="404 Not Found"), WantedArtifact("zookeeper", "1")))
     assert problems == ["n: apt-get update: 404 Not Found", "n: apt offers libzookeeper-java not at all, wanted 1"]
 
 
