@@ -13,7 +13,7 @@ from clusterctl.cli.session import session
 from clusterctl.errors import InputError
 
 if TYPE_CHECKING:
-    from clusterctl.ops.jenkins.ground import Tier
+    from clusterctl.ops.jenkins.ground import Tier, TierReport
     from clusterctl.ops.jenkins.outcome import Outcome
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A master.", show_default=False)]
