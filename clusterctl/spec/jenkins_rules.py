@@ -23,8 +23,8 @@ def check_jenkins(spec: ClusterSpec, jenkins: JenkinsSettings) -> None:
     if jenkins.plugin == "2.x" and spec.secured(Part.MESOS):
         raise rule_error(
             "plugin",
-            "found '2.x' where Mesos asks frameworks who they are (security); allowed: '0.x', '1.x'. 2.x can log in to "
-            "DC/OS only, so its masters could not register",
+            "found '2.x' where Mesos asks frameworks who they are; allowed: '0.x', '1.x', or 'security: {insecure: "
+            "mesos}'. 2.x can log in to DC/OS only, so its masters could not register",
             ("jenkins", "plugin"),
         )
     _check_group(spec, jenkins)

@@ -48,7 +48,7 @@ def demo(**changes: Any) -> dict[str, Any]:
         "attributes": {"pool": "jenkins-builder"},
     }
     groups = {"control": control, "jenkins": jenkins, "builders": builders}
-    names = {"cluster": "demo", "cloud": "lab", "network": "lab", "keypair": "ops"}
+    names = {"cluster": "demo", "cloud": "lab", "network": "lab", "keypair": "ops", "security": {"insecure": "all"}}
     return {**names, "access": {"ssh_from": ["198.51.100.0/24"]}, "groups": groups, **changes}
 
 

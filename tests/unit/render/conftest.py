@@ -93,6 +93,11 @@ def nodes() -> dict[str, Node]:
 
 
 def of_file(text: str, groups: tuple[str, ...], called: str = "") -> dict[str, Node]:
+    text = text if "security:" in text else f"{text}security: {{insecure: all}}\n"
+    return _of_file(text, groups, called)
+
+
+def _of_file(text: str, groups: tuple[str, ...], called: str) -> dict[str, Node]:
     """The first node of each group, by the group or as ``called``; those that the file wants one for have a volume."""
     spec = parse_model(text, ClusterSpec, "ci.yml")
     top = topology(spec)

@@ -19,12 +19,17 @@ from clusterctl.spec import security
 from clusterctl.spec.model import ClusterSpec
 from clusterctl.spec.security import Part
 from clusterctl.topology import Addresses
-from tests.unit.specs import demo_spec
+from tests.unit.specs import demo_spec as open_spec
 
 KEY = "0f" * 32
 KEYS = Keyring("demo", parse_key(KEY, "test"))
 AT = Addresses(((1, "10.0.0.1"),), ("10.0.0.1",), ("10.0.0.1",))
 DIRECTORY = "/etc/clusterctl/secrets"
+
+
+def demo_spec(**changes: Any) -> ClusterSpec:
+    """With what is closed by default."""
+    return open_spec(**{"security": {}, **changes})
 
 
 @pytest.fixture(autouse=True)

@@ -91,7 +91,8 @@ def test_mistake_is_explained(section: str, place: str, expected: str) -> None:
 
 
 def test_executors_of_2x_are_one() -> None:
-    message = error_of("{plugin: 2.x, registration: always, checkpoint: false, builds: [{executors: 2}]}")
+    section = "{plugin: 2.x, registration: always, checkpoint: false, builds: [{executors: 2}]}"
+    message = error_of(f"{section}\nsecurity: {{insecure: mesos}}")
     assert "found 2; allowed with plugin 2.x: 1" in message
 
 
