@@ -1,1 +1,1 @@
-"""Commands and parts that only look: ``status``, ``verify``, ``watch``, and what others wait for."""
+"""Commands and parts that only look: ``list``, ``status``, ``verify``, ``watch``, and what others wait for."""
