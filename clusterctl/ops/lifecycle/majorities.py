@@ -134,7 +134,9 @@ def way_out(spec: ClusterSpec, observed: Observed) -> str:
     """The command that goes on."""
     if not lost_majorities(spec, observed, started=True):
         return "`clusterctl repair FILE --apply` starts the members that are shut off; they are a majority."
+    gone = not any(each.left for each in lost_majorities(spec, observed))
     return (
         "`clusterctl recover FILE` asks what is left, tells what would be lost, and leads out; "
         "`clusterctl recover FILE --from-backup DIRECTORY` and `--empty` begin anew."
+        + (" If it was to be removed: `clusterctl destroy FILE` completes that." if gone else "")
     )

@@ -86,6 +86,7 @@ def test_nothing_is_made_beside_lost_data(hurt: Callable[[Running], None]) -> No
         with pytest.raises(LostMajorityError) as caught:
             command()
         assert "`clusterctl recover FILE`" in (caught.value.hint or "")
+        assert ("`clusterctl destroy FILE`" in (caught.value.hint or "")) is hurt.__name__.startswith("all_deleted")
         assert "zookeeper: " in caught.value.message
         assert "mesos_master: " in caught.value.message
     assert (running.cloud.calls.write, len(running.cloud.server_records)) == (0, before)
