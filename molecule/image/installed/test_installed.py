@@ -55,10 +55,9 @@ def test_connections_that_died_are_given_up(host: Any) -> None:
     assert "net.ipv4.tcp_retries2 = 6" in host.file("/etc/sysctl.d/60-clusterctl.conf").content_string
 
 
-def test_zookeeper_has_a_java_and_further_packages_are_there(host: Any) -> None:
+def test_zookeeper_has_a_java_of_its_own(host: Any) -> None:
     assert host.check_output("readlink -f /opt/zookeeper-java/current").startswith("/usr/lib/jvm/java-17-")
     assert host.run("/opt/zookeeper-java/current/bin/java -version").rc == 0
-    assert host.package("tree").is_installed
 
 
 def test_no_desktop_came_with_java(host: Any) -> None:
