@@ -19,7 +19,7 @@ from clusterctl.ssh.client import Ssh
 from clusterctl.ssh.config import SshConfig
 from clusterctl.ssh.hostkeys import HostKeys, KnownHosts
 from tests.unit.health.clusters import CONTROL, FLAVORS, SPEC, all_facts, facts, servers
-from tests.unit.ops.observe.test_verify import Listing
+from tests.unit.ops.observe.test_healthy import Listing
 from tests.unit.ssh.keys import ED25519
 
 NODES = expected(SPEC, servers(), FLAVORS).control

@@ -13,7 +13,7 @@ from clusterctl.ops.observe.status import NodeStatus, StatusReport, collect_stat
 from clusterctl.resources import Server
 from tests.unit.health.clusters import CONTROL, SPEC, agent, agents, all_facts, expect, facts, servers
 from tests.unit.ops.jenkins.world import jenkins_servers, jenkins_spec
-from tests.unit.ops.observe.test_verify import Listing
+from tests.unit.ops.observe.test_healthy import Listing
 
 
 def status(of: list[Server] | None = None, **changes: NodeFacts) -> StatusReport:
