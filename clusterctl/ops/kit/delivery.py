@@ -67,7 +67,8 @@ class Delivery:
         if not spec.has_secrets:
             return
         pinned = self._access.host_keys.known_hosts.aliases()
-        reached = [server for server in servers if server.status == "ACTIVE" and server.id in pinned]
+        known = [server for server in servers if server.group in spec.groups]  # others are no business of the file
+        reached = [server for server in known if server.status == "ACTIVE" and server.id in pinned]
         lacking = [server for server in reached if server.id in wanting and server.id not in self._done]
         if not lacking:
             return

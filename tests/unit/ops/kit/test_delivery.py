@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -248,6 +249,12 @@ def test_a_silent_cluster_gives_no_key(world: World) -> None:
         node.up = False
     with pytest.raises(ClusterctlError, match=r"the key of cluster demo can't be read .*Connection refused"):
         settled(world)
+
+
+def test_nodes_that_the_file_does_not_have_are_left_alone(world: World) -> None:
+    world.servers = [*world.servers[:-1], replace(world.servers[-1], group="gone")]
+    world.bring(world.command())
+    assert world.served() == [*CONTROL, AGENTS[0]]
 
 
 def test_a_silent_node_is_named_when_settling(world: World) -> None:
