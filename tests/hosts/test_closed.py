@@ -30,7 +30,7 @@ from .conftest import LABHOST, NONCE, ROOT, Lab
 
 pytestmark = pytest.mark.hosts
 
-PARTS = "[zookeeper, mesos, marathon]"
+PARTS = "[zookeeper, mesos, marathon, builds, units]"
 UNITS = ("zookeeper", "zookeeper-tree", "mesos-master", "marathon")
 
 
