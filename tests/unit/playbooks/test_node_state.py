@@ -20,6 +20,10 @@ from clusterctl.render.templates import render_files
 VARIABLES = {
     "clusterctl_control_addresses": ["192.0.2.10"],
     "clusterctl_hardened": True,
+    "zookeeper_client_port": 2181,
+    "mesos_master_port": 5050,
+    "jenkins_uid": 864,
+    "jenkins_master_uid": 30000,
     "group_names": ["group_builders", "mesos_agent"],
     "mesos_zk_url": "zk://192.0.2.10:2181/mesos",
     "mesos_agent_resources": "cpus:1;mem:512;disk:1024;ports:[31000-32000]",
