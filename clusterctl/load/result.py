@@ -6,6 +6,7 @@ simulated frameworks, and real Jenkins masters.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import ConfigDict, ValidationError
@@ -90,6 +91,21 @@ class Sample(StrictModel):
     allocation_ms: float | None
     waiting: int
     running: int
+
+    @classmethod
+    def of(cls, at_s: float, metrics: Mapping[str, float], waiting: int, running: int) -> Sample:
+        """Of the metrics by name, as the leading master's operator API gives them."""
+        return cls(
+            at_s=round(at_s, 3),
+            cpus_total=metrics.get("master/cpus_total", 0.0),
+            cpus_allocated=metrics.get("allocator/mesos/resources/cpus/offered_or_allocated", 0.0),
+            cpus_used=metrics.get("master/cpus_used", 0.0),
+            frameworks=int(metrics.get("master/frameworks_active", 0)),
+            offers_outstanding=int(metrics.get("master/outstanding_offers", 0)),
+            allocation_ms=metrics.get("allocator/mesos/allocation_run_ms/p50"),
+            waiting=waiting,
+            running=running,
+        )
 
 
 class Turn(StrictModel):

@@ -186,16 +186,11 @@ class _Driver:
             await asyncio.sleep(max(_SAMPLE_S, self._now() - asked))
 
     def _seen(self, at: float, metrics: dict[str, float]) -> Sample:
-        return Sample(
-            at_s=round(at, 3),
-            cpus_total=metrics.get("master/cpus_total", 0.0),
-            cpus_allocated=metrics.get("allocator/mesos/resources/cpus/offered_or_allocated", 0.0),
-            cpus_used=metrics.get("master/cpus_used", 0.0),
-            frameworks=int(metrics.get("master/frameworks_active", 0)),
-            offers_outstanding=int(metrics.get("master/outstanding_offers", 0)),
-            allocation_ms=metrics.get("allocator/mesos/allocation_run_ms/p50"),
-            waiting=sum(len(link.framework.queue) for link in self._links),
-            running=sum(len(link.framework.tasks) for link in self._links),
+        return Sample.of(
+            at,
+            metrics,
+            sum(len(link.framework.queue) for link in self._links),
+            sum(len(link.framework.tasks) for link in self._links),
         )
 
     def _progress(self, now: float) -> str:

@@ -243,16 +243,11 @@ class _Driver:
             return  # between two leaders
         flat = [build for each in builds for build in each.builds]
         self.samples.append(
-            Sample(
-                at_s=round(now, 3),
-                cpus_total=metrics.get("master/cpus_total", 0.0),
-                cpus_allocated=metrics.get("allocator/mesos/resources/cpus/offered_or_allocated", 0.0),
-                cpus_used=metrics.get("master/cpus_used", 0.0),
-                frameworks=int(metrics.get("master/frameworks_active", 0)),
-                offers_outstanding=int(metrics.get("master/outstanding_offers", 0)),
-                allocation_ms=metrics.get("allocator/mesos/allocation_run_ms/p50"),
-                waiting=sum(build.number is None and build.open for build in flat),
-                running=sum(build.number is not None and build.open for build in flat),
+            Sample.of(
+                now,
+                metrics,
+                sum(build.number is None and build.open for build in flat),
+                sum(build.number is not None and build.open for build in flat),
             )
         )
         for name, value in metrics.items():
