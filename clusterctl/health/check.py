@@ -23,5 +23,9 @@ class Check:
 
 def check(name: str, problems: Sequence[str], good: str) -> Check:
     """A check that holds, with ``good`` as its detail, if there are no problems."""
-    shown = [*problems[:_SHOWN], *([f"and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else [])]
-    return Check(name, not problems, "; ".join(shown) or good)
+    return Check(name, not problems, listed(problems) or good)
+
+
+def listed(parts: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
+    return "; ".join([*parts[:_SHOWN], *([f"and {len(parts) - _SHOWN} more"] if len(parts) > _SHOWN else [])])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from clusterctl.health.check import Check, check
+from clusterctl.health.check import Check, check, listed
 from clusterctl.health.expect import Expected, Node
 from clusterctl.health.facts import MarathonFacts, NodeFacts
 from clusterctl.health.mesos import leading_master
@@ -47,7 +47,7 @@ def marathon_checks(expect: Expected, facts: Mapping[str, NodeFacts]) -> list[Ch
         check(
             "marathon.deployments",
             [] if leader else ["no leading Marathon to ask"],
-            f"{len(under_way)} under way: {'; '.join(under_way)}" if under_way else "none under way",
+            f"{len(under_way)} under way: {listed(under_way)}" if under_way else "none under way",
         ),
     ]
 

@@ -37,6 +37,14 @@ def test_deployments_are_told_but_are_no_failure() -> None:
     assert (checks[-1].ok, checks[-1].detail) == (True, told)
 
 
+def test_of_many_deployments_some_are_named() -> None:
+    many = [{"id": f"d{number}", "apps": ["/a"]} for number in range(20)]
+    checks = marathon_checks(expect(), all_facts(c2=facts(2, marathon={"deployments": many})))
+    detail = checks[-1].detail
+    assert detail.startswith("20 under way: d0 ")
+    assert detail.endswith("; and 12 more")
+
+
 def test_without_a_leader_nobody_can_tell_of_deployments() -> None:
     leaderless = {
         f"c{n}": facts(n, marathon={"leader": None, "no_leader": "HTTP 404", "framework_id": None}) for n in (1, 2, 3)
