@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 from clusterctl.cli import app
 from clusterctl.cli.output import PlainReporter
@@ -34,7 +34,7 @@ from clusterctl.ops.roll.drain import Drains
 from clusterctl.resources import Server
 from clusterctl.spec import ClusterSpec, load_spec
 from tests.unit.ops.mesos import MemoryMasters
-from tests.unit.ops.operations import Nodes
+from tests.unit.ops.operations import Nodes, Running
 
 TIMEOUT_S = 300
 Client = multiprocessing.context.ForkServerProcess
@@ -81,7 +81,7 @@ def _scale(file: Path, words: Sequence[str]) -> None:
 
     command = Command("scale", str(file), tuple(words))
     run = Run(spec, cloud, command, Guard("scale"), Progress(PlainReporter()))
-    vars(run)["access"] = SimpleNamespace(prober=Nodes())  # the lab's containers run no services
+    vars(run)["access"] = SimpleNamespace(prober=FakeNodes(spec))  # the lab's containers run no services
     operation = Operation(
         run,
         healthy,
@@ -111,6 +111,16 @@ class SimulatedMasters(MemoryMasters):
         with self._file.open("a") as file:
             file.writelines(f"{agent}\n" for agent in self.gone[before:])
         return answers
+
+
+class FakeNodes(Nodes):
+    """Services of ACTIVE servers; which agents the leading master knows its own API tells."""
+
+    def __init__(self, spec: ClusterSpec) -> None:
+        super().__init__(cast("Running", SimpleNamespace(spec=spec)))
+
+    def _known(self) -> dict[str, object]:
+        return {}
 
 
 class NoNodes:
