@@ -10,16 +10,12 @@ import json
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from clusterctl.paths import roles_dir
 from clusterctl.render.templates import render_files
 from clusterctl.secrets.derive import Keyring, new_key
 from clusterctl.secrets.marathon_files import ENVIRONMENT, HTTP_FILE, marathon_files
 from clusterctl.secrets.wanted import Wanted
 from clusterctl.secrets.zookeeper_files import MARATHON, MASTERS, zookeeper_files
-from clusterctl.spec import security
-from clusterctl.spec.security import Part
 from clusterctl.topology import Addresses
 from tests.contract.loopback import Marathon, MarathonCluster
 from tests.contract.mesos.cluster import Daemon
@@ -45,10 +41,8 @@ class SecuredCluster(MarathonCluster):
     def _secret_files(self, work: Path) -> dict[str, Path]:
         """Where the files of a control node are, by their places there."""
         at = Addresses(tuple(enumerate(HOSTS, 1)), HOSTS, HOSTS)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(security, "NOT_YET", frozenset(Part) - {Part.ZOOKEEPER, Part.MARATHON})
-            wanted = Wanted(demo_spec(), "control", self.keys, at)
-            made = {file.path: file.content for file in (*zookeeper_files(wanted), *marathon_files(wanted))}
+        wanted = Wanted(demo_spec(security={"require": ["zookeeper", "marathon"]}), "control", self.keys, at)
+        made = {file.path: file.content for file in (*zookeeper_files(wanted), *marathon_files(wanted))}
         found = {}
         for path, content in made.items():
             found[path] = work / Path(path).name
