@@ -19,7 +19,7 @@ OPEN_DEADLINE_S = 60
 
 def up(zone: str | None) -> int:
     """Lab, image, cluster, proof, a Jenkins master with a build; writes build/demo.json and build/env.sh."""
-    # a shell has what it starts in the background ignore Ctrl-C, by which `clusterctl open` is ended; children inherit it
+    # A shell has what it starts in the background ignore Ctrl-C, and children inherit that; it ends `clusterctl open`
     signal.signal(signal.SIGINT, signal.default_int_handler)
     at = labkit.Phases()
     with at.phase("lab"):
