@@ -19,6 +19,8 @@ IMAGE_JENKINS_RELEASE = "clusterctl_jenkins_release"
 IMAGE_JENKINS_PLUGIN = "clusterctl_jenkins_plugin"
 # v1 where the image's kernel is booted so; without it the distribution's default
 IMAGE_CGROUPS = "clusterctl_cgroups"
+# true where ZooKeeper's Java may be too old for a closed one
+IMAGE_ZOOKEEPER_OPEN = "clusterctl_zookeeper_open"
 KEY_ARTIFACT = "clusterctl.artifact.{}"  # in a server's metadata: "<version> <sha256>"
 
 

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from clusterctl.services import ARTIFACTS
 from clusterctl.spec import limits
-from clusterctl.spec.java import marathon_java, wrong_java
+from clusterctl.spec.java import CLOSED_ZOOKEEPER_JAVA, ZOOKEEPER_JAVA, marathon_java, old_java, wrong_java
 from clusterctl.spec.model import AccessSettings
 from clusterctl.spec.types import Label, StrictModel, Text, matching, rule_error
 
@@ -144,9 +144,18 @@ class ImageSpec(StrictModel):
     zookeeper_java_package: Package | None = Field(
         default=None, description="Debian package with Java for ZooKeeper, if it is not java_package"
     )
+    zookeeper_open: bool = Field(
+        default=False,
+        description="clusters of this image leave ZooKeeper open (security.insecure), so that Java 8 is enough for it",
+    )
     jenkins_java_package: Package | None = Field(
         default=None, description="Debian package with Java for Jenkins masters, if it is not java_package"
     )
+
+    @property
+    def zookeeper_java_least(self) -> int:
+        """Oldest Java for ZooKeeper."""
+        return ZOOKEEPER_JAVA if self.zookeeper_open else CLOSED_ZOOKEEPER_JAVA
 
     @model_validator(mode="after")
     def _one_java(self) -> ImageSpec:
@@ -159,12 +168,6 @@ class ImageSpec(StrictModel):
     @model_validator(mode="after")
     def _marathon_java(self) -> ImageSpec:
         marathon, own = self.artifacts.marathon, self.artifacts.marathon_java
-        at: tuple[str, ...] = ("artifacts", "marathon", "version")
-        if own:
-            at = ("artifacts", "marathon_java", "version")
-        else:
-            named = [key for key in ("marathon_java_package", "java_package") if key in self.model_fields_set]
-            at = (named[0],) if named else at
         wrong = wrong_java(
             marathon.version,
             marathon.runs_on,
@@ -172,5 +175,24 @@ class ImageSpec(StrictModel):
             package=self.marathon_java_package or self.java_package,
         )
         if wrong:
-            raise rule_error("java", wrong, at)
+            raise rule_error("java", wrong, self._where("marathon", ("artifacts", "marathon", "version")))
         return self
+
+    @model_validator(mode="after")
+    def _zookeeper_java(self) -> ImageSpec:
+        own = self.artifacts.zookeeper_java
+        old = old_java(
+            self.zookeeper_java_least,
+            artifact=own.version if own else None,
+            package=self.zookeeper_java_package or self.java_package,
+        )
+        if old:
+            raise rule_error("java", old, self._where("zookeeper", ("artifacts",)))
+        return self
+
+    def _where(self, service: str, default: tuple[str, ...]) -> tuple[str, ...]:
+        """Where the file names a service's Java; ``default`` if it doesn't."""
+        if getattr(self.artifacts, f"{service}_java"):
+            return ("artifacts", f"{service}_java", "version")
+        named = [key for key in (f"{service}_java_package", "java_package") if key in self.model_fields_set]
+        return (named[0],) if named else default

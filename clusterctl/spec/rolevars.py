@@ -136,6 +136,7 @@ IMAGE_KEYS: Mapping[str, str] = {
     "marathon_packages": "marathon_packages",
     "mesos_artifact": "artifacts.mesos",
     "zookeeper_java_artifact": "artifacts.zookeeper_java",
+    "zookeeper_java_least": "zookeeper_open",
     "zookeeper_java_package": "zookeeper_java_package",
 }
 

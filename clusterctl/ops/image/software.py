@@ -17,6 +17,7 @@ from clusterctl.releases import (
     IMAGE_JENKINS_RELEASE,
     IMAGE_SHA256,
     IMAGE_VERSION,
+    IMAGE_ZOOKEEPER_OPEN,
 )
 from clusterctl.spec.artifacts import Artifact, ImageSpec
 from clusterctl.spec.load import load_model, located
@@ -50,7 +51,7 @@ def software_files(spec: ImageSpec, base: Path, cache: Path) -> dict[str, Path]:
 def software_facts(spec: ImageSpec) -> dict[str, Any]:
     """What of ``artifacts.yml`` decides what an image holds; plain data. Without Jenkins nothing mentions it."""
     named = spec.artifacts.named()
-    facts = {
+    facts: dict[str, Any] = {
         "artifacts": {name: [artifact.version, artifact.sha256] for name, artifact in named.items()},
         "java_package": spec.java_package,
         "marathon_packages": list(spec.marathon_packages),
@@ -58,6 +59,8 @@ def software_facts(spec: ImageSpec) -> dict[str, Any]:
     }
     packages = ("marathon_java_package", "zookeeper_java_package", "jenkins_java_package")
     facts |= {name: package for name in packages if (package := getattr(spec, name))}
+    if spec.zookeeper_open:
+        facts["zookeeper_open"] = True
     return facts | ({"cgroups": spec.build.cgroups} if spec.build.cgroups else {})
 
 
@@ -77,6 +80,7 @@ def install_variables(spec: ImageSpec, files: Mapping[str, Path]) -> dict[str, A
         "marathon_packages": list(spec.marathon_packages),
         "marathon_java_package": spec.marathon_java_package or ("" if artifacts.marathon_java else spec.java_package),
         "marathon_java_versions": list(artifacts.marathon.runs_on),
+        "zookeeper_java_least": spec.zookeeper_java_least,
         "common_cgroups": spec.build.cgroups or "",
     }
     if spec.zookeeper_java_package:
@@ -111,6 +115,8 @@ def software_properties(spec: ImageSpec) -> dict[str, str]:
         properties |= {IMAGE_JENKINS_RELEASE: release, IMAGE_JENKINS_PLUGIN: plugin}
     if spec.build.cgroups:
         properties[IMAGE_CGROUPS] = spec.build.cgroups
+    if spec.zookeeper_open:
+        properties[IMAGE_ZOOKEEPER_OPEN] = "true"
     return properties
 
 

@@ -15,6 +15,7 @@ from clusterctl.ops.lifecycle.tier import tier_fit
 from clusterctl.plan import Plan, failed_build
 from clusterctl.resources import Flavor, Image, Limits, Network, Observed, Server, server_group_name
 from clusterctl.services import Service
+from clusterctl.spec.java import CLOSED_ZOOKEEPER_JAVA
 from clusterctl.spec.model import AccessSettings, ClusterSpec
 from clusterctl.spec.security import Part
 from clusterctl.spec.types import OWN_NETWORK
@@ -202,7 +203,7 @@ def preflight(spec: ClusterSpec, plan: Plan, lookup: Lookup | None, observed: Ob
         images = {group: image_for(spec, lookup, group, observed.servers) for group in plan.groups_of_new_servers}
         shortfalls += _flavor_fit(spec, lookup, images)
         shortfalls += tier_fit(spec, lookup.flavors, images, any_image=lookup.any_release)
-        shortfalls += [] if lookup.any_release else _confinement_fit(spec, images)
+        shortfalls += [] if lookup.any_release else [*_confinement_fit(spec, images), *_java_fit(spec, images)]
         addresses, free = len(plan.ports) + sum(pool.count for pool in plan.pools), lookup.network.free_addresses
         if free is not None and addresses > free:
             shortfalls.append(f"network {lookup.network.name}: {addresses} addresses needed, {free} free")
@@ -226,6 +227,18 @@ def _confinement_fit(spec: ClusterSpec, images: Mapping[str, Image]) -> Iterator
             yield (
                 f"group {name}: mesos_agent_launcher is linux, which needs cgroup v1, and image {image.name} was built "
                 "without 'cgroups: v1' in section build of its artifacts file (consent to it by --image)"
+            )
+
+
+def _java_fit(spec: ClusterSpec, images: Mapping[str, Image]) -> Iterator[str]:
+    """A closed ZooKeeper reads options of its JVM from a file, which Java 8 can't."""
+    for name, image in images.items():
+        closed = Service.ZOOKEEPER in spec.groups[name].services and spec.secured(Part.ZOOKEEPER)
+        if closed and image.properties.get(releases.IMAGE_ZOOKEEPER_OPEN) == "true":
+            yield (
+                f"group {name}: ZooKeeper is closed (security), which needs Java {CLOSED_ZOOKEEPER_JAVA} or newer, and "
+                f"image {image.name} was built with 'zookeeper_open: true' in its artifacts file (consent to it by "
+                "--image)"
             )
 
 

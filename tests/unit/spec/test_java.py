@@ -1,4 +1,4 @@
-"""Java for Marathon: the table, what overrides it, and where artifacts.yml is wrong."""
+"""Java for Marathon and ZooKeeper: the table, what overrides it, and where artifacts.yml is wrong."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def test_each_place_that_names_a_wrong_one_is_pointed_to(top: str, more: str, at
 @pytest.mark.parametrize(
     ("top", "more"),
     [
-        ("java_package: openjdk-8-jre-headless\n", ""),
-        ("marathon_java_package: openjdk-11-jre-headless\n", ""),
+        ("java_package: openjdk-11-jre-headless\n", ""),
+        ("marathon_java_package: openjdk-8-jre-headless\n", ""),
         ("", unpacked("8u392")),
         ("marathon_java_package: default-jre-headless\n", ""),  # its name doesn't tell; the builder looks
     ],
@@ -94,3 +94,49 @@ def test_the_entry_overrides_the_table() -> None:
 def test_marathon_has_one_java() -> None:
     message = error_of(text(top="marathon_java_package: openjdk-8-jre\n", more=unpacked("8u392")))
     assert "marathon_java_package: found a package and artifacts.marathon_java; remove one" in message
+
+
+FITS_MARATHON = {"java": "[8, 11, 17]"}
+
+
+def unpacked_zookeeper(version: str) -> str:
+    return f"  zookeeper_java: {{version: {version}, src: c, sha256: '{SHA}'}}\n"
+
+
+@pytest.mark.parametrize(
+    ("top", "more", "at"),
+    [
+        ("java_package: openjdk-8-jre-headless\n", "", "a.yml:3:15: java_package: found Java 8 (openjdk-8-"),
+        (
+            "zookeeper_java_package: temurin-8-jre\n",
+            "",
+            "a.yml:3:25: zookeeper_java_package: found Java 8 (temurin-8-jre)",
+        ),
+        ("", unpacked_zookeeper("8u392"), "a.yml:6:29: artifacts.zookeeper_java.version: found Java 8 (8u392)"),
+        ("", unpacked_zookeeper("1.8.0"), "a.yml:6:29: artifacts.zookeeper_java.version: found Java 8 (1.8.0)"),
+    ],
+)
+def test_a_zookeeper_that_can_be_closed_needs_9(top: str, more: str, at: str) -> None:
+    message = error_of(text(top=top, more=more, **FITS_MARATHON))
+    assert message.startswith(at)
+    assert "allowed with ZooKeeper: 9 or newer" in message
+    assert "'zookeeper_java_package' or 'artifacts.zookeeper_java'" in message
+    parse_model(text(top=f"zookeeper_open: true\n{top}", more=more, **FITS_MARATHON), ImageSpec, "a.yml")
+
+
+def test_no_zookeeper_runs_on_7() -> None:
+    message = error_of(text(top="zookeeper_open: true\nzookeeper_java_package: openjdk-7-jre\n", **FITS_MARATHON))
+    assert "allowed with ZooKeeper: 8 or newer" in message
+    assert message.count("zookeeper_open") == 0, "that is no way out here"
+
+
+@pytest.mark.parametrize(
+    ("top", "more"),
+    [
+        ("java_package: openjdk-8-jre-headless\nzookeeper_java_package: openjdk-17-jre-headless\n", ""),
+        ("java_package: openjdk-8-jre-headless\n", unpacked_zookeeper("11.0.21")),
+        ("zookeeper_java_package: default-jre\n", ""),  # its name doesn't tell; the builder looks
+    ],
+)
+def test_a_java_that_zookeeper_runs_on_is_taken(top: str, more: str) -> None:
+    parse_model(text(top=top, more=more, **FITS_MARATHON), ImageSpec, "a.yml")

@@ -173,6 +173,16 @@ def test_cgroup_v1_is_another_image_and_says_so(files: Path) -> None:
     assert [install_variables(each, found)["common_cgroups"] for each in (v1, spec)] == ["v1", ""]
 
 
+def test_an_image_for_open_zookeepers_is_another_and_says_so(files: Path) -> None:
+    spec = spec_of(files)
+    open_ones = spec.model_copy(update={"zookeeper_open": True})
+    assert software_facts(open_ones) != software_facts(spec)
+    assert software_properties(open_ones)["clusterctl_zookeeper_open"] == "true"
+    assert "clusterctl_zookeeper_open" not in software_properties(spec)
+    found = software_files(spec, files, files)
+    assert [install_variables(each, found)["zookeeper_java_least"] for each in (open_ones, spec)] == [8, 9]
+
+
 def test_zookeepers_java_and_further_packages(files: Path) -> None:
     plain = spec_of(files)
     named = plain.model_copy(update={"packages": ("docker.io",), "zookeeper_java_package": "openjdk-11-jre-headless"})
