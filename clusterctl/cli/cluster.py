@@ -144,6 +144,8 @@ def destroy(
     if report.kept_volumes:
         more = at.command.having(volumes=True)
         print_line(f"kept volumes: {', '.join(report.kept_volumes)}; `{more}` deletes them")
+    if report.kept_key:
+        print_line(f"kept in the key manager, as long as there are volumes: {report.kept_key}")
 
 
 def _confirm(at: Run, *, volumes: bool) -> None:

@@ -29,6 +29,8 @@ from clusterctl.resources import (
     Volume,
     VolumeSnapshot,
 )
+from clusterctl.secrets.secret import Secret
+from clusterctl.secrets.stored import StoredKey
 
 
 class Cloud(Protocol):
@@ -103,6 +105,9 @@ class Cloud(Protocol):
     def rebuilt(self, server_id: str) -> datetime | None:
         """When Nova last began to give the server a new disk; None for never, or if it doesn't tell."""
 
+    def cluster_keys(self, cluster: str) -> list[StoredKey]:
+        """What the cloud's key manager has by the name of the cluster's key; CloudError in a cloud without."""
+
     # --- writes -------------------------------------------------------------------------------------------------
     def create_security_group(self, name: str, description: str) -> SecurityGroup:
         """An empty security group."""
@@ -159,10 +164,15 @@ class Cloud(Protocol):
         answer can be made up for.
         """
 
+    def create_cluster_key(self, cluster: str, key: Secret) -> StoredKey:
+        """Puts a cluster's key into the key manager."""
+
     def delete_server(self, server_id: str) -> None:
         """Starts the deletion; a server that is gone already is not an error (the same for all deletes)."""
 
     def delete_port(self, port_id: str) -> None: ...
+
+    def delete_cluster_key(self, key_id: str) -> None: ...
 
     def delete_volume(self, volume_id: str) -> None: ...
 

@@ -75,6 +75,7 @@ _VERSIONS = {
     "compute": {"version": "2"},
     "image": {"min_version": "2", "max_version": "2.latest"},
     "block-storage": {"min_version": "2", "max_version": "3.latest"},
+    "key-manager": {"min_version": "1", "max_version": "1.latest"},
 }
 
 
@@ -145,13 +146,12 @@ class Clients:
     @property
     def block_storage(self) -> Any | None:
         """Cinder's API; None in a cloud without."""
-        if not self.region.has_service("block-storage"):
-            return None
-        try:
-            client = self._client("block-storage")
-            return client if client.get_endpoint() else None
-        except ks.EndpointNotFound:
-            return None
+        return self._client_if_there("block-storage")
+
+    @property
+    def key_manager(self) -> Any | None:
+        """Barbican's API; None in a cloud without."""
+        return self._client_if_there("key-manager")
 
     @property
     def project_id(self) -> str:
@@ -188,6 +188,15 @@ class Clients:
                 kind, constructor=_Client, allow_version_hack=True, **versions
             )
         return mine.clients[kind]
+
+    def _client_if_there(self, kind: str) -> Any | None:
+        if not self.region.has_service(kind):
+            return None
+        try:
+            client = self._client(kind)
+            return client if client.get_endpoint() else None
+        except ks.EndpointNotFound:
+            return None
 
     def _make_region(self) -> Any:
         region = self.region

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+from clusterctl.cloud.barbican import KeyManager
 from clusterctl.cloud.cinder import BlockStorage
 from clusterctl.cloud.clients import open_clients
 from clusterctl.cloud.glance import Images
@@ -12,7 +13,7 @@ from clusterctl.cloud.nova import Compute
 from clusterctl.resources import Limits, Observed
 
 
-class OpenStackCloud(Compute, Networking, BlockStorage, Images):
+class OpenStackCloud(Compute, Networking, BlockStorage, Images, KeyManager):
     """Implements ``base.Cloud``; may be used by several threads at once (see ``clients``)."""
 
     def limits(self) -> Limits:

@@ -130,10 +130,11 @@ class SecuritySettings(StrictModel):
 class SecretsSettings(StrictModel):
     """Where the cluster's key comes from, from which all its secrets are derived (``clusterctl.secrets``)."""
 
-    source: Literal["control", "file", "env", "command"] = Field(
+    source: Literal["control", "barbican", "file", "env", "command"] = Field(
         default="control",
         alias="from",
-        description="'control': made by 'create', kept on the control nodes for root alone",
+        description="'control': made by 'create', kept on the control nodes for root alone; 'barbican': made by "
+        "'create', kept in the cloud's key manager",
     )
     path: AbsolutePath | None = Field(default=None, description="with 'from: file', of the operator's machine")
     variable: Annotated[str, matching(_VARIABLE, "the name of an environment variable")] | None = Field(

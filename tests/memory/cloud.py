@@ -35,6 +35,8 @@ from clusterctl.resources import (
     VolumeSnapshot,
     owner_mark,
 )
+from clusterctl.secrets.secret import Secret
+from clusterctl.secrets.stored import StoredKey, key_name
 from tests.memory.compute import MemoryCompute
 from tests.memory.state import MemoryServer
 
@@ -156,6 +158,10 @@ class MemoryCloud(MemoryCompute):
         with self.call("GET", "/servers/{id}/os-instance-actions"):
             return self.rebuilds.get(server_id)
 
+    def cluster_keys(self, cluster: str) -> list[StoredKey]:
+        with self.call("GET", "/secrets"):
+            return [each for each in self.key_records.values() if each.name == key_name(cluster)]
+
     # --- writes -------------------------------------------------------------------------------------------------
     def create_security_group(self, name: str, description: str) -> SecurityGroup:
         with self.call("POST", "/security-groups"):
@@ -271,6 +277,16 @@ class MemoryCloud(MemoryCompute):
             lock = Lock(self.new_id("lock"), text, self.now())
             self.lock_records[lock.id] = (cluster, lock)
             return lock
+
+    def create_cluster_key(self, cluster: str, key: Secret) -> StoredKey:
+        with self.call("POST", "/secrets"):
+            made = StoredKey(self.new_id("key"), key_name(cluster), key)
+            self.key_records[made.id] = made
+            return made
+
+    def delete_cluster_key(self, key_id: str) -> None:
+        with self.call("DELETE", "/secrets/{id}"):
+            self.key_records.pop(key_id, None)
 
     def delete_server(self, server_id: str) -> None:
         with self.call("DELETE", "/servers/{id}"):

@@ -25,6 +25,7 @@ from clusterctl.resources import (
     Volume,
     VolumeSnapshot,
 )
+from clusterctl.secrets.stored import StoredKey
 from tests.memory.faults import FaultSource
 
 UNLIMITED = Limits(*[None] * 10)
@@ -98,6 +99,7 @@ class MemoryState:
     server_group_records: dict[str, ServerGroup] = field(default_factory=dict, init=False)
     security_group_records: dict[str, tuple[SecurityGroup, str]] = field(default_factory=dict, init=False)
     lock_records: dict[str, tuple[str, Lock]] = field(default_factory=dict, init=False)  # with the cluster
+    key_records: dict[str, StoredKey] = field(default_factory=dict, init=False)
     snapshots: dict[str, int] = field(default_factory=dict, init=False)  # image id -> reads until it is active
     made: int = field(default=0, init=False)
     _lock: RLock = field(default_factory=RLock, init=False)

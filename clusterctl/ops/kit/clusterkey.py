@@ -1,5 +1,7 @@
 """The cluster's key: from where the file says, or from its control nodes, which keep it for root alone.
 
+In the key manager it is made by the ``create`` that makes the first server, before that server (``store_key``).
+
 Kept there, it is made once, by a command that holds the cluster's lock and makes or finishes the cluster: when no
 control node has one and all of them (or, of some that stay silent for long, a majority) are in their first boot. Agents
 get nothing before a majority of control nodes has the key. So where a majority says that it never had one, no node can
@@ -10,20 +12,23 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
+from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError
 from clusterctl.health.facts import BOOT_FILE
 from clusterctl.ops.kit.access import Access
 from clusterctl.remote.standardinput import sent
+from clusterctl.resources import Server
 from clusterctl.secrets.derive import new_key, parse_key
 from clusterctl.secrets.nodes import KEY_FILE
 from clusterctl.secrets.secret import Secret
 from clusterctl.secrets.sources import from_command, from_environment, from_file
-from clusterctl.spec.security import SecretsSettings
+from clusterctl.secrets.stored import key_name, the_key
+from clusterctl.spec.model import ClusterSpec
 from clusterctl.ssh.client import SshError
 from clusterctl.ssh.config import Target
 from clusterctl.topology import quorum
@@ -47,12 +52,15 @@ class Found:
     silent: dict[str, str] = field(default_factory=dict)
 
 
-def given_key(settings: SecretsSettings, environ: Mapping[str, str] = os.environ) -> Secret | None:
+def given_key(spec: ClusterSpec, cloud: Cloud, environ: Mapping[str, str] = os.environ) -> Secret | None:
     """The key from where the file says; None if control nodes keep it.
 
     Raises:
-        InputError, ClusterctlError: as the source does (``clusterctl.secrets.sources``).
+        InputError, ClusterctlError: as the source does (``clusterctl.secrets.sources``, ``stored``).
     """
+    settings = spec.secrets
+    if settings.source == "barbican":
+        return _stored_key(spec.cluster, cloud)
     if settings.path is not None:
         return from_file(Path(settings.path))
     if settings.variable is not None:
@@ -60,6 +68,36 @@ def given_key(settings: SecretsSettings, environ: Mapping[str, str] = os.environ
     if settings.command is not None:
         return from_command(settings.command)
     return None
+
+
+def store_key(spec: ClusterSpec, cloud: Cloud, servers: Collection[Server]) -> bool:
+    """Sees to a new cluster's key in the key manager, before it has servers; whether one was made. Under the lock.
+
+    Args:
+        servers: of the cluster.
+
+    Raises:
+        ClusterctlError: it has servers and no key; or as ``given_key``.
+    """
+    if servers:
+        _stored_key(spec.cluster, cloud)
+        return False
+    if the_key(spec.cluster, cloud.cluster_keys(spec.cluster)) is not None:
+        return False  # of an earlier run, or of a cluster whose volumes were kept
+    cloud.create_cluster_key(spec.cluster, make_key())
+    return True
+
+
+def _stored_key(cluster: str, cloud: Cloud) -> Secret:
+    if (key := the_key(cluster, cloud.cluster_keys(cluster))) is None:
+        raise ClusterctlError(
+            f"the key manager has no secret {key_name(cluster)}, and the cluster has servers: its key is lost or "
+            "somewhere else, or the cluster was made without one",
+            hint="A key is made only with a new cluster. Put the secret back from another copy, or say where the key "
+            "is ('secrets: {from: control}' is the default); a cluster that was made open stays so with 'security: "
+            "{insecure: all}'.",
+        )
+    return key
 
 
 def ask_nodes(access: Access, targets: Sequence[Target]) -> Found:

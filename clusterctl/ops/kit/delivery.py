@@ -86,7 +86,7 @@ class Delivery:
             ClusterctlError: the key can't be had.
         """
         if self._key is None:
-            self._key = clusterkey.given_key(spec.secrets)
+            self._key = clusterkey.given_key(spec, self._cloud)
         if self._key is None:
             targets = [target_of(s) for s in servers if is_control(s) and s.status == "ACTIVE"]
             found = clusterkey.ask_nodes(self._access, list(filter(self._access.host_keys.find, targets)))
@@ -127,7 +127,7 @@ class Delivery:
         return deliver(self._access, files, look=look)
 
     def _find_key(self, spec: ClusterSpec, control: Sequence[Server], reached: Sequence[Server]) -> bool:
-        self._key = clusterkey.given_key(spec.secrets)
+        self._key = clusterkey.given_key(spec, self._cloud)
         if self._key is not None:
             return True
         if not reached:

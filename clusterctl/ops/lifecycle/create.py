@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from clusterctl.cloud.base import Cloud
+from clusterctl.ops.kit.clusterkey import store_key
 from clusterctl.ops.kit.command import Command
 from clusterctl.ops.kit.run import Run
 from clusterctl.ops.lifecycle.apply import apply_plan
@@ -120,6 +121,8 @@ def create(
                 cidrs = lookup.network.cidrs if lookup else own_cidrs(spec, cloud)
                 plan = replace(make_plan(spec, observed, cidrs), problems=plan.problems)
                 lookup = lookup or (look_up(spec, cloud, image) if plan.makes_nodes or building else None)
+                if spec.has_secrets and spec.secrets.source == "barbican" and store_key(spec, cloud, observed.servers):
+                    progress.note("made the cluster's key; the cloud's key manager keeps it")
         stack.enter_context(run.going_on(undo=run.command.other("destroy"), instead=_repair_of(run.command)))
         rebuilt: tuple[str, ...] = ()
         if not plan.empty or building:

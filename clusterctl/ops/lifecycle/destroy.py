@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,23 +14,36 @@ from clusterctl.ops.kit.run import Run
 from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.ops.lifecycle.removal import DELETABLE, delete_servers
 from clusterctl.resources import Observed
+from clusterctl.secrets.stored import StoredKey
 
 
 @dataclass(frozen=True)
 class DestroyReport:
-    """Counts by kind; ``left`` is read from the cloud afterwards."""
+    """Counts by kind; ``left`` is read from the cloud afterwards.
+
+    Attributes:
+        kept_key: the name of the cluster's key in the key manager, if it stayed there.
+    """
 
     deleted: dict[str, int]
     left: dict[str, int]
     kept_volumes: tuple[str, ...]
+    kept_key: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """``{"deleted": {kind: count}, "left": {kind: count}, "kept_volumes": [name]}``."""
-        return {"deleted": self.deleted, "left": self.left, "kept_volumes": list(self.kept_volumes)}
+        """``{"deleted": {kind: count}, "left": {kind: count}, "kept_volumes": [name], "kept_key": name or null}``."""
+        return {
+            "deleted": self.deleted,
+            "left": self.left,
+            "kept_volumes": list(self.kept_volumes),
+            "kept_key": self.kept_key,
+        }
 
 
 def destroy(run: Run, *, with_volumes: bool = False, timeout_s: float = 600) -> DestroyReport:
     """Deletes servers, then ports, volumes (only ``with_volumes``), server and security groups; at last the lock.
+
+    A key in the key manager goes when no volume stays: what volumes hold is closed with secrets that were made from it.
 
     Raises:
         LockedError: another command is at work on the cluster.
@@ -40,12 +54,23 @@ def destroy(run: Run, *, with_volumes: bool = False, timeout_s: float = 600) -> 
     with run.progress.phase("observe"):
         observed, locks = _own(cloud.observe(cluster)), cloud.locks(cluster)
         _nobody_else(observed, cloud)
+        keys = _stored_keys(run)
     wanted = [count for kind, count in observed.counts.items() if kind != "volumes" or with_volumes]
-    if not any(wanted) and not locks:
-        return _report(observed, observed, 0, 0)
+    key_goes = bool(keys) and (with_volumes or not observed.volumes)
+    if not any(wanted) and not locks and not key_goes:
+        return _report(observed, observed, keys, keys, {"locks": (0, 0)})
     with run.guard.hold(cluster, cloud), run.going_on():
         before, after = remove(cluster, cloud, run.progress, run.waiter, with_volumes, timeout_s)
-    return _report(before, after, len(locks), len(cloud.locks(cluster)))
+        if not after.volumes:
+            for key in keys:
+                cloud.delete_cluster_key(key.id)
+    counts = {"locks": (len(locks), len(cloud.locks(cluster)))}
+    return _report(before, after, keys, _stored_keys(run), counts)
+
+
+def _stored_keys(run: Run) -> list[StoredKey]:
+    """Of a cluster whose file says that its key is in the key manager."""
+    return run.cloud.cluster_keys(run.spec.cluster) if run.spec.secrets.source == "barbican" else []
 
 
 def _own(observed: Observed) -> Observed:
@@ -130,10 +155,21 @@ def remove(
     return observed, left["now"]
 
 
-def _report(before: Observed, after: Observed, locks_before: int, locks_after: int) -> DestroyReport:
-    left = {**after.counts, "locks": locks_after}
+def _report(
+    before: Observed,
+    after: Observed,
+    keys_before: Sequence[StoredKey],
+    keys_after: Sequence[StoredKey],
+    more: Mapping[str, tuple[int, int]],
+) -> DestroyReport:
+    """``more`` are counts before and after, of what is not in ``Observed``."""
+    was = before.counts | {kind: count for kind, (count, _) in more.items()}
+    left = after.counts | {kind: count for kind, (_, count) in more.items()}
+    if keys_before:
+        was["keys"], left["keys"] = len(keys_before), len(keys_after)
     return DestroyReport(
-        deleted={kind: max(0, count - left[kind]) for kind, count in {**before.counts, "locks": locks_before}.items()},
+        deleted={kind: max(0, count - left[kind]) for kind, count in was.items()},
         left=left,
         kept_volumes=tuple(sorted(volume.name for volume in after.volumes)),
+        kept_key=keys_after[0].name if keys_after else None,
     )

@@ -38,17 +38,20 @@ class Reply:
 
     status: int
     body: Body | None = None
+    text: str | None = None  # instead of JSON
 
 
 @dataclass
 class FakeApi:
-    """Keystone, Nova 2.1, Neutron, Cinder v3 and Glance v2 below ``http://cloud.test``."""
+    """Keystone, Nova 2.1, Neutron, Cinder v3, Glance v2 and Barbican v1 below ``http://cloud.test``."""
 
     microversion: str = "2.93"
     with_cinder: bool = True
+    with_barbican: bool = True
     volumes_linger: bool = False  # True: a deleted volume is 'deleting' for ever, as in Cinder for some seconds
     scoped: bool = True  # False: tokens are for no project
     max_limit: int = 1000
+    filters_ignored: bool = False  # Barbican's
     ram_used_mib: int = 51200  # all there is
     faults: list[Fault] = field(default_factory=list)
     log: list[tuple[str, str, Body | None]] = field(default_factory=list)  # method, path?query, body; no auth
@@ -62,6 +65,7 @@ class FakeApi:
     snapshots: list[Body] = field(default_factory=list)
     attached: list[str] = field(default_factory=list)  # ids of volumes, to whatever server
     images: list[Body] = field(default_factory=list)
+    secrets: list[Body] = field(default_factory=list)  # with their payload
     networks: list[Body] = field(default_factory=list)
     subnets: list[Body] = field(default_factory=list)
     availability: Body | None = None
@@ -95,6 +99,9 @@ class FakeApi:
         if path.endswith("/auth/tokens"):
             self.tokens += 1
             context.headers = {**context.headers, "X-Subject-Token": f"token-{self.tokens}"}
+        if reply.text is not None:
+            context.headers = {**context.headers, "Content-Type": "text/plain"}
+            return reply.text
         return json.dumps(reply.body) if reply.body is not None else ""
 
     def _fault(self, call: str) -> Fault | None:
@@ -118,7 +125,7 @@ class FakeApi:
         if request.headers.get("X-Auth-Token") in self.expired:
             return Reply(401, {"error": {"message": "The request you have made requires authentication."}})
         service, _, rest = path.lstrip("/").partition("/")
-        if rest.strip("/") in ("", "v2.1", "v2.0", "v2", "v3", f"v3/{PROJECT}"):
+        if rest.strip("/") in ("", "v1", "v2.1", "v2.0", "v2", "v3", f"v3/{PROJECT}"):
             return self._versions(service)
         rest = "/" + rest.split("/", 1)[1].removeprefix(f"{PROJECT}/")
         serve: Callable[[str, str, dict[str, str], Any], Reply] = getattr(self, f"_{service}")
@@ -131,6 +138,8 @@ class FakeApi:
         kinds = {"compute": "/compute/v2.1", "network": "/network", "image": "/image"}
         if self.with_cinder:
             kinds["block-storage"] = f"/volume/v3/{PROJECT}"
+        if self.with_barbican:
+            kinds["key-manager"] = "/keymanager"
         catalog = [
             {
                 "type": kind,
@@ -153,8 +162,8 @@ class FakeApi:
         return Reply(201, {"token": token})
 
     def _versions(self, service: str) -> Reply:
-        of = {"compute": "v2.1", "network": "v2.0", "image": "v2.16", "volume": "v3.0"}[service]
-        root = {"compute": "v2.1", "network": "v2.0", "image": "v2", "volume": "v3"}[service]
+        of = {"compute": "v2.1", "network": "v2.0", "image": "v2.16", "volume": "v3.0", "keymanager": "v1"}[service]
+        root = {"compute": "v2.1", "network": "v2.0", "image": "v2", "volume": "v3", "keymanager": "v1"}[service]
         version = {
             "id": of,
             "status": "CURRENT",
@@ -370,6 +379,30 @@ class FakeApi:
             return self._page("images", self.images, query)
         found = next((item for item in self.images if item["id"] == path.rsplit("/", 1)[1]), None)
         return Reply(200, found) if found else Reply(404, {"message": "No image found"})
+
+    def _keymanager(  # a dispatcher
+        self, method: str, path: str, query: dict[str, str], body: Any
+    ) -> Reply:
+        """Barbican's pages are by offset; what it lists has no payload."""
+        if method == "POST":
+            made = {"id": new_id(), **body}
+            self.secrets.append(made)
+            return Reply(201, {"secret_ref": f"{HOST}/keymanager/v1/secrets/{made['id']}"})
+        if method == "DELETE":
+            return self._delete(self.secrets, path)
+        if path.endswith("/payload"):
+            found = next((each for each in self.secrets if path == f"/secrets/{each['id']}/payload"), None)
+            if found is None or found.get("payload") is None:
+                return Reply(404, {"code": 404, "title": "Not Found", "description": "Secret has no payload."})
+            return Reply(200, text=str(found["payload"]))
+        known = [each for each in self.secrets if query.get("name") in (None, each["name"]) or self.filters_ignored]
+        start, size = int(query.get("offset", 0)), min(int(query.get("limit", 10)), self.max_limit)
+        page = [
+            {"name": each["name"], "status": "ACTIVE", "secret_ref": f"{HOST}/keymanager/v1/secrets/{each['id']}"}
+            for each in known[start : start + size]
+        ]
+        more = {"next": f"{HOST}/keymanager/v1/secrets?offset={start + size}"} if start + size < len(known) else {}
+        return Reply(200, {"secrets": page, "total": len(known), **more})
 
     def _page(self, key: str, items: list[Body], query: dict[str, str]) -> Reply:
         size = min(int(query.get("limit", self.max_limit)), self.max_limit)

@@ -58,7 +58,7 @@ def test_what_is_closed(text: str, closed: set[Part]) -> None:
         ("secrets: {from: file}", "1:17", "'from: file' needs 'path'"),
         ("secrets: {from: env, path: /k}", "1:28", "found 'path' with 'from: env'; it is for 'file'"),
         ("secrets: {form: env}", "1:11", "unknown key (did you mean 'from'?)"),
-        ("secrets: {from: vault}", "1:17", "found 'vault'; allowed: 'control', 'file', 'env', 'command'"),
+        ("secrets: {from: vault}", "1:17", "found 'vault'; allowed: 'control', 'barbican', 'file', 'env', 'command'"),
         ("secrets: {from: env, variable: 1KEY}", "1:32", "allowed: the name of an environment variable"),
         ("secrets: {from: command, command: []}", "1:26", "allowed: at least 1 entry"),
         ("secrets: {from: file, path: key}", "1:29", "allowed: an absolute path"),
