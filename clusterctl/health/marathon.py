@@ -52,6 +52,20 @@ def marathon_checks(expect: Expected, facts: Mapping[str, NodeFacts]) -> list[Ch
     ]
 
 
+def replaced_agents(expect: Expected, facts: Mapping[str, NodeFacts]) -> list[str]:
+    """Ids of agents for whose tasks Marathon waits, though another agent has registered at their address since.
+
+    They never come back, and nobody else tells the masters: an app with ``unreachableStrategy: disabled``, as each
+    Jenkins master is one, would wait for good.
+    """
+    marathon, master = leading_marathon(expect, facts), leading_master(expect, facts)
+    if marathon is None or master is None:
+        return []
+    active = {agent.hostname: agent.id for agent in master[1].agents or () if agent.active}
+    ghosts = [ghost for ghost in marathon[1].ghosts if ghost.agent]
+    return list(dict.fromkeys(ghost.agent for ghost in ghosts if active.get(ghost.host, ghost.agent) != ghost.agent))
+
+
 def _framework_problems(expect: Expected, facts: Mapping[str, NodeFacts]) -> list[str]:
     master = leading_master(expect, facts)
     if master is None:

@@ -136,6 +136,11 @@ class SshMasters:
         return answer
 
 
+def gone_call(agent_id: str) -> Call:
+    """Tells the master that an agent never comes back."""
+    return {"type": "MARK_AGENT_GONE", "mark_agent_gone": {"agent_id": {"value": agent_id}}}
+
+
 def mastercall_script() -> bytes:
     """The text of ``mastercall.py``, which runs on nodes."""
     return files("clusterctl.remote").joinpath("mastercall.py").read_bytes()

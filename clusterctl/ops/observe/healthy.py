@@ -18,6 +18,7 @@ from clusterctl.ops.kit.delivery import Delivery
 from clusterctl.ops.kit.run import Run
 from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.ops.observe.bootwatch import BootWatch, indented
+from clusterctl.ops.observe.farewell import Farewell
 from clusterctl.ops.observe.lookout import Lookout
 from clusterctl.ops.observe.verify import VerifyReport, WaitHealthy
 from clusterctl.remote.prober import target
@@ -40,11 +41,30 @@ def healthy_within(run: Run, timeout_s: float) -> WaitHealthy:
     def wait(spec: ClusterSpec, fresh: bool) -> VerifyReport:
         deadline_s = timeout_s if fresh else min(timeout_s, _SETTLE_S)
         delivery = run.delivery if spec.has_secrets else None
+        farewell = Farewell(spec, run.access, run.progress.note)
         return wait_healthy(
-            spec, run.cloud, run.access, deadline_s=deadline_s, note=run.progress.note, delivery=delivery
+            spec,
+            run.cloud,
+            run.access,
+            deadline_s=deadline_s,
+            note=run.progress.note,
+            helpers=Helpers(delivery, farewell),
         )
 
     return wait
+
+
+@dataclass(frozen=True)
+class Helpers:
+    """What is done for a cluster while it is waited for; whoever gives them holds its lock.
+
+    Attributes:
+        delivery: brings files with secrets to nodes that boot; None for a cluster without.
+        farewell: tells the masters of agents that were replaced.
+    """
+
+    delivery: Delivery | None = None
+    farewell: Farewell | None = None
 
 
 def wait_healthy(
@@ -55,7 +75,7 @@ def wait_healthy(
     deadline_s: float,
     waiter: Waiter | None = None,
     note: Callable[[str], None] | None = None,
-    delivery: Delivery | None = None,
+    helpers: Helpers = Helpers(),
 ) -> VerifyReport:
     """Waits until the cluster is healthy: one server list a tick, and looks at the control nodes that are not ready.
 
@@ -64,7 +84,7 @@ def wait_healthy(
 
     Args:
         note: told what is waited for.
-        delivery: brings files with secrets to nodes that boot; None for a cluster without.
+        helpers: see there.
 
     Returns:
         A healthy report.
@@ -80,7 +100,7 @@ def wait_healthy(
     )
     lookout = Lookout(access.watcher()) if access.watcher else None
     flavors = tuple(cloud.flavors())
-    wait = _Wait(spec, cloud, access, watch, flavors, delivery=delivery, lookout=lookout, clock=waiter.clock)
+    wait = _Wait(spec, cloud, access, watch, flavors, helpers=helpers, lookout=lookout, clock=waiter.clock)
     deadline = waiter.clock() + deadline_s
     try:
         while True:
@@ -100,6 +120,7 @@ def wait_healthy(
         if lookout:
             lookout.close()
     report = wait.with_silent_agents()
+    delivery = helpers.delivery
     late = "".join(f"\ncredentials: {name}: {why}" for name, why in delivery.failed.items()) if delivery else ""
     units = " ".join(f"-u {unit}" for unit in UNITS.values())
     raise UnhealthyError(
@@ -126,7 +147,7 @@ class _Wait:
     access: Access
     watch: BootWatch
     flavors: tuple[Flavor, ...]
-    delivery: Delivery | None = None
+    helpers: Helpers = Helpers()
     lookout: Lookout | None = None
     clock: Callable[[], float] = time.monotonic
     servers: Sequence[Server] = ()
@@ -152,6 +173,8 @@ class _Wait:
                 self.judged_at = self.clock()
                 self._watch(self._unready(expect) or expect.control, self.lookout)
         self._deliver(servers, expect)
+        if self.helpers.farewell:
+            self.helpers.farewell.tell(expect, self.facts)
         self._fail_on_failed_boot(expect)
         report = self._report(expect)
         if self.complete:
@@ -189,11 +212,11 @@ class _Wait:
         return f"{passed} of {len(report.checks)} checks hold{missing}"
 
     def _deliver(self, servers: Sequence[Server], expect: Expected) -> None:
-        if self.delivery is None:
+        if self.helpers.delivery is None:
             return
         lacking = {node.server_id for node in self._unready(expect)}
         lacking |= {server.id for server in self._absent(servers, expect)}
-        self.delivery.bring(self.spec, servers, lacking)
+        self.helpers.delivery.bring(self.spec, servers, lacking)
 
     def _absent(self, servers: Sequence[Server], expect: Expected) -> list[Server]:
         """Servers of agents that the leading master doesn't know; of all agents as long as nobody leads."""
@@ -208,7 +231,7 @@ class _Wait:
         unheard = self._unheard(expect)
         pinned = self.access.host_keys.known_hosts.aliases()
         wanted = [server for server in servers if server.id in control]
-        if self.delivery is not None:
+        if self.helpers.delivery is not None:
             # They wait for their files, which only ssh brings
             wanted += self._absent(servers, expect)
         self.watch.look(

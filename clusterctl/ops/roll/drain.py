@@ -27,7 +27,7 @@ from clusterctl.health.expect import expected
 from clusterctl.ops.kit.access import Access
 from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.ops.observe.look import Cluster
-from clusterctl.remote.masters import DRAINED, Agent, MasterError, Masters, SshMasters, Task
+from clusterctl.remote.masters import DRAINED, Agent, MasterError, Masters, SshMasters, Task, gone_call
 from clusterctl.resources import Server
 from clusterctl.secrets.logins import operator_logins
 from clusterctl.services import PORTS, Service
@@ -171,8 +171,7 @@ class Drains:
         Raises:
             MasterError: the leader refused it.
         """
-        calls = [{"type": "MARK_AGENT_GONE", "mark_agent_gone": {"agent_id": {"value": each}}} for each in agent_ids]
-        if calls:
+        if calls := [gone_call(each) for each in agent_ids]:
             self._masters.call(calls)
 
 

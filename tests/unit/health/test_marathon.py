@@ -8,8 +8,8 @@ import pytest
 
 from clusterctl.health.facts import NodeFacts
 from clusterctl.health.jenkins import jenkins_checks
-from clusterctl.health.marathon import leading_marathon, marathon_checks
-from tests.unit.health.clusters import FRAMEWORK, all_facts, expect, facts
+from clusterctl.health.marathon import leading_marathon, marathon_checks, replaced_agents
+from tests.unit.health.clusters import FRAMEWORK, agent, all_facts, expect, facts
 
 
 def failed(**changes: NodeFacts) -> dict[str, str]:
@@ -113,3 +113,35 @@ def test_jenkins_masters_belong_on_reserved_agents() -> None:
     assert jenkins_checks(expect(), all_facts()) == []
     unknown = all_facts(c2=facts(2, marathon={"jenkins": {"error": "HTTP 500"}}))
     assert jenkins_checks(expect(), unknown)[0].detail == "the leading Marathon does not list its apps: HTTP 500"
+
+
+HERE = "10.0.0.11"  # where the agent S-10.0.0.11 is registered
+
+
+def replaced(ghosts: list[dict[str, str]], **registered: Any) -> list[str]:
+    changes = {"c2": facts(2, marathon={"ghosts": ghosts})}
+    if registered:
+        changes["c1"] = facts(1, mesos_master={"agents": [agent(HERE, "jenkins-master", "marathon", **registered)]})
+    return replaced_agents(expect(), all_facts(**changes))
+
+
+def test_an_agent_whose_address_another_one_has_is_replaced() -> None:
+    ghosts = [{"app": "/jenkins/a", "host": HERE, "agent": "S-old"}, {"app": "/b", "host": HERE, "agent": "S-old"}]
+    assert replaced(ghosts) == ["S-old"]
+
+
+@pytest.mark.parametrize(
+    ("ghost", "registered"),
+    [
+        ({"host": HERE, "agent": f"S-{HERE}"}, {}),  # it is back, and its tasks will be
+        ({"host": HERE, "agent": "S-old"}, {"active": False}),  # whether the other one stays is not known
+        ({"host": "10.0.0.12", "agent": "S-old"}, {}),  # a network that is down may be up again
+        ({"host": HERE, "agent": ""}, {}),
+    ],
+)
+def test_any_other_agent_may_come_back(ghost: dict[str, str], registered: dict[str, Any]) -> None:
+    assert replaced([{"app": "/a", **ghost}], **registered) == []
+
+
+def test_without_leaders_nobody_is_replaced() -> None:
+    assert replaced_agents(expect(), {}) == []

@@ -14,7 +14,8 @@ from clusterctl.health.expect import Node
 from clusterctl.health.facts import NodeFacts
 from clusterctl.ops.kit.access import Access
 from clusterctl.ops.observe.bootwatch import PATIENCE_S
-from clusterctl.ops.observe.healthy import TICK_S, wait_healthy
+from clusterctl.ops.observe.farewell import Farewell
+from clusterctl.ops.observe.healthy import TICK_S, Helpers, wait_healthy
 from clusterctl.ops.observe.verify import VerifyReport
 from clusterctl.resources import Flavor, Server
 from clusterctl.ssh.client import Ssh
@@ -60,20 +61,25 @@ class World:
         self.cloud.consoles = {f"id-{name}": key_line(ED25519) for name in CONTROL}
         self.keys = HostKeys(self.known, self.cloud.console, self.cloud.rebuilt)
 
+    @property
+    def access(self) -> Access:
+        ssh = Ssh(SshConfig("debian", self.known.path, Path("/r")))
+        return Access(ssh, self.keys, self, ports_open=lambda addresses, _: frozenset(addresses))
+
     def probe(self, nodes: Sequence[Node]) -> dict[str, NodeFacts]:
         if nodes:
             self.rounds.append(tuple(node.name.removeprefix("demo-control-") for node in nodes))
         return {node.name: self.says(node.name, self.clock.now) for node in nodes}
 
-    def wait(self, deadline_s: float = 300) -> VerifyReport:
-        ssh = Ssh(SshConfig("debian", self.known.path, Path("/r")))
+    def wait(self, deadline_s: float = 300, helpers: Helpers | None = None) -> VerifyReport:
         return wait_healthy(
             SPEC,
             self.cloud,
-            Access(ssh, self.keys, self, ports_open=lambda addresses, _: frozenset(addresses)),
+            self.access,
             deadline_s=deadline_s,
             waiter=self.clock.waiter(),
             note=self.notes.append,
+            helpers=helpers or Helpers(),
         )
 
 
@@ -251,6 +257,27 @@ def test_servers_that_are_built_are_waited_for(world: World) -> None:
     assert world.rounds == [("1", "2", "3")]
     assert world.notes[0].startswith("0 of 18 checks hold; servers: demo-control-1 is BUILD, expected ACTIVE")
     assert sleeps == [0.0, 2.5, 5.0]
+
+
+def test_a_task_of_a_replaced_agent_is_started_on_the_new_one(world: World) -> None:
+    gone: list[str] = []
+    app = {"id": "/jenkins/a", "name": "a", "slot": 1, "bound": "10.0.0.11", "instances": 1}
+    ghost = {"app": "/jenkins/a", "host": "10.0.0.11", "agent": "S-old"}
+
+    class Masters:
+        def call(self, calls: Sequence[Any], agents: Sequence[str] = ()) -> list[Any]:
+            gone.extend(call["mark_agent_gone"]["agent_id"]["value"] for call in calls)
+            return [None] * len(calls)
+
+    def says(name: str, _now: float) -> NodeFacts:
+        runs = {"jenkins": [app | {"running": 1, "hosts": ["10.0.0.11"]}]}
+        waits = {"jenkins": [app | {"running": 0}], "ghosts": [ghost]}
+        return all_facts(c2=facts(2, marathon=runs if gone else waits))[name]
+
+    world.says = says
+    farewell = Farewell(SPEC, world.access, world.notes.append, masters=lambda _expect: Masters())
+    assert world.wait(helpers=Helpers(farewell=farewell)).healthy
+    assert gone == ["S-old"]
 
 
 def test_ctrl_c_passes(world: World) -> None:
