@@ -1,0 +1,153 @@
+"""An upgrade of Marathon on a real cluster fails after the new version has led: state, apps and tasks are as before.
+
+The stand-ins are of two releases whose state has different storage versions: the old one can't read what the new
+one has migrated, and ends with 104 for as long as it finds it. The new one logs an error once it has migrated. The
+image, of the old release, has a family of its own, so that no other test starts from it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import labkit
+import openstack
+import pytest
+
+from lab.standins.marathon.marathon_standin.buildinfo import for_build
+from lab.standins.marathon.marathon_standin.store import text_of
+from lab.standins.marathon.tarball import members, packed
+from tests.e2e.cluster import Cluster, eventually
+from tests.e2e.conftest import as_json, run
+
+pytestmark = [pytest.mark.e2e, pytest.mark.operate]
+
+NAME = "e2eback"
+OLD, NEW = for_build(1, "1.9"), for_build(1, "1.10")
+MIGRATED = 'log.info("Migration successfully applied for version %s", text_of(wanted))'
+COUNTER = {
+    "id": "/counter",
+    "cmd": "while true; do echo $$ >> /tmp/counter; sleep 1; done",
+    "cpus": 0.1,
+    "mem": 32,
+    "instances": 1,
+    "labels": {"team": "a"},
+    "constraints": [["pool", "CLUSTER", "jenkins-builder"]],
+}
+
+
+def artifacts_with(marathon: Path, version: str) -> Path:
+    """An artifacts file of this test's family with that tarball."""
+    content = json.loads((labkit.BUILD / "artifacts-container.yml").read_text())
+    content["family"] = NAME
+    content["artifacts"]["marathon"] = {
+        "version": version,
+        "src": str(marathon),
+        "sha256": hashlib.sha256(marathon.read_bytes()).hexdigest(),
+        "java": [17],
+    }
+    path = labkit.BUILD / f"artifacts-{NAME}-{version}.yml"
+    path.write_text(json.dumps(content, indent=2) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def tarballs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """``old``, ``new``, and ``broken``: the new one, that says an error when it has migrated the state."""
+    directory = tmp_path_factory.mktemp("marathon")
+    found = {}
+    for name, build in {"old": OLD, "new": NEW, "broken": NEW}.items():
+        files = members(build)
+        if name == "broken":
+            path = f"marathon-{build.version}/lib/marathon_standin/store.py"
+            mode, content = files[path]
+            assert content.count(MIGRATED.encode()) == 1
+            spoiled = MIGRATED.replace("log.info", "log.error")
+            files[path] = mode, content.replace(MIGRATED.encode(), spoiled.encode())
+        found[name] = directory / f"marathon-{name}.tgz"
+        found[name].write_bytes(packed(files))
+    return found
+
+
+@pytest.fixture(scope="module")
+def cluster(artifacts: dict[str, Any], tarballs: dict[str, Path]) -> Iterator[Cluster]:
+    """The demo topology with the old release."""
+    labkit.artifacts_file("container", artifacts)
+    image = labkit.clusterctl("image", "build", artifacts_with(tarballs["old"], OLD.version))
+    try:
+        file = labkit.cluster_file("demo", "container", name=NAME)
+        family = labkit.ZONES["container"]["family"]
+        file.write_text(file.read_text().replace(f"image: {family}\n", f"image: {NAME}\n"))
+        with Cluster(file) as made:
+            made.marathon("PUT", "/v2/apps/counter", COUNTER)
+            yield made
+    finally:
+        openstack.connect(cloud="lab").image.delete_image(image["id"])
+
+
+def task(cluster: Cluster) -> str:
+    """Id of the counter's one running task."""
+    (found,) = eventually(
+        "the counter runs",
+        lambda: cluster.marathon("GET", "/v2/apps/counter/tasks")["tasks"],
+        lambda tasks: [each["state"] for each in tasks] == ["TASK_RUNNING"],
+        within_s=240,
+    )
+    return str(found["id"])
+
+
+def state(cluster: Cluster) -> dict[str, bytes]:
+    """Marathon's state as a backup holds it; without what Mesos says of tasks, which is news."""
+    directory = Path(labkit.clusterctl("backup", cluster.file)["directory"])
+    nodes = json.loads((directory / "tree.json").read_text())["nodes"]
+    kept = {path: base64.b64decode(data) for path, data in nodes.items() if path.startswith("/state")}
+    return {path: data for path, data in kept.items() if "/instances/" not in path}
+
+
+def migrated(cluster: Cluster) -> list[str]:
+    """The nodes whose Marathon has brought the state to the new release's version."""
+    said = f"apply change for version: {text_of(NEW.storage)}"
+    command = f"sudo journalctl -u marathon | grep -cF '{said}' || true"
+    names = [f"{NAME}-control-{number}" for number in (1, 2, 3)]
+    return [name for name in names if int(cluster.on(name, command)) > 0]
+
+
+def test_it_goes_back_with_state_apps_and_tasks_as_they_were(cluster: Cluster, tarballs: dict[str, Path]) -> None:
+    first, before = task(cluster), state(cluster)
+    info = cluster.marathon("GET", "/v2/info")
+    assert (info["version"], migrated(cluster)) == (OLD.version, [])
+    assert json.loads(before["/state/version"])["storage"] == list(OLD.storage)
+
+    broken = artifacts_with(tarballs["broken"], NEW.version)
+    done = run("upgrade", cluster.file, "marathon", "--artifacts", broken, "--json")
+    assert done.returncode == 1, done.stderr
+    (failed,) = as_json(done)["failed"]
+    assert "its log has errors" in failed["reason"], failed
+    said = "back in service with the old version, like the others, and the state restored from"
+    assert failed["state"].startswith(said), failed
+    assert len(migrated(cluster)) == 1, "it led, and migrated the state"
+
+    after = cluster.marathon("GET", "/v2/info")
+    assert (after["version"], after["frameworkId"]) == (OLD.version, info["frameworkId"])
+    assert task(cluster) == first, "the task was lost"
+    assert cluster.marathon("GET", "/v2/apps/counter")["app"]["labels"] == COUNTER["labels"]
+    assert state(cluster) == before
+    report = cluster.verify()
+    assert report["healthy"], [check for check in report["checks"] if not check["ok"]]
+
+
+def test_the_next_upgrade_succeeds(cluster: Cluster, tarballs: dict[str, Path]) -> None:
+    first, framework = task(cluster), cluster.marathon("GET", "/v2/info")["frameworkId"]
+    report = labkit.clusterctl(
+        "upgrade", cluster.file, "marathon", "--artifacts", artifacts_with(tarballs["new"], NEW.version)
+    )
+    assert len(report["done"]) == 3
+    info = cluster.marathon("GET", "/v2/info")
+    assert (info["version"], info["frameworkId"], task(cluster)) == (NEW.version, framework, first)
+    assert json.loads(state(cluster)["/state/version"])["storage"] == list(NEW.storage)
+    node = next(each["name"] for each in cluster.status()["nodes"] if each["group"] == "builders")
+    assert len(set(cluster.on(node, "cat /tmp/counter").split())) == 1, "the counter was started more than once"
