@@ -1,7 +1,7 @@
 """Runs on a node, as root: what the members of ensembles keep on its disk. Standard library only.
 
-Reads one line of JSON from standard input, ``{"zookeeper": DIRECTORY, "mesos_master": DIRECTORY}`` (either may be
-absent), and prints one object with the same keys::
+Reads one line of JSON from standard input, ``{"zookeeper": [DIRECTORY, ...], "mesos_master": [DIRECTORY]}`` (either may
+be absent), and prints one object with the same keys::
 
     {"zookeeper": {"epoch": int, "zxid": int, "written": seconds since 1970, "bytes": int},
      "mesos_master": {"written": ..., "bytes": int}}
@@ -24,30 +24,30 @@ def main() -> None:
     """See the module."""
     request = json.loads(sys.stdin.buffer.readline())
     readers = {"zookeeper": zookeeper, "mesos_master": mesos_master}
-    answer = {name: readers[name](Path(directory)) for name, directory in request.items()}
+    answer = {name: readers[name](list(map(Path, directories))) for name, directories in request.items()}
     sys.stdout.write(json.dumps(answer) + "\n")
 
 
-def zookeeper(directory: Path) -> Json:
-    """Of a dataDir, whose data are in ``version-2``."""
-    data = directory / "version-2"
-    zxids = [int(end, 16) for path in files(data) if (end := path.name.partition(".")[2]) and is_hex(end)]
-    newest = max(zxids, default=0)
+def zookeeper(directories: list[Path]) -> Json:
+    """Of a dataDir, and a dataLogDir if that is another; the data of each are in ``version-2``."""
+    data = [directory / "version-2" for directory in directories]
+    names = [path.name for each in data for path in files(each)]
+    newest = max((int(end, 16) for name in names if (end := name.partition(".")[2]) and is_hex(end)), default=0)
     try:
-        epoch = int((data / "currentEpoch").read_text())
+        epoch = int((data[0] / "currentEpoch").read_text())
     except (OSError, ValueError):
         epoch = newest >> 32  # a zxid's upper half is its epoch
     return {"epoch": epoch, "zxid": newest, **measured(data)}
 
 
-def mesos_master(directory: Path) -> Json:
+def mesos_master(directories: list[Path]) -> Json:
     """Of a work_dir, whose registry is in ``replicated_log``."""
-    return measured(directory / "replicated_log")
+    return measured([directory / "replicated_log" for directory in directories])
 
 
-def measured(directory: Path) -> Json:
+def measured(directories: list[Path]) -> Json:
     """When something was last written there, and how much it is."""
-    found = [path.stat() for path in files(directory)]
+    found = [path.stat() for directory in directories for path in files(directory)]
     return {
         "written": int(max((each.st_mtime for each in found), default=0)),
         "bytes": sum(each.st_size for each in found),

@@ -53,11 +53,11 @@ class MemberData(BaseModel):
 
 
 def member_data(
-    ssh: Ssh, nodes: Sequence[Node], directories: Mapping[Service, str]
+    ssh: Ssh, nodes: Sequence[Node], directories: Mapping[Service, Sequence[str]]
 ) -> dict[str, MemberData | NodeError]:
     """By node name; a node that can't be asked has the error. Needs the nodes' host keys."""
     requests: dict[str, dict[str, Any]] = {
-        node.name: {service.value: directories[service] for service in node.services if service in directories}
+        node.name: {service.value: list(directories[service]) for service in node.services if service in directories}
         for node in nodes
     }
     scripts = {name: sent("memberdata.py", request, root=True) for name, request in requests.items()}

@@ -22,7 +22,7 @@ TIMEOUT_S = 60.0
 # How long a node waits for something new to tell; who asked may be gone, and it notices only then
 HOLD_S = 15.0
 # Where services write; a data volume may be at any of them
-DISKS = ["/", "/var/lib/zookeeper", "/var/lib/mesos", "/srv"]
+DISKS = ("/", "/var/lib/zookeeper", "/var/lib/mesos", "/srv")
 _SERVICE_TIMEOUT_S = 10.0
 
 
@@ -39,6 +39,7 @@ class SshProber:
     Args:
         host_keys: pins the key of a node that has none yet, and anew where the pinned one is wrong and Nova says why.
         boot_file: path on the nodes.
+        disks: directories on the nodes whose file systems must not fill.
         logins: paths on the nodes, of files that only root can read (``clusterctl.secrets.logins``).
     """
 
@@ -49,12 +50,14 @@ class SshProber:
         *,
         ports: Mapping[Service, int] = PORTS,
         boot_file: str = BOOT_FILE,
+        disks: Sequence[str] = DISKS,
         logins: Mapping[Service, str] | None = None,
     ) -> None:
         self._ssh = ssh
         self._host_keys = host_keys
         self._ports = ports
         self._boot_file = boot_file
+        self._disks = disks
         self._logins = logins or {}
         self._script = probe_script()
 
@@ -118,7 +121,7 @@ class SshProber:
         )
 
     def _request(self, node: Node) -> dict[str, object]:
-        return probe_request(node, ports=self._ports, boot_file=self._boot_file, logins=self._logins)
+        return probe_request(node, ports=self._ports, boot_file=self._boot_file, disks=self._disks, logins=self._logins)
 
     def _words(self, request: str) -> list[str]:
         return [*(["sudo", "-n"] if self._logins else []), "python3", "-I", "-S", "-", request]
@@ -138,6 +141,7 @@ def probe_request(
     *,
     ports: Mapping[Service, int] = PORTS,
     boot_file: str = BOOT_FILE,
+    disks: Sequence[str] = DISKS,
     logins: Mapping[Service, str] | None = None,
 ) -> dict[str, object]:
     """What ``probe.py`` takes as its argument, as JSON."""
@@ -148,7 +152,7 @@ def probe_request(
         "boot_file": boot_file,
         "ports": {service.value: ports[service] for service in node.services},
         "units": {service.value: UNITS[service] for service in node.services},
-        "disks": DISKS,
+        "disks": list(disks),
         **({"logins": mine} if mine else {}),
         **({"homes": {"directory": node.homes.directory, "port": node.homes.port}} if node.homes else {}),
     }

@@ -40,6 +40,7 @@ from clusterctl.spec.types import (
     matching,
     rule_error,
 )
+from clusterctl.spec.zookeeper_rules import check_zookeeper_log
 
 _GIT_URL = re.compile(r"https?://[^\s@/]+/\S*")
 
@@ -168,6 +169,7 @@ class ClusterSpec(StrictModel):
         self._check_session()
         for service in CONTROL_SERVICES:
             self._check_control(service)
+        check_zookeeper_log(self)
         check_starvation(self)
         if self.jenkins:
             check_jenkins(self, self.jenkins)

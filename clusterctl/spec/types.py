@@ -100,14 +100,14 @@ def absolute(value: str) -> str:
     return value
 
 
-def mount_point(value: str) -> str:
-    """A directory over which a volume can be mounted without hiding what the node needs."""
+def mount_point(value: str, *, at: tuple[str, ...] = ()) -> str:
+    """A directory over which a volume can be mounted without hiding what the node needs; ``at``: its place."""
     hidden = next((path for path in _NEEDED if f"{path}/".startswith(f"{value}/")), None)
     inside = next((path for path in _SYSTEM_TREES if f"{value}/".startswith(f"{path}/")), None)
     if hidden or inside:
         what = f"hide {hidden}" if hidden else f"lie in {inside}"
         raise rule_error(
-            "mount", f"found {value!r}, which would {what} of the operating system; allowed: such as /srv/jenkins"
+            "mount", f"found {value!r}, which would {what} of the operating system; allowed: such as /srv/jenkins", at
         )
     return value
 

@@ -3,6 +3,8 @@
 The stand-ins are of two releases whose state has different storage versions: the old one can't read what the new
 one has migrated, and ends with 104 for as long as it finds it. The new one logs an error once it has migrated. The
 image, of the old release, has a family of its own, so that no other test starts from it.
+
+The cluster's file has a setting of each kind, ZooKeeper's log in a directory of its own among them.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +30,8 @@ from tests.e2e.conftest import as_json, run
 pytestmark = [pytest.mark.e2e, pytest.mark.operate]
 
 NAME = "e2eback"
+CONTROL = tuple(f"{NAME}-control-{number}" for number in (1, 2, 3))
+GROUPS = ("jenkins", "builders")
 OLD, NEW = for_build(1, "1.9"), for_build(1, "1.10")
 MIGRATED = 'log.info("Migration successfully applied for version %s", text_of(wanted))'
 COUNTER = {
@@ -38,6 +43,22 @@ COUNTER = {
     "labels": {"team": "a"},
     "constraints": [["pool", "CLUSTER", "jenkins-builder"]],
 }
+LOG = "/srv/zookeeper-log"
+SETTINGS = f"""\
+settings:
+  zookeeper_data_log_dir: {LOG}
+  zookeeper_tcp_keep_alive: false
+  zookeeper_log_level: warn
+  zookeeper_purge_interval_h: 12
+  marathon_jvm_options: -Xss1m
+  mesos_master_recovery_agent_removal_limit_percent: 80
+mesos: {{offer_timeout_s: 90, master_flags: {{allocation_interval: 500ms, log_auto_initialize: true}}}}
+marathon: {{flags: {{decline_offer_duration: 7000, metrics_prometheus: true, http_compression: false}}}}
+"""
+OF_BUILDERS = """\
+    settings: {mesos_agent_gc_delay_h: 24, mesos_agent_writable_paths: [/srv, /var/lib/jenkins, /opt]}
+    mesos: {agent_flags: {gc_disk_headroom: 0.2}}
+"""
 
 
 def artifacts_with(marathon: Path, version: str) -> Path:
@@ -81,7 +102,10 @@ def cluster(artifacts: dict[str, Any], tarballs: dict[str, Path]) -> Iterator[Cl
     try:
         file = labkit.cluster_file("demo", "container", name=NAME)
         family = labkit.ZONES["container"]["family"]
-        file.write_text(file.read_text().replace(f"image: {family}\n", f"image: {NAME}\n"))
+        text = file.read_text().replace(f"image: {family}\n", f"image: {NAME}\n")
+        pool = "    attributes: {pool: jenkins-builder}\n"
+        assert text.count(pool) == 1
+        file.write_text(text.replace(pool, pool + OF_BUILDERS) + SETTINGS)
         with Cluster(file) as made:
             made.marathon("PUT", "/v2/apps/counter", COUNTER)
             yield made
@@ -100,6 +124,12 @@ def task(cluster: Cluster) -> str:
     return str(found["id"])
 
 
+def node_of(cluster: Cluster, group: str) -> str:
+    """The one node of a group."""
+    (name,) = (each["name"] for each in cluster.status()["nodes"] if each["group"] == group)
+    return str(name)
+
+
 def state(cluster: Cluster) -> dict[str, bytes]:
     """Marathon's state as a backup holds it; without what Mesos says of tasks, which is news."""
     directory = Path(labkit.clusterctl("backup", cluster.file)["directory"])
@@ -112,8 +142,58 @@ def migrated(cluster: Cluster) -> list[str]:
     """The nodes whose Marathon has brought the state to the new release's version."""
     said = f"apply change for version: {text_of(NEW.storage)}"
     command = f"sudo journalctl -u marathon | grep -cF '{said}' || true"
-    names = [f"{NAME}-control-{number}" for number in (1, 2, 3)]
-    return [name for name in names if int(cluster.on(name, command)) > 0]
+    return [name for name in CONTROL if int(cluster.on(name, command)) > 0]
+
+
+def test_it_comes_up_with_what_its_file_sets_and_configure_changes_nothing(cluster: Cluster) -> None:
+    assert labkit.clusterctl("configure", cluster.file)["changed"] == 0
+    zookeeper = cluster.on(CONTROL[0], "sudo cat /etc/zookeeper/zoo.cfg")
+    for line in (f"dataLogDir={LOG}", "autopurge.purgeInterval=12"):
+        assert f"{line}\n" in zookeeper
+    assert "/version-2/log." in cluster.on(CONTROL[0], f"sudo sh -c 'ls -d {LOG}/version-2/*'")
+    assert "log." not in cluster.on(CONTROL[0], "sudo ls /var/lib/zookeeper/version-2")
+    java = cluster.on(CONTROL[0], "sudo cat /proc/$(systemctl show -P MainPID zookeeper)/cmdline | tr '\\0' ' '")
+    assert "-Dzookeeper.tcpKeepAlive=false" in java
+    assert "defaultLogLevel=warn\n" in cluster.on(CONTROL[0], "cat /etc/zookeeper/simplelogger.properties")
+
+    leader = cluster.node(cluster.status()["leaders"]["mesos_master"])
+    flags = cluster.mesos(leader, "/flags")["flags"]
+    found = {name: flags[name] for name in ("offer_timeout", "allocation_interval", "recovery_agent_removal_limit")}
+    assert found == {
+        "offer_timeout": "1.5mins",
+        "allocation_interval": "500ms",
+        "recovery_agent_removal_limit": "80%",
+    }
+    marathon = cluster.marathon("GET", "/v2/info")["marathon_config"]
+    assert marathon["decline_offer_duration"] == 7000
+    assert "-Xss1m" in cluster.on(CONTROL[0], "cat /etc/default/marathon")
+
+    agents = {group: cluster.on(node_of(cluster, group), "cat /etc/default/mesos-agent") for group in GROUPS}
+    assert 'MESOS_GC_DISK_HEADROOM="0.2"\n' in agents["builders"]
+    assert "MESOS_GC_DELAY=24hrs\n" in agents["builders"]
+    assert "GC_DISK_HEADROOM" not in agents["jenkins"], "that is of the builders alone"
+    assert "MESOS_GC_DELAY=48hrs\n" in agents["jenkins"]
+
+
+def test_a_member_whose_log_lies_elsewhere_is_backed_up_and_learns_anew(cluster: Cluster) -> None:
+    directory = Path(labkit.clusterctl("backup", cluster.file)["directory"])
+    with tarfile.open(directory / "zookeeper.tar.gz") as packed_files:
+        names = packed_files.getnames()
+    assert any(name.startswith("zookeeper-log/version-2/log.") for name in names)
+    assert any(name.startswith("version-2/snapshot.") for name in names)
+
+    node = next(name for name in CONTROL if name != cluster.status()["leaders"]["zookeeper"])
+    # as a full disk leaves it: the newest log is empty, and the member ends whenever it starts
+    broken = f"sudo -u zookeeper touch {LOG}/version-2/log.ff00000001"
+    cluster.on(node, f"sudo systemctl stop zookeeper && {broken} && sudo systemctl start zookeeper")
+    eventually(
+        "its end is seen",
+        lambda: as_json(run("repair", cluster.file, "--json"))["findings"],
+        lambda told: "--fresh-data" in str(told),
+    )
+    assert labkit.clusterctl("repair", cluster.file, "--apply", "--fresh-data", node, "--yes")["healthy"]
+    assert "log.ff00000001" in cluster.on(node, f"sudo sh -c 'ls {LOG}/version-2.aside.*'")
+    assert "snapshot." in cluster.on(node, "sudo sh -c 'ls /var/lib/zookeeper/version-2.aside.*'")
 
 
 def test_it_goes_back_with_state_apps_and_tasks_as_they_were(cluster: Cluster, tarballs: dict[str, Path]) -> None:
@@ -149,5 +229,6 @@ def test_the_next_upgrade_succeeds(cluster: Cluster, tarballs: dict[str, Path]) 
     info = cluster.marathon("GET", "/v2/info")
     assert (info["version"], info["frameworkId"], task(cluster)) == (NEW.version, framework, first)
     assert json.loads(state(cluster)["/state/version"])["storage"] == list(NEW.storage)
-    node = next(each["name"] for each in cluster.status()["nodes"] if each["group"] == "builders")
-    assert len(set(cluster.on(node, "cat /tmp/counter").split())) == 1, "the counter was started more than once"
+    assert len(set(cluster.on(node_of(cluster, "builders"), "cat /tmp/counter").split())) == 1, (
+        "the counter was started more than once"
+    )

@@ -29,7 +29,9 @@ class RealMemberWork:
     run: Run
     root: Path
 
-    def data(self, nodes: Sequence[Node], directories: Mapping[Service, str]) -> Mapping[str, MemberData | NodeError]:
+    def data(
+        self, nodes: Sequence[Node], directories: Mapping[Service, Sequence[str]]
+    ) -> Mapping[str, MemberData | NodeError]:
         """See ``MemberWork``."""
         return member_data(self.run.access.ssh, nodes, directories)
 

@@ -13,7 +13,7 @@ from clusterctl.ops.backup.backup import checked
 from clusterctl.ops.grow.operation import Confirm, Operation
 from clusterctl.ops.grow.rescue import Rescue, anew, ensemble_groups, rescue, serving_members, without_majority
 from clusterctl.ops.kit.parallel import for_each
-from clusterctl.ops.lifecycle.majorities import DATA
+from clusterctl.ops.lifecycle.majorities import data_directories
 from clusterctl.ops.observe.look import Look
 from clusterctl.ops.observe.majority import lacks
 from clusterctl.ops.roll.gates import serves
@@ -30,7 +30,9 @@ _START_S = 300.0  # for servers that were shut off, until they can be asked
 class MemberWork(Protocol):
     """Work on nodes that a recovery takes."""
 
-    def data(self, nodes: Sequence[Node], directories: Mapping[Service, str]) -> Mapping[str, MemberData | NodeError]:
+    def data(
+        self, nodes: Sequence[Node], directories: Mapping[Service, Sequence[str]]
+    ) -> Mapping[str, MemberData | NodeError]:
         """What members keep on disk."""
 
     def copy_log(self, source: str, targets: Sequence[str]) -> None:
@@ -194,9 +196,10 @@ class _Recovery:
         self._until(answer, "servers that were shut off to answer", min(_START_S, op.left()))
 
     def _data(self, look: Look) -> Mapping[str, MemberData | NodeError]:
-        members = [node for node in look.expect.control if set(node.services) & set(DATA)]
+        where = data_directories(self.op.run.spec)
+        members = [node for node in look.expect.control if set(node.services) & set(where)]
         silent = {node.name: NodeError(look.facts[node.name].error) for node in members if look.facts[node.name].error}
-        found = self.work.data([node for node in members if node.name not in silent], DATA)
+        found = self.work.data([node for node in members if node.name not in silent], where)
         return {**silent, **found}
 
     def _bring_back(self, way: Rescue) -> None:

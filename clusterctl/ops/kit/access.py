@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from clusterctl.cloud.base import Cloud
-from clusterctl.remote.prober import Prober, SshProber
+from clusterctl.remote.prober import DISKS, Prober, SshProber
 from clusterctl.resources import KEY_CONSOLE, Server
 from clusterctl.secrets.logins import probe_logins
 from clusterctl.services import Service
 from clusterctl.spec.model import AccessSettings, ClusterSpec
+from clusterctl.spec.zookeeper_rules import log_directory
 from clusterctl.ssh.client import Ssh
 from clusterctl.ssh.config import SshConfig, Target, control_directory, identity_from
 from clusterctl.ssh.hostkeys import HostKeys, KnownHosts, known_hosts_path
@@ -55,11 +56,12 @@ def open_access(spec: ClusterSpec, cloud: Cloud, environ: Mapping[str, str] = os
     """
     ssh, host_keys = connection(spec.cloud, spec.cluster, spec.access, cloud, environ)
     logins = probe_logins(spec)
+    disks = [*DISKS, *([log] if (log := log_directory(spec)) else [])]
     return Access(
         ssh=ssh,
         host_keys=host_keys,
-        prober=SshProber(ssh, host_keys, logins=logins),
-        watcher=lambda: SshProber(Ssh(ssh.config), host_keys, logins=logins),
+        prober=SshProber(ssh, host_keys, disks=disks, logins=logins),
+        watcher=lambda: SshProber(Ssh(ssh.config), host_keys, disks=disks, logins=logins),
     )
 
 

@@ -10,7 +10,7 @@ was bound to a server once: ports come before all servers (D3), so those of a ``
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -19,10 +19,12 @@ from clusterctl.plan import failed_build
 from clusterctl.resources import Observed, Server
 from clusterctl.services import ENSEMBLES, Service
 from clusterctl.spec.model import ClusterSpec
+from clusterctl.spec.zookeeper_rules import ZOOKEEPER_DATA, log_directory
 from clusterctl.topology import NamedNode, quorum, topology
 
-# Where the members of an ensemble keep what they voted for
-DATA = {Service.ZOOKEEPER: "/var/lib/zookeeper", Service.MESOS_MASTER: "/var/lib/mesos/master"}
+# Where the members of an ensemble keep what they voted for. ZooKeeper's log may lie elsewhere; a rule of the file
+# (spec.zookeeper_rules) sees to it that it shares the fate of the rest
+DATA = {Service.ZOOKEEPER: ZOOKEEPER_DATA, Service.MESOS_MASTER: "/var/lib/mesos/master"}
 _RUNNING = ("ACTIVE", "BUILD", "REBOOT", "HARD_REBOOT")
 
 
@@ -104,6 +106,15 @@ def _ever(observed: Observed, members: Iterable[NamedNode], there: Iterable[Serv
 
 def _of_failed_build(observed: Observed, device: str) -> bool:
     return any(server.id == device and failed_build(server) for server in observed.servers)
+
+
+def data_directories(spec: ClusterSpec) -> Mapping[Service, Sequence[str]]:
+    """Where members keep their data, the main directory first."""
+    log = log_directory(spec)
+    return {
+        service: (directory, log) if service is Service.ZOOKEEPER and log else (directory,)
+        for service, directory in DATA.items()
+    }
 
 
 def holds_data(spec: ClusterSpec, observed: Observed, node: NamedNode, service: Service) -> bool:

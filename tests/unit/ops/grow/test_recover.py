@@ -90,7 +90,9 @@ class World:
         }
         return NodeFacts.model_validate({"boot": {"state": "done"}, **parts})
 
-    def data(self, nodes: Sequence[Node], _directories: Mapping[Service, str]) -> dict[str, MemberData | NodeError]:
+    def data(
+        self, nodes: Sequence[Node], _directories: Mapping[Service, Sequence[str]]
+    ) -> dict[str, MemberData | NodeError]:
         return {
             node.name: MemberData.model_validate(
                 {
