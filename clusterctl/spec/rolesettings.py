@@ -23,13 +23,30 @@ SettingText = Annotated[
     matching(_TEXT, "one line without quotes, '$', '`', '\\', '{{', '{%' and '{#'"),
 ]
 # Options of Java that clusterctl sets, by the service; a second one would win or lose by its place
+_CLOSED = "the section 'security'"
 _OWN_OPTIONS: Mapping[str, Mapping[str, str]] = {
     "zookeeper_jvm_options": {
         "-Xmx": "the key 'zookeeper.heap_mib'",
         "-Xms": "the key 'zookeeper.heap_mib'",
+        "-XX:MaxHeapSize": "the key 'zookeeper.heap_mib'",
         "-Dzookeeper.tcpKeepAlive": "the variable 'zookeeper_tcp_keep_alive'",
+        "-Dorg.slf4j.simpleLogger.defaultLogLevel": "the variable 'zookeeper_log_level'",
+        # who may do what (administrator's guide, Authentication & Authorization Options)
+        "-Dzookeeper.DigestAuthenticationProvider.": _CLOSED,
+        "-Dzookeeper.X509AuthenticationProvider.": _CLOSED,
+        "-Dzookeeper.authProvider.": _CLOSED,
+        "-Dzookeeper.superUser": _CLOSED,
+        "-Dzookeeper.skipACL": _CLOSED,
+        "-Dzookeeper.enforceQuota": _CLOSED,
+        "-Dzookeeper.fips-mode": _CLOSED,
+        "-Djava.security.auth.login.config": _CLOSED,
     },
-    "marathon_jvm_options": {"-Xmx": "the key 'marathon.heap_mib'"},
+    # the logger that would write the password into the log is silenced by a file of its own
+    "marathon_jvm_options": {
+        "-Xmx": "the key 'marathon.heap_mib'",
+        "-XX:MaxHeapSize": "the key 'marathon.heap_mib'",
+        "-Dlogback.configurationFile": _CLOSED,
+    },
 }
 _SECRET_OPTION = re.compile(r"-D[^=]*(password|passwd|secret|token)[^=]*=.", re.IGNORECASE)
 _KINDS: Mapping[str, Any] = {

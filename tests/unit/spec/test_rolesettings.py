@@ -47,6 +47,18 @@ def error_of(text: str) -> str:
         ),
         ("zookeeper_jvm_options: -Dzookeeper.tcpKeepAlive=no", "itself: use the variable 'zookeeper_tcp_keep_alive'"),
         (
+            "zookeeper_jvm_options: -Dzookeeper.skipACL=yes",
+            "sets -Dzookeeper.skipACL itself: use the section 'security'",
+        ),
+        (
+            "zookeeper_jvm_options: -Dzookeeper.DigestAuthenticationProvider.superDigest=super:x",
+            "itself: use the section 'security'",
+        ),
+        ("zookeeper_jvm_options: -Djava.security.auth.login.config=/x", "itself: use the section 'security'"),
+        ("zookeeper_jvm_options: -Dorg.slf4j.simpleLogger.defaultLogLevel=debug", "the variable 'zookeeper_log_level'"),
+        ("marathon_jvm_options: -Dlogback.configurationFile=/x", "itself: use the section 'security'"),
+        ("marathon_jvm_options: -XX:MaxHeapSize=2g", "itself: use the key 'marathon.heap_mib'"),
+        (
             "marathon_jvm_options: -Djavax.net.ssl.keyStorePassword=x",
             "found -Djavax.net.ssl.keyStorePassword, a secret",
         ),
@@ -105,6 +117,7 @@ def test_groups_may_be_called_like_keys() -> None:
     [
         {},
         {"mesos_agent_launcher": "linux", "zookeeper_purge_interval_h": 0, "marathon_jvm_options": ""},
+        {"zookeeper_jvm_options": "-Dzookeeper.snapCount=50000 -Dorg.slf4j.simpleLogger.log.x=debug"},
         {"zookeeper_classpath": "/a:/b/*", "zookeeper_jvm_options": "-Xlog:gc*:file=/var/log/gc-%p.log -Dx=y"},
     ],
 )
