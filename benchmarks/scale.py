@@ -31,6 +31,7 @@ def content(agents: int) -> dict[str, Any]:
         "availability_zone": "fake",
         "keypair": "ops",
         "access": {"ssh_from": "network"},
+        "security": {"insecure": "all"},  # its servers are none: nobody could bring them secrets
         "allow_non_ha": True,
         "groups": {
             "control": {"count": 1, "flavor": "ct.small", "services": ["zookeeper", "mesos_master", "marathon"]},

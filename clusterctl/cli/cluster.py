@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -102,11 +103,15 @@ def verify(
     The exit code is 3 if it isn't.
     """
     from clusterctl.cli.tables import render_verify
+    from clusterctl.ops.kit.leftopen import closed_check
     from clusterctl.ops.observe.verify import verify as verify_cluster
 
     with session(context) as at:
         servers = at.cloud.servers(at.spec.cluster)
         report = verify_cluster(at.spec, servers, at.cloud.flavors(), at.access.prober, deep=deep)
+        if at.spec.has_secrets:
+            closed = closed_check(at.spec, at.left_open(servers))
+            report = replace(report, checks=(*report.checks, closed))
     if as_json:
         print_json(report.to_json())
     else:

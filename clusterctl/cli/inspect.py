@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -119,6 +120,7 @@ def plan(
     Only reads.
     """
     from clusterctl.cli.tables import render_insecure
+    from clusterctl.ops.kit.leftopen import told, way
     from clusterctl.ops.lifecycle.create import plan_cluster
     from clusterctl.ops.lifecycle.preflight import preflight
     from clusterctl.ops.roll.reconfigure import plan_agents
@@ -127,10 +129,12 @@ def plan(
         lookup, observed, wanted = plan_cluster(at.spec, at.cloud)
         preflight(at.spec, wanted, lookup, observed, at.cloud)
         changes = plan_agents(at) if agents else []
+        if parts := at.left_open(observed.servers):
+            wanted = replace(wanted, problems=(f"{told(at.spec, parts)}: {way(parts)}", *wanted.problems))
     if as_json:
-        told = {"agents": [change.to_json() for change in changes]} if agents else {}
+        more = {"agents": [change.to_json() for change in changes]} if agents else {}
         found = {"empty": wanted.empty, "actions": wanted.lines(), "problems": list(wanted.problems)}
-        print_json({**found, "insecure": list(at.spec.security.open_parts), **told})
+        print_json({**found, "insecure": list(at.spec.security.open_parts), **more})
     else:
         _tell(wanted, changes, cluster=at.spec.cluster, file=file)
         print_rich(render_insecure(at.spec.security.open_parts))

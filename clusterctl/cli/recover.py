@@ -26,6 +26,7 @@ def backup(context: typer.Context, file: File, cloud: CloudName = None, as_json:
     from clusterctl.ops.roll.ground import Rolling
 
     with session(context) as at, at.progress.phase("copy"):
+        at.refuse_left_open()
         rolling = Rolling(at, None)
         made = back_up(rolling.hosts, rolling.cluster.look(), rolling.directory)
     if as_json:

@@ -2,6 +2,7 @@
 
 Reads one line of JSON from standard input, ``{"key": PATH, "boot": PATH}``, and prints ``{"key": text or null, "boot":
 state or null}``: what the file of the key holds, and how far the node's first boot got (null: it has said nothing yet).
+With ``"paths": [PATH, ...]`` the key is not told, but ``"there"``, those of the paths that exist.
 """
 
 from __future__ import annotations
@@ -14,9 +15,13 @@ from pathlib import Path
 def main() -> None:
     """See the module."""
     request = json.loads(sys.stdin.buffer.readline())
-    key, boot = (content(Path(request[name])) for name in ("key", "boot"))
-    state = json.loads(boot)["state"] if boot is not None else None
-    sys.stdout.write(json.dumps({"key": key, "boot": state}) + "\n")
+    boot = content(Path(request["boot"]))
+    answer: dict[str, object] = {"boot": json.loads(boot)["state"] if boot is not None else None}
+    if "paths" in request:
+        answer["there"] = [path for path in request["paths"] if Path(path).exists()]
+    else:
+        answer["key"] = content(Path(request["key"]))
+    sys.stdout.write(json.dumps(answer) + "\n")
 
 
 def content(path: Path) -> str | None:

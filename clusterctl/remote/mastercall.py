@@ -35,11 +35,17 @@ class Refused(Exception):
 
 
 def header(logins: dict[str, str], whom: str) -> dict[str, str]:
-    """HTTP's Basic authentication as whom a file says, if there is one for ``master`` or ``agent``."""
+    """HTTP's Basic authentication as whom a file says, if there is one for ``master`` or ``agent``.
+
+    None where it is not there yet: the answer tells.
+    """
     if whom not in logins:
         return {}
-    with open(logins[whom], encoding="utf-8") as file:  # noqa: PTH123 (importing pathlib takes time)
-        found = json.load(file)
+    try:
+        with open(logins[whom], encoding="utf-8") as file:  # noqa: PTH123 (importing pathlib takes time)
+            found = json.load(file)
+    except FileNotFoundError:
+        return {}
     words = f"{found['principal']}:{found['secret']}".encode()
     return {"Authorization": f"Basic {base64.b64encode(words).decode()}"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from clusterctl.spec.model import ClusterSpec
+from clusterctl.spec.security import Part
 
 DEMO = """\
 cluster: demo
@@ -29,6 +30,8 @@ groups:
     attributes: {pool: jenkins-builder}
 access: {ssh_from: [198.51.100.0/24]}
 """
+# All of it open
+OPEN_DEMO = f"{DEMO}security: {{insecure: all}}\n"
 
 
 def demo(**changes: Any) -> dict[str, Any]:
@@ -50,6 +53,11 @@ def demo(**changes: Any) -> dict[str, Any]:
     groups = {"control": control, "jenkins": jenkins, "builders": builders}
     names = {"cluster": "demo", "cloud": "lab", "network": "lab", "keypair": "ops", "security": {"insecure": "all"}}
     return {**names, "access": {"ssh_from": ["198.51.100.0/24"]}, "groups": groups, **changes}
+
+
+def only_closed(*parts: str) -> dict[str, list[str]]:
+    """Section ``security`` of a cluster in which nothing but these parts is closed."""
+    return {"require": list(parts), "insecure": [part.value for part in Part if part not in parts]}
 
 
 def demo_spec(**changes: Any) -> ClusterSpec:

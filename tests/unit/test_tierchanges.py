@@ -9,12 +9,10 @@ from typing import Any
 import pytest
 
 from clusterctl.resources import Observed, Port, Rule, SecurityGroup, StoredRule
-from clusterctl.spec import security
 from clusterctl.spec.model import ClusterSpec
-from clusterctl.spec.security import Part
 from clusterctl.tierchanges import Membership, network_changes
 from clusterctl.tiers import wanted_groups
-from tests.unit.specs import demo, demo_spec
+from tests.unit.specs import demo, demo_spec, only_closed
 from tests.unit.test_plan import server, whole
 
 BASE = "clusterctl.demo"
@@ -142,12 +140,11 @@ def test_the_rule_of_a_mesos_master_that_left_is_dropped() -> None:
 
 
 @pytest.fixture
-def closed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., ClusterSpec]:
-    """Makes cluster files that require security groups by tier."""
-    monkeypatch.setattr(security, "AVAILABLE", frozenset({Part.NETWORK}))
+def closed() -> Callable[..., ClusterSpec]:
+    """Makes cluster files with security groups by tier."""
 
     def make(**changes: Any) -> ClusterSpec:
-        return demo_spec(security={"require": ["network"]}, **changes)
+        return demo_spec(security=only_closed("network"), **changes)
 
     return make
 

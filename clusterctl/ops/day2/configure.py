@@ -112,10 +112,16 @@ def limited(inventory: Inventory, limit: str) -> frozenset[str]:
 
 
 def give_secrets(run: Run, names: Collection[str] | None, *, look: bool) -> dict[str, list[str]]:
-    """Brings the nodes of these names (None: all) their files with secrets; see ``Delivery.settle``."""
+    """Brings the nodes of these names (None: all) their files with secrets; see ``Delivery.settle``.
+
+    Raises:
+        ClusterctlError: the cluster was made open, and the file closes it; nothing was touched.
+    """
     if not run.spec.has_secrets:
         return {}
-    return run.delivery.settle(run.spec, run.cloud.servers(run.spec.cluster), names, look=look)
+    servers = run.cloud.servers(run.spec.cluster)
+    run.refuse_left_open(servers)
+    return run.delivery.settle(run.spec, servers, names, look=look)
 
 
 def pending_restarts(result: PlaybookResult) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +20,8 @@ from clusterctl.ops.roll.gates import serves
 from clusterctl.remote.members import MemberData
 from clusterctl.resources import Observed
 from clusterctl.services import Service
+from clusterctl.spec.model import ClusterSpec
+from clusterctl.spec.security import Part
 from clusterctl.topology import quorum
 
 _TICK_S = 5.0
@@ -120,6 +122,17 @@ def recover(op: Operation, work: MemberWork, source: Source, confirm: Confirm) -
     return report
 
 
+def lost_key(spec: ClusterSpec, source: Source) -> Iterator[str]:
+    """What a new key means. Agents get its secrets by this command; Jenkins masters read theirs when they start."""
+    if source.anew and spec.has_secrets and spec.secrets.source == "control":
+        yield "lost: the cluster's key, if no control node is left that has it: then a new one is made"
+        if spec.jenkins is not None and spec.secured(Part.MESOS):
+            yield (
+                "with a new key, Jenkins masters that run can't register with Mesos before "
+                "`clusterctl jenkins restart FILE --all`"
+            )
+
+
 @dataclass(frozen=True)
 class _Recovery:
     op: Operation
@@ -134,6 +147,7 @@ class _Recovery:
             if not self.source.anew:
                 self._start()
             look, observed = op.look(spec), op.run.cloud.observe(spec.cluster)
+            op.run.refuse_left_open(observed.servers)
             whole = not (trouble := without_majority(look))
             if whole and not self.source.members and self.source.backup is None:
                 raise ClusterctlError(
@@ -166,6 +180,9 @@ class _Recovery:
         return rescue(spec, observed, look, data, self.source.members)
 
     def _losses(self) -> list[str]:
+        return [*self._lost_data(), *lost_key(self.op.run.spec, self.source)]
+
+    def _lost_data(self) -> list[str]:
         if self.source.backup is not None:
             time = checked(self.source.backup, self.op.run.spec.cluster)["time"]
             return [

@@ -69,6 +69,8 @@ def repair(op: Operation, work: ServiceWork, *, apply: bool, consent: Consent = 
     """
     with op.run.progress.phase("diagnose"):
         _known(op, consent.fresh)
+        if apply:
+            op.run.refuse_left_open()
         report = RepairReport(op.run.spec.cluster, _diagnose(op, consent.fresh))
     if not any(finding.remedy is not Remedy.NONE for finding in report.findings):
         if apply:

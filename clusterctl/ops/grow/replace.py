@@ -69,7 +69,9 @@ def replace(op: Operation, name: str, confirm: Confirm, *, deadline_s: float, fo
         ClusterctlError: a majority would be lost, or a step failed; the same command goes on.
     """
     with op.run.progress.phase("look"):
-        subject = find(op.run.spec, op.observe(), name, force=force)
+        observed = op.observe()
+        op.run.refuse_left_open(observed.servers)
+        subject = find(op.run.spec, observed, name, force=force)
         is_agent = Service.MESOS_AGENT in op.run.spec.groups[subject.group].services
         going = victims(op, subject.old) if is_agent and subject.old else []
         if not is_agent:

@@ -71,6 +71,7 @@ def scale(op: Operation, counts: Counts, work: NodeWork, confirm: Confirm, optio
     wanted = checked(op.run.spec, counts)
     with op.run.progress.phase("look"):
         observed = op.observe()
+        op.run.refuse_left_open(observed.servers)
         found = changes(observed, wanted, counts)
         refuse(op.run.spec, wanted, observed, found, options)
         going = leaving(op, wanted, observed, found, options)

@@ -89,11 +89,13 @@ def create(
 
     Raises:
         InputError: a file that the cluster file names is not there.
-        ClusterctlError: they don't fit, or something that is there doesn't fit together.
+        ClusterctlError: they don't fit, something that is there doesn't fit together, or the cluster was made open, and
+            the file closes it.
         PartlyFailed: some did not become ready; those that did stay.
     """
     files = home_files(_settings(tier), tier.base)
     report = NewMastersReport(tier.spec.cluster)
+    tier.run.refuse_left_open()
     survey = tier.survey()
     if _missing(survey, names):
         with tier.locked():

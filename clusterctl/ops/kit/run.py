@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,11 +12,13 @@ from clusterctl.errors import ClusterctlError, UnhealthyError
 from clusterctl.ops.kit.access import Access, open_access
 from clusterctl.ops.kit.command import Command
 from clusterctl.ops.kit.delivery import Delivery
+from clusterctl.ops.kit.leftopen import left_open, told, way
 from clusterctl.ops.kit.lock import Guard
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.waiting import Waiter
-from clusterctl.resources import Observed
+from clusterctl.resources import Observed, Server
 from clusterctl.spec.model import ClusterSpec
+from clusterctl.spec.security import Part
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,22 @@ class Run:
     def delivery(self) -> Delivery:
         """How nodes get their files with secrets in this command; connects to nothing yet."""
         return Delivery(self.cloud, self.access, self.guard, note=self.progress.note, waiter=self.waiter)
+
+    def left_open(self, servers: Sequence[Server] | None = None) -> tuple[Part, ...]:
+        """Parts that the cluster was made without, and that the file closes (``kit.leftopen``).
+
+        Args:
+            servers: all of the cluster, if they were listed just now.
+        """
+        if not self.spec.has_secrets:
+            return ()
+        there = self.cloud.servers(self.spec.cluster) if servers is None else servers
+        return left_open(self.spec, self.access, there)
+
+    def refuse_left_open(self, servers: Sequence[Server] | None = None) -> None:
+        """Raises: ClusterctlError: there are such parts; says how they are closed, and how they are left open."""
+        if found := self.left_open(servers):
+            raise ClusterctlError(f"{told(self.spec, found)}; nothing was touched", hint=way(found))
 
     @contextmanager
     def going_on(

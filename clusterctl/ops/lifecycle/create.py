@@ -100,6 +100,7 @@ def create(
     Raises:
         InputError, LostMajorityError: see ``plan_cluster``.
         LockedError: another command is at work on it.
+        ClusterctlError: the cluster was made open, and the file closes it; nothing was touched.
         ClusterctlError: a step failed; nothing is rolled back, and the message says what exists and how to go on.
     """
     spec, cloud, progress = run.spec, run.cloud, run.progress
@@ -107,6 +108,8 @@ def create(
         lookup, observed, plan = plan_cluster(spec, cloud, image)
     with progress.phase("preflight"):
         preflight(spec, plan, lookup, observed, cloud)
+        if observed.servers:
+            run.refuse_left_open(observed.servers)
     with ExitStack() as stack:
         # of a run that was killed: a build that fails is made again
         building = _building(observed)

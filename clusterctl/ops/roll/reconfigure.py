@@ -167,6 +167,7 @@ def reconfigure_agents(
         UnhealthyError: the cluster is not healthy; nothing was touched.
         RollError: a step failed.
     """
+    rolling.run.refuse_left_open()
     look = rolling.cluster.look()
     changes = classified(look, rolling.cluster, only)
     size = batch_size(batch, len(look.expect.agents))

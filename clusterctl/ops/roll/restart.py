@@ -47,9 +47,11 @@ def restart_service(rolling: Rolling, service: str, only: Sequence[str], *, batc
 
     Raises:
         InputError: a name or the batch is wrong.
+        ClusterctlError: the cluster was made open, and the file closes it.
         UnhealthyError: the cluster is not healthy; nothing was touched.
         RollError: a step failed.
     """
+    rolling.run.refuse_left_open()
     look = rolling.cluster.look()
     targets = chosen(look.expect, ROLLS[service], only)
     size = batch_size(batch, len(look.expect.agents))

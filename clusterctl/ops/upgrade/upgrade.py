@@ -60,6 +60,7 @@ def upgrade_service(
         named, base = _artifacts(versions.artifacts)
         wanted = wanted_artifacts(names, named, base, cache, to)
         older, older_base = _artifacts(versions.previous)
+    rolling.run.refuse_left_open()
     look = rolling.cluster.look()
     targets = chosen(look.expect, ROLLS[service], only)
     size = batch_size(batch, len(look.expect.agents))

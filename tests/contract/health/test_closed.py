@@ -29,11 +29,12 @@ from tests.contract.health.world import FLAVOR, NODES, SPEC, World, WorldCluster
 from tests.contract.loopback import ask, unpacked_marathon, unpacked_mesos
 from tests.contract.mesos.cluster import AGENT_PORT, MASTER_PORT, request, wait_for
 from tests.contract.mesos.netns import private_network
+from tests.unit.specs import only_closed
 
 pytestmark = pytest.mark.mesos
 
 CLOSED = ClusterSpec.model_validate(
-    {**SPEC.model_dump(by_alias=True, exclude_unset=True), "security": {"require": ["mesos"]}}
+    {**SPEC.model_dump(by_alias=True, exclude_unset=True), "security": only_closed("mesos")}
 )
 DIRECTORY = "/etc/clusterctl/secrets"
 # Of the lines that close Mesos; peers' addresses can't be matched here

@@ -39,6 +39,7 @@ SPEC = ClusterSpec.model_validate(
         "network": "none",
         "keypair": "none",
         "access": {"ssh_from": "network"},
+        "security": {"insecure": "all"},
         "mesos": {"agent_reserve": {"mem_mib": 0, "disk_mib": 0}},
         "groups": {
             "control": {"count": 3, "flavor": "any", "services": ["zookeeper", "mesos_master", "marathon"]},

@@ -85,6 +85,7 @@ def spec(**jenkins: object) -> ClusterSpec:
             "network": "none",
             "keypair": "none",
             "access": {"ssh_from": "network"},
+            "security": {"insecure": "all"},
             "mesos": {"agent_reserve": {"mem_mib": 0, "disk_mib": 0}, "task_ports": "31000-31099"},
             "groups": {
                 "control": control,

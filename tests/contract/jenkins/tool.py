@@ -23,6 +23,7 @@ cloud: lab
 network: private
 keypair: ops
 access: {{ssh_from: network}}
+security: {{insecure: all}}
 groups:
   control: {{count: 3, flavor: m1.medium, services: [zookeeper, mesos_master, marathon]}}
   masters:

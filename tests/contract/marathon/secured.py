@@ -20,7 +20,7 @@ from clusterctl.topology import Addresses
 from tests.contract.loopback import Marathon, MarathonCluster
 from tests.contract.mesos.cluster import Daemon
 from tests.contract.zookeeper.secured import SecuredEnsemble
-from tests.unit.specs import demo_spec
+from tests.unit.specs import demo_spec, only_closed
 
 HOSTS = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 
@@ -41,7 +41,7 @@ class SecuredCluster(MarathonCluster):
     def _secret_files(self, work: Path) -> dict[str, Path]:
         """Where the files of a control node are, by their places there."""
         at = Addresses(tuple(enumerate(HOSTS, 1)), HOSTS, HOSTS)
-        wanted = Wanted(demo_spec(security={"require": ["zookeeper", "marathon"]}), "control", self.keys, at)
+        wanted = Wanted(demo_spec(security=only_closed("zookeeper", "marathon")), "control", self.keys, at)
         made = {file.path: file.content for file in (*zookeeper_files(wanted), *marathon_files(wanted))}
         found = {}
         for path, content in made.items():

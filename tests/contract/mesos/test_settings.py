@@ -28,6 +28,7 @@ cloud: none
 network: none
 keypair: none
 access: {ssh_from: network}
+security: {insecure: all}
 allow_non_ha: true
 groups:
   control: {count: 1, flavor: f, services: [zookeeper, mesos_master, marathon]}

@@ -18,7 +18,7 @@ from clusterctl.spec.model import ClusterSpec
 from tests.memory.faults import Fault
 from tests.unit.cli.test_app import run
 from tests.unit.ops.operations import Running
-from tests.unit.specs import DEMO
+from tests.unit.specs import OPEN_DEMO
 
 Words = tuple[str, ...]
 HOLDER = "clusterctl.lock=demo owner=bob@ops2 pid=7 command=scale"
@@ -32,7 +32,7 @@ class Program:
         self.running = Running()
         # nothing to wait for: the program's own waiter sleeps
         self.running.cloud.delete_ticks = self.running.cloud.build_ticks = 0
-        file.write_text(DEMO)
+        file.write_text(OPEN_DEMO)
         access = SimpleNamespace(prober=self.running.nodes)
         monkeypatch.setattr("clusterctl.cloud.open_cloud", lambda _name: self.running.cloud)
         monkeypatch.setattr("clusterctl.ops.kit.run.open_access", lambda _spec, _cloud: access)
@@ -96,11 +96,11 @@ def test_scale_tells_the_line_of_the_file_to_change(program: Program) -> None:
     assert code == 0
     assert "cluster demo: 2 servers made, 0 removed; healthy" in out
     assert f"change now in {program.file}, which is the desired state:\n  17: count: 3" in out
-    assert program.file.read_text() == DEMO
+    assert program.file.read_text() == OPEN_DEMO
 
 
 def test_scale_changes_the_file_if_asked(program: Program) -> None:
-    program.file.write_text(DEMO.replace("    count: 1\n", "    count: 1  # one is enough\n"))
+    program.file.write_text(OPEN_DEMO.replace("    count: 1\n", "    count: 1  # one is enough\n"))
     code, out, _ = program("scale", "builders=3", "--write", "--json")
     assert code == 0
     report = json.loads(out)

@@ -27,7 +27,7 @@ from clusterctl.ssh.config import SshConfig
 from clusterctl.ssh.hostkeys import HostKeys, KnownHosts
 from clusterctl.ssh.process import Finished
 from tests.unit.health.clusters import expect, facts
-from tests.unit.specs import demo_spec
+from tests.unit.specs import demo_spec, only_closed
 from tests.unit.ssh.keys import ED25519
 
 SECRET = "s3cr3t"
@@ -128,7 +128,7 @@ class Words:
         raise AssertionError
 
 
-@pytest.mark.parametrize(("security", "root"), [({"require": ["mesos"]}, ["sudo", "-n"]), ({}, [])])
+@pytest.mark.parametrize(("security", "root"), [(only_closed("mesos"), ["sudo", "-n"]), (only_closed(), [])])
 def test_what_needs_root_asks_as_root(security: dict[str, Any], root: list[str], tmp_path: Path) -> None:
     spec = demo_spec(security=security)
     words = Words(KnownHosts(tmp_path / "a"), facts(1).model_dump_json())
@@ -147,7 +147,7 @@ def test_what_needs_root_asks_as_root(security: dict[str, Any], root: list[str],
 
 def test_an_open_cluster_has_no_logins() -> None:
     assert probe_logins(demo_spec()) == operator_logins(demo_spec()) == {}
-    assert set(probe_logins(demo_spec(security={"require": ["mesos"]}))) == {Service.MESOS_MASTER, Service.MESOS_AGENT}
+    assert set(probe_logins(demo_spec(security=only_closed("mesos")))) == {Service.MESOS_MASTER, Service.MESOS_AGENT}
 
 
 @pytest.mark.parametrize(

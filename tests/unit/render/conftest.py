@@ -65,7 +65,7 @@ marathon: {flags: {metrics_prometheus: true, http_compression: false, max_apps: 
 """
 )
 
-MESOS_CLOSED = f"{SPEC}security: {{require: [mesos, builds, units]}}\n"
+MESOS_CLOSED = f"{SPEC}security: {{require: mesos, insecure: [zookeeper, marathon, network]}}\n"
 CLOSED = ("zookeeper_secured", "mesos_master_zk_credentials", "marathon_zk_credentials", "marathon_secured")
 
 Node = tuple[tuple[Service, ...], dict[str, Any]]
@@ -83,7 +83,11 @@ def nodes() -> dict[str, Node]:
         "closed": (services, of_control | dict.fromkeys(CLOSED, True)),
         **of_file(MESOS_CLOSED, ("control",), "closed-control"),
         **of_file(MESOS_CLOSED, ("builders",), "closed-builders"),
-        **of_file(f"{TIER % ('0.x', 'true')}security: {{require: [mesos]}}\n", ("jenkins",), "closed-masters"),
+        **of_file(
+            f"{TIER % ('0.x', 'true')}security: {{require: mesos, insecure: [zookeeper, marathon, network]}}\n",
+            ("jenkins",),
+            "closed-masters",
+        ),
         **of_file(TIER % ("0.x", "true"), ("jenkins",), "masters-0.x"),
         **of_file(TIER % ("1.x", "true"), ("jenkins",), "masters-1.x"),
         **of_file(TIER % ("2.x", "false"), ("jenkins",), "masters-2.x"),

@@ -12,7 +12,7 @@ from clusterctl.secrets.derive import Keyring, new_key
 from clusterctl.secrets.nodes import COMPLETE_FILE, credentials_for
 from clusterctl.services import UNITS, Service
 from clusterctl.topology import Addresses
-from tests.unit.specs import demo_spec
+from tests.unit.specs import demo_spec, only_closed
 
 Node = tuple[tuple[Service, ...], dict[str, Any]]
 CLOSED = {"closed-control": "control", "closed-builders": "builders", "closed-masters": "jenkins"}
@@ -36,7 +36,7 @@ def test_services_wait_for_their_files(nodes: dict[str, Node]) -> None:
 
 
 def test_every_file_that_a_node_names_is_one_that_it_gets(nodes: dict[str, Node]) -> None:
-    spec = demo_spec(security={"require": ["mesos"]}, jenkins={"allow_ephemeral_homes": True})
+    spec = demo_spec(security=only_closed("mesos"), jenkins={"allow_ephemeral_homes": True})
     keys, at = Keyring("demo", new_key()), Addresses((), (), ())
     for name, group in CLOSED.items():
         given = {file.path for file in credentials_for(spec, group, keys, at)}

@@ -15,11 +15,11 @@ from clusterctl.secrets.derive import Keyring, parse_key
 from clusterctl.secrets.files import SecretFile
 from clusterctl.secrets.nodes import COMPLETE_FILE, KEY_FILE, credentials_for
 from clusterctl.secrets.secret import Secret
-from clusterctl.spec import security
 from clusterctl.spec.model import ClusterSpec
 from clusterctl.spec.security import Part
 from clusterctl.topology import Addresses
 from tests.unit.specs import demo_spec as open_spec
+from tests.unit.specs import only_closed
 
 KEY = "0f" * 32
 KEYS = Keyring("demo", parse_key(KEY, "test"))
@@ -28,13 +28,8 @@ DIRECTORY = "/etc/clusterctl/secrets"
 
 
 def demo_spec(**changes: Any) -> ClusterSpec:
-    """With what is closed by default."""
-    return open_spec(**{"security": {}, **changes})
-
-
-@pytest.fixture(autouse=True)
-def _mesos_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(security, "NOT_YET", frozenset(Part) - {Part.MESOS})
+    """With nothing but Mesos closed."""
+    return open_spec(**{"security": only_closed("mesos"), **changes})
 
 
 def files_of(group: str, spec: ClusterSpec | None = None) -> dict[str, SecretFile]:
@@ -66,32 +61,34 @@ def test_a_node_has_what_its_services_need_and_no_more() -> None:
     ]
 
 
-def closed(monkeypatch: pytest.MonkeyPatch, *parts: Part) -> list[str]:
-    monkeypatch.setattr(security, "NOT_YET", frozenset(Part) - set(parts))
-    return [name for name in names("control") if name not in ("key", "complete")]
+def closed(*parts: Part) -> dict[str, SecretFile]:
+    """By name, the files of a control node beside the key and the list of all."""
+    spec = open_spec(security=only_closed(*parts))
+    files = {path.rpartition("/")[2]: file for path, file in files_of("control", spec).items()}
+    return {name: file for name, file in files.items() if name not in ("key", "complete")}
 
 
-def test_zookeeper_and_marathon_have_files_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_zookeeper_and_marathon_have_files_of_their_own() -> None:
     members = ["zookeeper.jaas", "zookeeper.options", "zookeeper-tree.json", "zookeeper-super"]
     of_zookeeper = [*members, "mesos-master-zookeeper", "marathon-zookeeper"]
     of_marathon = ["marathon.env", "marathon-http.json", "marathon.curl"]
-    assert closed(monkeypatch, Part.ZOOKEEPER) == of_zookeeper
-    files = {path.rpartition("/")[2]: file for path, file in files_of("control").items()}
+    files = closed(Part.ZOOKEEPER)
+    assert list(files) == of_zookeeper
     assert {name: (file.group, file.mode) for name, file in files.items() if file.group != "root"} == {
         "zookeeper.jaas": ("zookeeper", 0o640),
         "zookeeper.options": ("zookeeper", 0o640),
         "mesos-master-zookeeper": ("mesos", 0o640),
         "marathon-zookeeper": ("marathon", 0o640),
     }
-    assert closed(monkeypatch, Part.MARATHON) == of_marathon
-    files = {path.rpartition("/")[2]: file for path, file in files_of("control").items()}
+    files = closed(Part.MARATHON)
+    assert list(files) == of_marathon
     login = json.loads(files["marathon-http.json"].content.reveal())
     pair = f"{login['principal']}:{login['secret']}"
     assert files["marathon.env"].content.reveal() == f"MESOSPHERE_HTTP_CREDENTIALS={pair}\n"
     assert files["marathon.curl"].content.reveal() == f'user = "{pair}"\n'
     assert {file.mode for file in files.values()} == {0o600}
-    assert closed(monkeypatch, Part.ZOOKEEPER, Part.MARATHON) == [*of_zookeeper, *of_marathon]
-    assert names("builders") == ["complete"]
+    assert list(closed(Part.ZOOKEEPER, Part.MARATHON)) == [*of_zookeeper, *of_marathon]
+    assert names("builders", security=only_closed(Part.ZOOKEEPER, Part.MARATHON)) == ["complete"]
 
 
 def test_a_cluster_without_secrets_gets_no_file() -> None:

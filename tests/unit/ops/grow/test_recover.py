@@ -16,7 +16,7 @@ from clusterctl.health.expect import Node
 from clusterctl.health.facts import NodeFacts
 from clusterctl.ops.backup.backup import MANIFEST, TREE
 from clusterctl.ops.grow.operation import Operation
-from clusterctl.ops.grow.recover import RecoverReport, Source, recover
+from clusterctl.ops.grow.recover import RecoverReport, Source, lost_key, recover
 from clusterctl.ops.lifecycle.majorities import LostMajorityError
 from clusterctl.ops.observe.look import Look
 from clusterctl.remote.members import MemberData
@@ -24,7 +24,7 @@ from clusterctl.services import Service
 from clusterctl.topology import quorum
 from tests.unit.ops.clouds import create_in, kill, revive
 from tests.unit.ops.operations import Running
-from tests.unit.specs import demo, demo_spec
+from tests.unit.specs import demo, demo_spec, only_closed
 
 
 @dataclass
@@ -288,6 +288,21 @@ def test_empty_by_word() -> None:
     report = run(made, Source(empty=True), told)
     assert (report.kept, len(report.made), len(made.members())) == ([], 3, 3)
     assert any(line.startswith("lost: all apps") for line in told)
+    assert not any("key" in line for line in told), "it is open"
+
+
+@pytest.mark.parametrize(
+    ("source", "secrets", "parts", "said"),
+    [
+        (Source(empty=True), {}, ["mesos"], 2),
+        (Source(empty=True), {}, ["marathon"], 1),
+        (Source(empty=True), {"from": "env", "variable": "KEY"}, ["mesos"], 0),
+        (Source(), {}, ["mesos"], 0),
+    ],
+)
+def test_a_key_that_is_lost_is_told(source: Source, secrets: dict[str, str], parts: list[str], said: int) -> None:
+    spec = demo_spec(jenkins={"allow_ephemeral_homes": True}, security=only_closed(*parts), secrets=secrets)
+    assert len(list(lost_key(spec, source))) == said
 
 
 def backup(directory: Path, cluster: str = "demo") -> Path:

@@ -58,7 +58,9 @@ class Nodes:
         self.asked.append((argv[-2], script))
         request = json.loads(stdin.splitlines()[-1])
         answer: dict[str, Any]
-        if script == "keyfile.py":
+        if "paths" in request:
+            answer = {"boot": node.boot, "there": [path for path in request["paths"] if path in node.files]}
+        elif script == "keyfile.py":
             answer = {"key": node.files.get(request["key"]), "boot": node.boot}
         else:
             answer = {"answer": {}}

@@ -12,9 +12,9 @@ from tests.memory.cloud import MemoryCloud
 from tests.memory.faults import Fault
 from tests.unit.ops.clouds import create_in, demo_cloud, kill, revive, run_of
 from tests.unit.ops.lifecycle.test_create import with_volume
-from tests.unit.specs import demo, demo_spec
+from tests.unit.specs import demo, demo_spec, only_closed
 
-CLOSED = {"security": {"require": ["mesos"]}, "secrets": {"from": "barbican"}}
+CLOSED = {"security": only_closed("mesos"), "secrets": {"from": "barbican"}}
 SPEC = demo_spec(**CLOSED)
 
 
@@ -85,7 +85,7 @@ def test_two_that_differ_stop_everything() -> None:
     assert cloud.server_records == {}
 
 
-@pytest.mark.parametrize("changes", [{"security": {}}, {"secrets": {"from": "control"}}])
+@pytest.mark.parametrize("changes", [{"security": only_closed()}, {"secrets": {"from": "control"}}])
 def test_no_key_is_made_that_the_file_does_not_want(changes: dict[str, object]) -> None:
     cloud = demo_cloud()
     create_in(cloud, demo_spec(**(CLOSED | changes)))

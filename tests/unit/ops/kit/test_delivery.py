@@ -17,9 +17,9 @@ from clusterctl.secrets.nodes import COMPLETE_FILE, KEY_FILE
 from clusterctl.spec.model import ClusterSpec
 from tests.memory.cloud import MemoryCloud
 from tests.unit.ops.kit.nodes import Node, Nodes
-from tests.unit.specs import demo_spec
+from tests.unit.specs import demo_spec, only_closed
 
-SPEC = demo_spec(security={"require": ["mesos"]})
+SPEC = demo_spec(security=only_closed("mesos"))
 CONTROL = [f"10.0.0.{n}" for n in (1, 2, 3)]
 AGENTS = ["10.0.0.11", "10.0.0.12"]
 OTHER = "ab" * 32
@@ -194,7 +194,7 @@ def test_two_commands_make_one_key(world: World) -> None:
 
 
 def test_a_key_from_elsewhere_is_kept_on_no_node(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = demo_spec(security={"require": ["mesos"]}, secrets={"from": "env", "variable": "THE_KEY"})
+    spec = demo_spec(security=only_closed("mesos"), secrets={"from": "env", "variable": "THE_KEY"})
     monkeypatch.setenv("THE_KEY", OTHER)
     world.command().bring(spec, world.servers, [server.id for server in world.servers])
     assert (world.served(), world.found()) == ([*CONTROL, *AGENTS], set())
@@ -224,7 +224,7 @@ def test_a_settled_cluster_changes_nothing_and_what_is_missing_comes_back(world:
 def test_other_settings_change_the_files_that_depend_on_them(world: World) -> None:
     world.bring(world.command())
     more = demo_spec(
-        security={"require": ["mesos"]},
+        security=only_closed("mesos"),
         jenkins={"allow_ephemeral_homes": True, "max_masters": 2, "plugin": "1.x", "registration": "always"},
     )
     changed = settled(world, more)

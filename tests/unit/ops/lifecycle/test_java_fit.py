@@ -10,7 +10,7 @@ from clusterctl.errors import ClusterctlError
 from clusterctl.spec.model import ClusterSpec
 from tests.memory.cloud import MemoryCloud
 from tests.unit.ops.clouds import IMAGE, create_in, demo_cloud
-from tests.unit.specs import demo
+from tests.unit.specs import demo, only_closed
 
 OPEN = {"clusterctl_zookeeper_open": "true"}
 
@@ -28,7 +28,7 @@ def spec_with(security: dict[str, list[str]]) -> ClusterSpec:
 def test_an_image_for_open_zookeepers_is_refused_where_it_is_closed() -> None:
     cloud = cloud_with(OPEN)
     with pytest.raises(ClusterctlError) as caught:
-        create_in(cloud, spec_with({"require": ["zookeeper"]}))
+        create_in(cloud, spec_with(only_closed("zookeeper")))
     assert "group control: ZooKeeper is closed (security), which needs Java 9 or newer" in caught.value.message
     assert "zookeeper_open" in caught.value.message
     assert caught.value.message.count("ZooKeeper is closed") == 1, "only where it runs"

@@ -12,22 +12,19 @@ from clusterctl.ops.lifecycle.destroy import destroy
 from clusterctl.ops.lifecycle.networks import ids_for
 from clusterctl.ops.observe.verify import VerifyReport
 from clusterctl.resources import Limits
-from clusterctl.spec import security
 from clusterctl.spec.model import ClusterSpec
-from clusterctl.spec.security import Part
 from tests.memory.cloud import MemoryCloud
 from tests.memory.faults import Fault, When
 from tests.unit.ops.clouds import create_in, demo_cloud, kill, revive, run_of
-from tests.unit.specs import demo_spec
+from tests.unit.specs import demo_spec, only_closed
 
 TIER: dict[str, Any] = {"jenkins": {"allow_ephemeral_homes": True}}
 
 
 @pytest.fixture
-def closed(monkeypatch: pytest.MonkeyPatch) -> ClusterSpec:
-    """A cluster file that requires security groups by tier."""
-    monkeypatch.setattr(security, "AVAILABLE", frozenset({Part.NETWORK}))
-    return demo_spec(security={"require": ["network"]}, **TIER)
+def closed() -> ClusterSpec:
+    """A cluster file with security groups by tier."""
+    return demo_spec(security=only_closed("network"), **TIER)
 
 
 def members(cloud: MemoryCloud) -> dict[str, set[str]]:

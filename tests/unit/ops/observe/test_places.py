@@ -14,7 +14,7 @@ from clusterctl.secrets.marathon_files import HTTP_FILE
 from clusterctl.spec.model import ClusterSpec
 from tests.memory.cloud import MemoryCloud
 from tests.unit.health.clusters import all_facts, servers
-from tests.unit.specs import demo_spec
+from tests.unit.specs import demo_spec, only_closed
 
 
 class Facts:
@@ -38,7 +38,7 @@ def of(spec: ClusterSpec, *, up: bool = True) -> tuple[str, int, str]:
 def test_a_page_is_the_leaders_and_open_unless_the_file_closes_it() -> None:
     name, port, login = of(demo_spec())
     assert (name.startswith("demo-control-"), port, login) == (True, 8080, "")
-    assert of(demo_spec(security={"require": "marathon"})) == (name, 8080, HTTP_FILE)
+    assert of(demo_spec(security=only_closed("marathon"))) == (name, 8080, HTTP_FILE)
 
 
 def test_without_a_leader_there_is_none() -> None:

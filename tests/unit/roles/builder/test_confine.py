@@ -20,6 +20,7 @@ from clusterctl.spec.model import ClusterSpec
 from clusterctl.topology import Addresses
 from clusterctl.variables import agent_variables, cluster_variables
 from tests.unit.specs import demo_spec as open_spec
+from tests.unit.specs import only_closed
 
 AT = Addresses(zookeeper=((1, "192.0.2.10"), (2, "192.0.2.9")), mesos_master=("192.0.2.10",), marathon=("192.0.2.11",))
 FLAVORS = {"m1.small": Flavor("f1", "m1.small", vcpus=1, ram_mib=1024, disk_gib=10)}
@@ -27,7 +28,7 @@ TIER: dict[str, Any] = {"jenkins": {"allow_ephemeral_homes": True, "max_masters"
 
 
 def demo_spec(security: Mapping[str, Any] | None = None, **changes: Any) -> ClusterSpec:
-    return open_spec(security={"require": ["builds"], **(security or {})}, **changes)
+    return open_spec(security={**only_closed("builds"), **(security or {})}, **changes)
 
 
 def script(spec: ClusterSpec, group: str = "builders") -> str:
