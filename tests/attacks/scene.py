@@ -8,11 +8,11 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
 
 import labkit
 import yaml
@@ -20,7 +20,7 @@ import yaml
 from clusterctl.spec.security import NOT_YET
 from tests.attacks.positions import Positions
 from tests.attacks.table import METADATA_4, METADATA_6, Place, Scene
-from tests.e2e.cluster import Cluster, eventually
+from tests.e2e.cluster import Cluster
 from tests.e2e.jenkins import QUICK, Tier
 
 OPEN: Mapping[str, Any] = {"insecure": "all"}
@@ -29,14 +29,9 @@ CLOSED: Mapping[str, Any] = {"require": sorted(part.value for part in NOT_YET)} 
 OPERATOR = "10.51.0.1"  # this machine, as servers see it
 SETUID = "/usr/local/bin/id-of-root"
 VICTIM = "of-tenant-two"
+PREPARE = Path(__file__).with_name("prepare.sh")
 PORTS = (22, 2181, 2888, 3888, 5050, 5051, 8080, 9090, 31000, 31001)
 
-# Answers as a metadata service would; the lab has none
-_METADATA = (
-    "import http.server, socket\n"
-    "class Server(http.server.ThreadingHTTPServer): address_family = socket.AF_INET6\n"
-    "Server(('::', 80), http.server.SimpleHTTPRequestHandler).serve_forever()\n"
-)
 # Which of [[address, port], ...] take a connection: JSON in, JSON out
 _SCAN = """
 import json, socket, sys
@@ -70,14 +65,13 @@ def attack_file(name: str, security: Mapping[str, Any], *ssh_from: str) -> Path:
 
 @dataclass
 class Attacked:
-    """The cluster, what attacks are made from, and what the attackers know."""
+    """The cluster, the positions that attacks are made from, and what the attackers are told."""
 
     cluster: Cluster
     tier: Tier
     positions: Positions
     scene: Scene
     nodes: dict[str, dict[str, Any]]
-    victim: tuple[str, str, str]
 
     @property
     def control(self) -> list[str]:
@@ -86,7 +80,9 @@ class Attacked:
 
     def everywhere(self, command: str) -> dict[str, str]:
         """What a command prints on each node, as root."""
-        return {name: self.cluster.on(name, f"sudo sh -c {shlex.quote(command)}") for name in self.nodes}
+        with ThreadPoolExecutor(len(self.nodes)) as pool:
+            told = pool.map(lambda name: self.cluster.on(name, f"sudo sh -c {shlex.quote(command)}"), self.nodes)
+            return dict(zip(self.nodes, told, strict=True))
 
     def lives(self, pid: int) -> bool:
         """Whether the victim's process still runs."""
@@ -107,72 +103,47 @@ def prepared(cluster: Cluster, tier: Tier) -> Attacked:
     """With what an attacker is after: another's build, a setuid program, a metadata service."""
     status = cluster.status()
     nodes = {node["name"]: node for node in status["nodes"]}
-    agents = cluster.agents()
-
-    def only(group: str) -> Place:
-        [node] = [node for node in nodes.values() if node["group"] == group]
-        return Place(node["name"], node["address"], agents[node["address"]])
-
-    own, other, masters = only("builders"), only("others"), only("jenkins")
-    tier.job("dev-002", "victim", f"echo {VICTIM} {escape('>')} mine; echo at $(pwd); SECRET={VICTIM} sleep 1500")
-    item = tier.build("dev-002", "victim")
-    tier.number("dev-002", "victim", item)
-    pid = eventually(
-        "the victim's build runs",
-        lambda: cluster.on(own.name, "pgrep -u b-002 -x sleep || true").split(),
-        lambda found: len(found) == 1,
-    )[0]
-    cluster.on(own.name, f"sudo cp /usr/bin/id {SETUID} && sudo chmod 4755 {SETUID}")
-    link = cluster.on(own.name, "ip -o -4 route show default").split("dev ")[1].split()[0]
-    cluster.on(
-        own.name,
-        f"sudo ip addr add {METADATA_4}/32 dev lo && sudo ip addr add {METADATA_6}/64 dev {link} nodad && "
-        f"sudo systemd-run --quiet --unit=metadata --working-directory=/srv python3 -c {shlex.quote(_METADATA)}",
-    )
+    groups = {node["group"]: node for node in nodes.values()}  # of agents: one each
+    tier.job("dev-002", "victim", f"echo {VICTIM} > mine; SECRET={VICTIM} sleep 1500")
+    tier.build("dev-002", "victim")
+    own = looked(cluster, groups["builders"]["name"], PREPARE.read_text(), METADATA_4, METADATA_6, SETUID)
+    # what attacks look for is there to be had: root got all of it
+    assert (own["victim_file"], own["victim_secret"], own["journal"]) == (VICTIM, VICTIM, "5"), own
+    other, masters = (looked(cluster, groups[group]["name"], _AGENT) for group in ("others", "jenkins"))
     listed = tier.list()
-    leaders = status["leaders"]
+    assert (listed["dev-001"]["slot"], listed["dev-002"]["slot"]) == (1, 2)
+
+    def place(group: str, found: Mapping[str, str]) -> Place:
+        return Place(groups[group]["name"], groups[group]["address"], found["agent_id"])
+
     scene = Scene(
         control=tuple(node["address"] for node in nodes.values() if node["group"] == "control"),
-        mesos=nodes[leaders["mesos_master"]]["address"],
-        zookeeper=nodes[leaders["zookeeper"]]["address"],
-        marathon=nodes[leaders["marathon"]]["address"],
-        own=own,
-        other=other,
-        masters=masters,
-        victim=int(pid),
-        victim_place=cluster.on(own.name, f"sudo readlink /proc/{pid}/cwd").strip(),
-        agent_pid=int(cluster.on(own.name, "systemctl show --property=MainPID --value mesos-agent")),
-        other_jvm=tier.pid(listed["dev-002"]["slot"], masters.name),
+        **{part: nodes[status["leaders"][service]]["address"] for part, service in _LEADERS.items()},
+        own=place("builders", own),
+        other=place("others", other),
+        masters=place("jenkins", masters),
+        victim=int(own["victim"]),
+        victim_place=own["victim_place"],
+        agent_pid=int(own["agent_pid"]),
+        other_jvm=int(masters["jvm"]),
         other_port=listed["dev-002"]["ports"]["http"],
-        link=link,
+        link=own["link"],
         setuid=SETUID,
     )
-    assert (listed["dev-001"]["slot"], listed["dev-002"]["slot"]) == (1, 2)
-    made = Attacked(cluster, tier, Positions(cluster, tier), scene, nodes, ("dev-002", "victim", item))
-    there(made)
-    return made
+    return Attacked(cluster, tier, Positions(cluster, tier), scene, nodes)
 
 
-def there(made: Attacked) -> None:
-    """That what the attacks look for is there to be had: root gets all of it."""
-    scene, on = made.scene, made.cluster.on
-    assert on(scene.own.name, f"sudo cat {scene.victim_place}/mine").strip() == VICTIM
-    environment = on(scene.own.name, f"sudo cat /proc/{scene.victim}/environ | tr '\\0' '\\n'")
-    assert f"SECRET={VICTIM}" in environment.splitlines()
-    for path in (
-        "/var/lib/cloud/instance/user-data.txt",
-        "/var/lib/cloud/seed/config_drive",
-        "/var/lib/clusterctl/console",
-    ):
-        assert on(scene.own.name, f"sudo ls -d {path}").strip() == path
-    assert on(scene.own.name, "sudo journalctl --no-pager --output=cat --lines=5").strip()
-    code = "import sys, urllib.request as u; [print(u.urlopen(x, timeout=5).status) for x in sys.argv[1:]]"
-    urls = f"http://{METADATA_4}/ 'http://[{METADATA_6}%25{scene.link}]/'"
-    eventually(
-        "root reaches the metadata service by both families",
-        lambda: on(scene.own.name, f"sudo python3 -c {shlex.quote(code)} {urls} 2>&1 || true").split(),
-        lambda told: told == ["200", "200"],
-    )
+_LEADERS = {"mesos": "mesos_master", "zookeeper": "zookeeper", "marathon": "marathon"}
+_AGENT = """
+echo "agent_id $(basename "$(readlink -f /var/lib/mesos/agent/meta/slaves/latest)")"
+echo "jvm $(pgrep -u jm-002 -f 'jar /opt/jenkins')"
+"""
+
+
+def looked(cluster: Cluster, node: str, script: str, *arguments: str) -> dict[str, str]:
+    """What a script of root's says in lines of a name and a value."""
+    told = cluster.on(node, f"sudo bash -c {shlex.quote(script)} {' '.join(('bash', *arguments))}")
+    return {name: value for name, _, value in (line.partition(" ") for line in told.splitlines())}
 
 
 def scan(addresses: list[str], ports: tuple[int, ...] = PORTS, *, stranger: bool = True) -> set[tuple[str, int]]:

@@ -112,7 +112,7 @@ def said(made: Attacked) -> Iterator[tuple[str, str]]:
         ["jenkins", "list", file, "--json"],
         ["configure", file, "--check", "--diff"],
         ["configure", file],
-        ["run", file, "-m", "ansible.builtin.setup"],
+        ["run", file, "--", "all", "-b", "-vvv", "-m", "ansible.builtin.command", "-a", "true"],
     ]
     for words in readings:
         yield f"clusterctl {words[0]}", printed(*words)

@@ -16,7 +16,7 @@ from tests.attacks.scene import OPEN, Attacked, attack_file, attacked
 from tests.attacks.table import BUILD, CONTROL, DEVELOPER, FORGED, LATE, LAUNCHED, ROOTED
 from tests.e2e.cluster import eventually
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.operate]
 
 
 @pytest.fixture(scope="module")

@@ -110,7 +110,7 @@ def log_write(at: str, own: str, port: int) -> str:
 
     with HTTPServer((own, port), Answers) as server:
         server.timeout = 1
-        write = message((1, 0), (2, 1), (4, 1), (5, b""))
+        write = message((1, 0), (2, 1 << 40), (4, 1), (5, b""))  # proposal, position, NOP
         told = _send(at, MASTER_PORT, "log-replica(1)", "log.WriteRequest", write, f"attack@{own}:{port}")
         deadline = time.monotonic() + TIMEOUT_S
         while not heard and time.monotonic() < deadline:
