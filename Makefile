@@ -66,12 +66,12 @@ contract: venv ## tests against the lab's APIs and against real daemons
 	lab/standins/jenkins/test-deps.sh
 	$(BIN)/python lab/prepare.py
 	. build/env.sh && $(suite) -q --durations=10 tests/contract
-e2e: venv ## real clusters in the lab: leaders killed, resume, destroy, attacks
+e2e: venv ## real clusters in the lab: leaders killed, resume, destroy
 	$(BIN)/python lab/prepare.py
-	. build/env.sh && $(suite) -v --durations=10 -m 'e2e and not operate' tests/e2e tests/attacks
+	. build/env.sh && $(suite) -v --durations=10 -m 'e2e and not operate' tests/e2e
 e2e-operate: venv ## real clusters upgraded, grown, shrunk and repaired under load; virtual machines (long)
 	$(BIN)/python lab/prepare.py
-	. build/env.sh && $(suite) -v -m operate tests/e2e tests/attacks
+	. build/env.sh && $(suite) -v -m operate tests/e2e
 .PHONY: e2e-operate bench faults
 faults: venv ## kills and faults at every call to the lab's APIs; writes the tables of docs/reliability.md (hours)
 	$(BIN)/python lab/prepare.py
