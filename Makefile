@@ -40,7 +40,7 @@ suite = $(BIN)/pytest --junitxml=build/tests/$@.xml
 # What is longer than this is two modules
 LINES := 330
 SMALL := clusterctl playbooks lab benchmarks molecule
-.PHONY: lint unit fuzz wheel hosts molecule contract e2e test
+.PHONY: lint unit fuzz wheel prepare hosts molecule contract cloud daemons e2e test
 lint: venv ## ruff, mypy, import-linter, lines a module, ansible-lint, yamllint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -56,16 +56,28 @@ fuzz: venv ## 10,000 malformed cluster files: no traceback, every mistake with i
 	HYPOTHESIS_EXAMPLES=10000 $(suite) -q tests/unit/spec/test_load.py -k malformed
 wheel: venv ## the wheel: what is in it, and the program installed from it (a minute, no lab)
 	$(suite) -q tests/wheel
+prepare: venv ## what the suites below install and build, and the lab; each does for itself what it needs of it
+	lab/standins/marathon/test-deps.sh
+	lab/standins/jenkins/test-deps.sh
+	lab/hosts/labhost image
+	$(BIN)/python lab/prepare.py
 hosts: venv ## user-data of every service applied by the real cloud-init on test hosts (no lab)
 	lab/hosts/labhost image
 	$(suite) -q --durations=5 tests/hosts
 molecule: venv ## every Molecule scenario on test hosts (no lab)
 	molecule/run
-contract: venv ## tests against the lab's APIs and against real daemons
+contract: ## tests against the lab's APIs (cloud) and against real daemons (daemons)
+	@$(MAKE) --no-print-directory --keep-going cloud daemons
+LABS := tests/contract/cloud tests/contract/lab
+cloud: venv ## the lab, its APIs, and clusterctl's calls to them
+	$(BIN)/python lab/prepare.py
+	. build/env.sh && $(suite) -q --durations=10 $(LABS)
+# They wait more than they work, each module in a network of its own
+AT_ONCE := 3
+daemons: venv ## real daemons on loopback addresses, several modules at a time (no lab)
 	lab/standins/marathon/test-deps.sh
 	lab/standins/jenkins/test-deps.sh
-	$(BIN)/python lab/prepare.py
-	. build/env.sh && $(suite) -q --durations=10 tests/contract
+	$(suite) -q --durations=10 -n $(AT_ONCE) --dist loadfile tests/contract $(addprefix --ignore=,$(LABS))
 e2e: venv ## real clusters in the lab: leaders killed, resume, destroy
 	$(BIN)/python lab/prepare.py
 	. build/env.sh && $(suite) -v --durations=10 -m 'e2e and not operate' tests/e2e

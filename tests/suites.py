@@ -1,24 +1,47 @@
-"""Runs the suites of `make test` one after another, whatever becomes of each, and tells the sum.
+"""Runs the suites of `make test`, two at a time where they share nothing, whatever becomes of each, and tells the sum.
 
-    python -m tests.suites [SUITE...]
+    python -m tests.suites [--at-once NUMBER] [SUITE...]
 
-A suite is a target of the Makefile. Those of pytest leave a JUnit file below ``build/tests``, Molecule a line for each
-scenario; any other suite counts as one test. Exit code 1: something failed. 130: stopped by Ctrl-C.
+A suite is a target of the Makefile. What it writes goes to ``build/tests/SUITE.log`` and is shown whole when it has
+ended; a line a minute says how far those are that run. Those of pytest leave a JUnit file there, Molecule a line for
+each scenario; any other suite counts as one test. Exit code 1: something failed. 130: stopped by Ctrl-C, SIGTERM or
+SIGHUP, which end the suites that run, too; they remove what they made, and a second Ctrl-C doesn't wait for that.
 """
 
 from __future__ import annotations
 
+import argparse
+import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn, Protocol
 from xml.etree import ElementTree
 
-SUITES = ("lint", "unit", "fuzz", "wheel", "hosts", "molecule", "contract", "e2e")
+LAB, HOSTS, ALONE = "lab", "hosts", "alone"
+# Suite -> what no other one may use meanwhile; nothing runs beside one that is to be alone. In the order of their start
+SUITES: dict[str, frozenset[str]] = {
+    "lint": frozenset(),
+    "unit": frozenset(),
+    "prepare": frozenset({LAB, HOSTS}),  # before those that need them, which would else install and build side by side
+    "fuzz": frozenset(),
+    "wheel": frozenset(),
+    "hosts": frozenset({HOSTS}),
+    "cloud": frozenset({LAB}),
+    "molecule": frozenset({HOSTS}),
+    "e2e": frozenset({LAB}),
+    "daemons": frozenset({ALONE}),  # has several tests at a time itself
+}
 RESULTS = Path("build/tests")
 INTERRUPTED = 130
+AT_ONCE = 2
+PROGRESS_S = 60.0
+PAUSE_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -32,42 +55,172 @@ class Result:
     seconds: float
 
 
-def main(words: Sequence[str]) -> int:
-    """See the module; the exit code."""
+class Job(Protocol):
+    """A suite that runs."""
+
+    def poll(self) -> int | None:
+        """Its exit code, None while it runs."""
+
+    def send(self, number: signal.Signals) -> None:
+        """A signal to all of its processes."""
+
+
+class Target:
+    """A target of the Makefile that runs as a group of processes of its own, without input."""
+
+    def __init__(self, suite: str) -> None:
+        with log(suite).open("wb") as out:
+            self._process = subprocess.Popen(
+                ["make", "--no-print-directory", suite],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def poll(self) -> int | None:
+        """See ``Job``."""
+        return self._process.poll()
+
+    def send(self, number: signal.Signals) -> None:
+        """See ``Job``."""
+        with suppress(ProcessLookupError):  # it ended meanwhile
+            os.killpg(self._process.pid, number)
+
+
+def main(words: Sequence[str], start: Callable[[str], Job] = Target) -> int:
+    """See the module; the exit code. Raises SystemExit for words that it doesn't know.
+
+    Args:
+        start: starts a suite.
+    """
+    parser = argparse.ArgumentParser(prog="python -m tests.suites")
+    parser.add_argument("--at-once", type=int, default=AT_ONCE, choices=range(1, AT_ONCE + 1))
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"{', '.join(SUITES)} (default: all)")
+    given = parser.parse_args(words)
+    if unknown := [suite for suite in given.suites if suite not in SUITES]:
+        parser.error(f"found suite {unknown[0]!r}; allowed: {', '.join(SUITES)}")
     RESULTS.mkdir(parents=True, exist_ok=True)
-    results: list[Result] = []
-    code = 0
+    running = Suites(given.suites or SUITES, given.at_once, start)
+    began, code = time.monotonic(), 0
     try:
-        for suite in words or SUITES:
-            print(f"== {suite}", flush=True)
-            results.append(run(suite))
+        running.run()
     except KeyboardInterrupt:
         code = INTERRUPTED
-    print("\n".join(["", *lines(results)]), flush=True)
-    return code or int(any(result.failed for result in results))
+        running.end()
+    print("\n".join(["", *lines(running.results, time.monotonic() - began)]), flush=True)
+    return code or int(any(result.failed for result in running.results))
 
 
-def run(
-    suite: str,
-    call: Callable[[str], int] = lambda suite: subprocess.call(["make", "--no-print-directory", suite]),
-    clock: Callable[[], float] = time.monotonic,
-) -> Result:
-    """Runs one suite by ``call``, which gives its exit code.
+class Suites:
+    """The run: who waits, who runs, and what became of the others.
 
-    What an earlier run left in ``RESULTS`` doesn't count. An exit code that no failed test explains is a failure, too.
+    Args:
+        start: starts a suite.
     """
-    files = [RESULTS / f"{suite}.xml", RESULTS / f"{suite}.txt"]
-    for file in files:
-        file.unlink(missing_ok=True)
-    began = clock()
-    exit_code = call(suite)
-    seconds = clock() - began
+
+    def __init__(
+        self,
+        suites: Collection[str],
+        at_once: int,
+        start: Callable[[str], Job],
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.waiting = list(suites)
+        self.results: list[Result] = []
+        self._at_once, self._start, self._clock, self._sleep = at_once, start, clock, sleep
+        self._running: dict[str, tuple[Job, float]] = {}
+        self._told = clock()
+
+    def run(self) -> None:
+        """Until all have ended."""
+        while self.waiting or self._running:
+            while suite := next_one(self.waiting, self._running, self._at_once):
+                self.waiting.remove(suite)
+                forget(suite)
+                print(f"== {suite} starts", flush=True)
+                self._running[suite] = self._start(suite), self._clock()
+            self._collect()
+            self._tell()
+            self._sleep(PAUSE_S)
+
+    def end(self) -> None:
+        """Ends those that run by Ctrl-C and waits until they have removed what they made; one more kills them."""
+        if not self._running:
+            return
+        print(f"== stopping {', '.join(self._running)}; they remove what they made", flush=True)
+        number = signal.SIGINT
+        while self._running:
+            try:
+                for job, _ in self._running.values():
+                    job.send(number)
+                while self._running:
+                    for suite in [suite for suite, (job, _) in self._running.items() if job.poll() is not None]:
+                        del self._running[suite]
+                    self._sleep(PAUSE_S)
+            except KeyboardInterrupt:
+                number = signal.SIGKILL
+
+    def _collect(self) -> None:
+        for suite, (job, began) in list(self._running.items()):
+            code = job.poll()
+            if code is None:
+                continue
+            del self._running[suite]
+            found = result(suite, code, self._clock() - began)
+            self.results.append(found)
+            told = "passed" if not found.failed else f"FAILED ({len(found.failed)})"
+            text = log(suite).read_text(encoding="utf-8", errors="replace") if log(suite).exists() else ""
+            print(f"== {suite} {told} after {found.seconds:.0f} s; it said:\n{text.rstrip()}\n", flush=True)
+
+    def _tell(self) -> None:
+        now = self._clock()
+        if now - self._told < PROGRESS_S:
+            return
+        self._told = now
+        for suite, (_, began) in self._running.items():
+            print(f"   {suite} {now - began:.0f} s: {last_line(log(suite))}", flush=True)
+
+
+def next_one(waiting: Sequence[str], running: Collection[str], at_once: int) -> str | None:
+    """The first that may start beside those that run."""
+    used = {need for suite in running for need in SUITES[suite]}
+    if len(running) >= at_once or ALONE in used:
+        return None
+    free = (suite for suite in waiting if not SUITES[suite] & used and not (running and ALONE in SUITES[suite]))
+    return next(free, None)
+
+
+def log(suite: str) -> Path:
+    """What it wrote."""
+    return RESULTS / f"{suite}.log"
+
+
+def last_line(file: Path) -> str:
+    """The last line of a log that is not empty, not longer than a screen is wide."""
+    with file.open("rb") as log_file:
+        log_file.seek(max(0, file.stat().st_size - 2000))
+        text = log_file.read().decode(errors="replace")
+    said = [line.strip() for line in text.splitlines() if line.strip()]
+    return said[-1][-100:] if said else "nothing yet"
+
+
+def forget(suite: str) -> None:
+    """Removes what an earlier run left of it: that doesn't count."""
+    for kind in ("xml", "txt", "log"):
+        (RESULTS / f"{suite}.{kind}").unlink(missing_ok=True)
+
+
+def result(suite: str, exit_code: int, seconds: float) -> Result:
+    """By what it left in ``RESULTS``. An exit code that no failed test explains is a failure, too."""
+    junit, told = RESULTS / f"{suite}.xml", RESULTS / f"{suite}.txt"
     failed: list[str] = []
     passed = skipped = 0
-    if files[0].exists():
-        passed, failed, skipped = _of_junit(files[0].read_text(encoding="utf-8"))
-    elif files[1].exists():
-        passed, failed = _of_lines(files[1].read_text(encoding="utf-8"))
+    if junit.exists():
+        passed, failed, skipped = _of_junit(junit.read_text(encoding="utf-8"))
+    elif told.exists():
+        passed, failed = _of_lines(told.read_text(encoding="utf-8"))
     elif exit_code == 0:
         passed = 1
     if exit_code and not failed:
@@ -75,8 +228,8 @@ def run(
     return Result(suite, passed, tuple(failed), skipped, seconds)
 
 
-def lines(results: Sequence[Result]) -> list[str]:
-    """One line a suite, the failed tests' names, and the sum."""
+def lines(results: Sequence[Result], seconds: float) -> list[str]:
+    """One line a suite, the failed tests' names, and the sum; ``seconds``: from the first start to the last end."""
     out = [f"{'suite':<10} {'passed':>7} {'failed':>7} {'skipped':>8} {'seconds':>8}"]
     out += [
         f"{result.suite:<10} {result.passed:>7} {len(result.failed):>7} {result.skipped:>8} {result.seconds:>8.0f}"
@@ -84,7 +237,7 @@ def lines(results: Sequence[Result]) -> list[str]:
     ]
     out += [f"FAILED {result.suite}: {name}" for result in results for name in result.failed]
     passed, failed = sum(result.passed for result in results), sum(len(result.failed) for result in results)
-    skipped, seconds = sum(result.skipped for result in results), sum(result.seconds for result in results)
+    skipped = sum(result.skipped for result in results)
     out += [f"{len(results)} suites in {seconds:.0f} s", f"total: {passed} passed, {failed} failed, {skipped} skipped"]
     return out
 
@@ -112,5 +265,11 @@ def _of_lines(text: str) -> tuple[int, list[str]]:
     return sum(words[0] == "ok" for words in told), [words[1] for words in told if words[0] == "FAILED"]
 
 
+def _stop(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a shell has what it starts behind it ignore SIGINT
+        signal.signal(each, _stop)
     sys.exit(main(sys.argv[1:]))

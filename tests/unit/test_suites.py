@@ -1,14 +1,17 @@
-"""The sum that `make test` tells."""
+"""The run of suites that `make test` is, and the sum that it tells."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests import suites
-from tests.suites import Result, lines, main, run
+from tests.suites import INTERRUPTED, SUITES, Result, Suites, last_line, lines, log, main, next_one, result
 
 JUNIT = """<?xml version="1.0"?><testsuites><testsuite tests="5">
 <testcase classname="tests.unit.test_a" name="test_good"/>
@@ -25,77 +28,173 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def clock() -> Iterator[float]:
-    yield 10.0
-    yield 13.5
+class FakeJob:
+    """A suite that takes some turns of the loop; ``codes`` by suite, 0 by default."""
+
+    def __init__(self, suite: str, turns: int, code: int = 0, *, heeds: signal.Signals = signal.SIGINT) -> None:
+        self.suite, self.turns, self.code, self.heeds = suite, turns, code, heeds
+        self.got: list[signal.Signals] = []
+
+    def poll(self) -> int | None:
+        self.turns -= 1
+        return self.code if self.turns < 0 else None
+
+    def send(self, number: signal.Signals) -> None:
+        self.got.append(number)
+        if number == self.heeds:
+            self.turns = 0
 
 
 def test_a_suite_of_pytest_is_counted_by_its_file(results: Path) -> None:
-    def call(suite: str) -> int:
-        (results / f"{suite}.xml").write_text(JUNIT)
-        return 2
-
-    result = run("unit", call, clock().__next__)
+    (results / "unit.xml").write_text(JUNIT)
     bad = ("tests/unit/test_a.py::test_bad[x]", "tests/unit/test_a.py::test_broken")
-    assert result == Result("unit", 1, bad, 1, 3.5)
+    assert result("unit", 2, 3.5) == Result("unit", 1, bad, 1, 3.5)
 
 
 def test_scenarios_are_counted_by_their_lines(results: Path) -> None:
-    def call(suite: str) -> int:
-        (results / f"{suite}.txt").write_text("ok common\nFAILED upgrade\n")
-        return 2
-
-    assert run("molecule", call, clock().__next__) == Result("molecule", 1, ("upgrade",), 0, 3.5)
+    (results / "molecule.txt").write_text("ok common\nFAILED upgrade\n")
+    assert result("molecule", 2, 3.5) == Result("molecule", 1, ("upgrade",), 0, 3.5)
 
 
 @pytest.mark.parametrize(("code", "passed", "failed"), [(0, 1, ()), (2, 0, ("make lint ended with exit code 2",))])
 def test_any_other_suite_is_one_test(code: int, passed: int, failed: tuple[str, ...]) -> None:
-    assert run("lint", lambda _suite: code, clock().__next__) == Result("lint", passed, failed, 0, 3.5)
+    assert result("lint", code, 3.5) == Result("lint", passed, failed, 0, 3.5)
 
 
 def test_results_of_an_earlier_run_do_not_count(results: Path) -> None:
     (results / "unit.xml").write_text(JUNIT.replace("<failure", "<skipped").replace("<error", "<skipped"))
-    assert run("unit", lambda _suite: 2).failed == ("make unit ended with exit code 2",)
+    run = Suites(["unit"], 1, lambda suite: FakeJob(suite, 0, 2), sleep=lambda _: None)
+    run.run()
+    assert run.results[0].failed == ("make unit ended with exit code 2",)
 
 
 def test_an_exit_code_that_no_test_explains_is_a_failure(results: Path) -> None:
-    def call(suite: str) -> int:
-        (results / f"{suite}.txt").write_text("ok common\n")
-        return 1
-
-    assert run("molecule", call).failed == ("make molecule ended with exit code 1",)
+    (results / "molecule.txt").write_text("ok common\n")
+    assert result("molecule", 1, 3.5).failed == ("make molecule ended with exit code 1",)
 
 
 def test_the_sum_names_what_failed_and_ends_with_the_counts() -> None:
-    told = lines([Result("unit", 2774, (), 2, 78.2), Result("e2e", 11, ("test_x",), 0, 400.0)])
+    told = lines([Result("unit", 2774, (), 2, 78.2), Result("e2e", 11, ("test_x",), 0, 400.0)], 420.0)
     assert told[1].split() == ["unit", "2774", "0", "2", "78"]
-    assert told[3:] == ["FAILED e2e: test_x", "2 suites in 478 s", "total: 2785 passed, 1 failed, 2 skipped"]
+    assert told[3:] == ["FAILED e2e: test_x", "2 suites in 420 s", "total: 2785 passed, 1 failed, 2 skipped"]
 
 
-def test_all_suites_run_and_one_failure_is_the_exit_code(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    ran = []
+@pytest.mark.parametrize(
+    ("waiting", "running", "at_once", "starts"),
+    [
+        (["lint", "unit"], [], 2, "lint"),
+        (["unit", "fuzz"], ["lint"], 2, "unit"),
+        (["fuzz"], ["lint", "unit"], 2, None),
+        (["unit"], ["lint"], 1, None),
+        (["hosts", "wheel"], ["prepare"], 2, "wheel"),
+        (["molecule", "e2e"], ["hosts"], 2, "e2e"),
+        (["molecule"], ["hosts"], 2, None),
+        (["e2e"], ["cloud"], 2, None),
+        (["daemons"], ["e2e"], 2, None),
+        (["daemons"], [], 2, "daemons"),
+        (["unit"], ["daemons"], 2, None),
+        ([], [], 2, None),
+    ],
+)
+def test_what_starts_next(waiting: list[str], running: list[str], at_once: int, starts: str | None) -> None:
+    assert next_one(waiting, running, at_once) == starts
 
-    def fake(suite: str) -> Result:
-        ran.append(suite)
-        return Result(suite, 1, ("test_x",) if suite == "lint" else (), 0, 1.0)
 
-    monkeypatch.setattr(suites, "run", fake)
-    assert main([]) == 1
-    assert tuple(ran) == suites.SUITES
-    assert "total: 8 passed, 1 failed, 0 skipped" in capsys.readouterr().out
-    assert main(["unit"]) == 0
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_all_run_and_none_beside_one_that_it_shares_something_with(at_once: int) -> None:
+    turns, events = {suite: 3 + number % 4 for number, suite in enumerate(SUITES)}, []
+    jobs: dict[str, FakeJob] = {}
+
+    def start(suite: str) -> FakeJob:
+        events.append((suite, frozenset(name for name, job in jobs.items() if job.turns >= 0)))
+        jobs[suite] = FakeJob(suite, turns[suite])
+        return jobs[suite]
+
+    run = Suites(SUITES, at_once, start, sleep=lambda _: None)
+    run.run()
+    assert {found.suite for found in run.results} == {suite for suite, _ in events} == set(SUITES)
+    assert max(len(beside) for _, beside in events) == at_once - 1
+    for suite, beside in events:
+        assert not any(SUITES[suite] & SUITES[other] for other in beside)
+    assert dict(events)["daemons"] == frozenset()
 
 
-def test_ctrl_c_ends_the_run_with_the_sum_so_far(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def stopped(suite: str) -> Result:
-        if suite == "unit":
+def test_what_a_suite_says_is_shown_when_it_has_ended(capsys: pytest.CaptureFixture[str]) -> None:
+    def start(suite: str) -> FakeJob:
+        log(suite).write_text(f"this says {suite}\n")
+        return FakeJob(suite, {"lint": 3, "unit": 1}[suite], 1)
+
+    now = iter(range(0, 10_000, 25))
+    run = Suites(["lint", "unit"], 2, start, lambda: float(next(now)), lambda _: None)
+    run.run()
+    told = capsys.readouterr().out
+    assert told.index("== lint starts") < told.index("== unit starts") < told.index("this says unit\n\n")
+    assert told.index("this says unit\n\n") < told.index("this says lint\n\n")
+    assert " s: this says lint" in told, "no progress was told"
+
+
+def test_the_last_line_of_a_log(tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    file.write_text("x" * 5000 + "\n" + "y" * 120 + "\n\n  \n")
+    assert last_line(file) == "y" * 100
+    file.write_text("")
+    assert last_line(file) == "nothing yet"
+
+
+def test_a_second_ctrl_c_does_not_wait() -> None:
+    job = FakeJob("lint", 1000, heeds=signal.SIGKILL)
+    pauses = iter(range(3))
+
+    def pause(_: float) -> None:
+        if next(pauses) < 2:
             raise KeyboardInterrupt
-        return Result(suite, 1, (), 0, 1.0)
 
-    monkeypatch.setattr(suites, "run", stopped)
-    assert main([]) == suites.INTERRUPTED
-    assert "1 suites in 1 s" in capsys.readouterr().out
+    run = Suites(["lint", "unit"], 1, lambda _: job, sleep=pause)
+    with pytest.raises(KeyboardInterrupt):
+        run.run()
+    run.end()
+    assert job.got == [signal.SIGINT, signal.SIGKILL]
+    assert run.waiting == ["unit"]
+
+
+def test_one_failure_is_the_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["unit", "lint"], lambda suite: FakeJob(suite, 0, int(suite == "lint"))) == 1
+    assert "total: 1 passed, 1 failed, 0 skipped" in capsys.readouterr().out
+    assert main(["unit"], lambda suite: FakeJob(suite, 0)) == 0
+
+
+def test_an_unknown_suite_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["unti"], lambda suite: FakeJob(suite, 0))
+    assert ended.value.code == 2
+    assert "found suite 'unti'; allowed: lint, unit," in capsys.readouterr().err
+
+
+MAKEFILE = """
+lint:
+\t@echo $$$$ > up; trap 'echo tidy > tidied; exit 1' INT; while :; do sleep 0.05; done
+unit:
+\t@read line || echo no input
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_stop_reaches_what_runs_and_waits_for_it(tmp_path: Path, number: signal.Signals) -> None:
+    """Real processes. Only the run itself gets the signal; suites are no part of a terminal's group of processes."""
+    (tmp_path / "Makefile").write_text(MAKEFILE)
+    run = subprocess.Popen(
+        [sys.executable, "-m", "tests.suites", "unit", "lint"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    while not (tmp_path / "up").exists() or "unit passed" not in (run.stdout.readline() if run.stdout else ""):
+        assert run.poll() is None
+    run.send_signal(number)
+    told, _ = run.communicate(timeout=30)
+    assert run.returncode == INTERRUPTED
+    assert (tmp_path / "tidied").exists()
+    assert (tmp_path / "build/tests/unit.log").read_text() == "no input\n"
+    assert "== stopping lint; they remove what they made" in told
+    assert "1 suites in" in told
