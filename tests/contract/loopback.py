@@ -16,6 +16,7 @@ from typing import Any
 from tests.contract.mesos.cluster import (
     AGENT_PORT,
     JAVA,
+    SESSION_S,
     SUPERVISION_INTERVAL_S,
     ZK_PORT,
     Cluster,
@@ -27,6 +28,7 @@ from tests.contract.mesos.cluster import (
 LAB = Path(__file__).parents[2] / "lab"
 MARATHON_PORT = 8080
 MARATHON_START_S = 60
+MARATHON_SESSION_S = 4  # with ZooKeeper
 
 
 def unpacked_mesos(target: Path) -> Path:
@@ -192,7 +194,7 @@ class MarathonCluster(Cluster):
             "--recover=reconnect",
             "--recovery_timeout=2mins",
             "--no-systemd_enable_support",
-            "--zk_session_timeout=8secs",
+            f"--zk_session_timeout={SESSION_S}secs",
         ]
         return Daemon(f"agent{n}", [self.program("mesos-agent"), *flags], self.work / f"agent{n}.log")
 
@@ -219,7 +221,7 @@ class MarathonCluster(Cluster):
             "MARATHON_MESOS_ROLE": "marathon",
             "MARATHON_MESOS_USER": "root",
             "MARATHON_ACCEPTED_RESOURCE_ROLES_DEFAULT_BEHAVIOR": "unreserved",
-            "MARATHON_ZK_SESSION_TIMEOUT": "4000",
+            "MARATHON_ZK_SESSION_TIMEOUT": str(MARATHON_SESSION_S * 1000),
             "MARATHON_MIN_REVIVE_OFFERS_INTERVAL": "1000",
             "STANDIN_START_S": "0.5",  # what it does is tested here, not how long a JVM takes to load
             **more,

@@ -7,7 +7,8 @@ import pytest
 
 from clusterctl.ops.observe.status import collect_status
 from tests.contract.health.world import SPEC, World, send
-from tests.contract.mesos.cluster import Json, wait_for
+from tests.contract.loopback import MARATHON_SESSION_S
+from tests.contract.mesos.cluster import SESSION_S, Json, wait_for
 
 pytestmark = pytest.mark.mesos
 
@@ -77,10 +78,11 @@ def test_no_quorum(world: World) -> None:
 def test_a_dead_leading_master(world: World) -> None:
     before = world.cluster.agent_ids(3)
     address = world.cluster.leader()
+    start = time.monotonic()
     world.kill(world.cluster.masters[world.cluster.hosts.index(address)])
     at_once = world.verify()
     assert "connection refused" in at_once["mesos.masters"]
-    assert "mesos.leader" in at_once
+    assert "mesos.leader" in at_once or time.monotonic() - start > SESSION_S
     new = world.cluster.leader(other_than=address)
     wait_for("the standby to follow the new one", lambda: "mesos.leader" not in world.verify())
     found = world.verify()
@@ -93,10 +95,12 @@ def test_a_dead_leading_master(world: World) -> None:
 
 def test_a_dead_leading_marathon(world: World) -> None:
     address = world.cluster.leading_marathon()
+    start = time.monotonic()
     world.kill(world.cluster.marathons[world.cluster.hosts.index(address)])
     found = world.verify()
     assert found["marathon.members"] == f"{world.node(address)} ({address}): connection refused"
-    assert "marathon.leader" in found
+    # nobody follows before the dead one's session has expired; a busy machine may have asked only then
+    assert "marathon.leader" in found or time.monotonic() - start > MARATHON_SESSION_S
     world.cluster.leading_marathon(other_than=address)
     wait_for("the others to agree", lambda: set(world.verify()) == {"marathon.members"}, 60)
 

@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -34,8 +35,19 @@ class Lab(Cluster):
 
 
 @pytest.fixture(scope="session")
-def mesos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return unpacked_mesos(tmp_path_factory.mktemp("mesos"))
+def passable() -> Iterator[Path]:
+    """A directory that all users get through: masters and builds run as users of their own.
+
+    It is none of pytest's: each start of pytest on this machine closes those.
+    """
+    with TemporaryDirectory(prefix="jenkins-") as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
+
+
+@pytest.fixture(scope="session")
+def mesos(passable: Path) -> Path:
+    return unpacked_mesos(passable / "mesos")
 
 
 @pytest.fixture(scope="session")
@@ -49,9 +61,9 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]
 
 
 @pytest.fixture(scope="session")
-def java11(tmp_path_factory: pytest.TempPathFactory) -> str:
+def java11(passable: Path) -> str:
     """A Java that Jenkins 2.319 starts with."""
-    target = tmp_path_factory.mktemp("java")
+    target = passable / "java"
     subprocess.run(["tar", "-xzf", built(target, "java")[0], "-C", target], check=True)
     return str(next(target.glob("*/bin/java")))
 

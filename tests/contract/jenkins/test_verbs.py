@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -44,12 +45,12 @@ def world(
     marathon: Path,
     artifacts: dict[str, list[Path]],
     java11: str,
+    passable: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[World]:
-    work = tmp_path_factory.mktemp("tier")
+    work = passable / "tier"
+    work.mkdir()
     spec = tiers.spec()
-    for each in (mesos, work, Path(java11).parents[1]):
-        tiers.passable(each)
     with private_network():
         cluster = TierCluster(mesos, marathon, work, spec)
         for n in (2, 3):
@@ -60,6 +61,12 @@ def world(
         cluster.leading_marathon()
         yield World(cluster, spec, work)
         cluster.stop()
+    shutil.copytree(work, tmp_path_factory.mktemp("logs"), ignore=only_logs, dirs_exist_ok=True)
+
+
+def only_logs(directory: str, names: list[str]) -> list[str]:
+    """What isn't a log of the cluster's: the others go with their directory."""
+    return [name for name in names if not (Path(directory) / name).is_file() or not name.endswith(".log")]
 
 
 def checks(world: World) -> dict[str, tuple[bool, str]]:

@@ -160,14 +160,6 @@ class Root:
         self._holder.wait()
 
 
-def passable(path: Path) -> None:
-    """Lets other users through pytest's directories, which are closed: masters and builds run as users of their own."""
-    for each in (path, *path.parents):
-        mode = each.stat().st_mode
-        if not mode & 0o001:
-            each.chmod(mode | 0o011)
-
-
 def furnish(root: Root, of: ClusterSpec) -> None:
     """Users of all slots, and the files of role ``jenkins`` as a node's boot renders them."""
     users, groups = (root.path / "etc" / name for name in ("passwd", "group"))

@@ -20,6 +20,7 @@ Json = dict[str, Any]
 
 ZK_PORT, MASTER_PORT, AGENT_PORT = 2181, 5050, 5051
 SUPERVISION_INTERVAL_S = 0.5
+SESSION_S = 8  # of masters and agents with ZooKeeper
 JAVA = "/usr/lib/jvm/java-17-openjdk-amd64/bin/java"
 TERMINAL = {"TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_ERROR", "TASK_LOST", "TASK_DROPPED", "TASK_GONE"}
 
@@ -173,7 +174,7 @@ class Cluster:
             f"--log_dir={self.work}/master{n}-log",
             "--logging_level=WARNING",
             "--cluster=test",
-            "--zk_session_timeout=8secs",
+            f"--zk_session_timeout={SESSION_S}secs",
             "--agent_ping_timeout=5secs",
             "--max_agent_ping_timeouts=4",
             "--agent_reregister_timeout=15mins",
@@ -198,7 +199,7 @@ class Cluster:
             "--recover=reconnect",
             "--recovery_timeout=2mins",
             "--no-systemd_enable_support",
-            "--zk_session_timeout=8secs",
+            f"--zk_session_timeout={SESSION_S}secs",
         ]
         return Daemon("agent1", [self.program("mesos-agent"), *flags], self.work / "agent1.log")
 
