@@ -72,13 +72,14 @@ LABS := tests/contract/cloud tests/contract/lab
 cloud: venv ## the lab, its APIs, and clusterctl's calls to them
 	$(BIN)/python lab/prepare.py
 	. build/env.sh && $(suite) -q --durations=10 $(LABS)
-# They wait more than they work, each module in a network of its own
-MODULES_AT_ONCE := 3
-daemons: venv ## real daemons on loopback addresses, several modules at a time (no lab)
+daemons: venv ## tests against real daemons on loopback addresses, three directories at a time (no lab)
 	lab/standins/marathon/test-deps.sh
 	lab/standins/jenkins/test-deps.sh
-	$(suite) -q --durations=10 -n $(MODULES_AT_ONCE) --dist loadfile --no-loadscope-reorder \
-	  tests/contract $(addprefix --ignore=,$(LABS))
+	$(BIN)/python -m tests.suites daemons
+daemons-%: venv
+	lab/standins/marathon/test-deps.sh
+	lab/standins/jenkins/test-deps.sh
+	$(suite) -q --durations=10 tests/contract/$*
 e2e: venv ## real clusters in the lab: leaders killed, resume, destroy
 	$(BIN)/python lab/prepare.py
 	. build/env.sh && $(suite) -v --durations=10 -m 'e2e and not operate' tests/e2e
@@ -100,6 +101,5 @@ bench: venv ## measures; prints the tables of benchmarks/RESULTS.md
 fairness: venv ## who gets Mesos' offers: the tables of docs/fairness.md (an hour, no lab)
 	lab/standins/marathon/test-deps.sh
 	$(BIN)/python benchmarks/fairness.py
-SUITES_AT_ONCE := 2
-test: venv ## all of it, two suites at a time where they share nothing; the sum at the end
-	$(BIN)/python -m tests.suites --at-once $(SUITES_AT_ONCE)
+test: venv ## all of it, side by side where suites share nothing; the sum at the end
+	$(BIN)/python -m tests.suites

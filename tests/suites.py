@@ -1,6 +1,6 @@
-"""Runs the suites of `make test`, two at a time where they share nothing, whatever becomes of each, and tells the sum.
+"""Runs the suites of `make test`, side by side where they share nothing, whatever becomes of each, and tells the sum.
 
-    python -m tests.suites [--at-once NUMBER] [SUITE...]
+    python -m tests.suites [--one-by-one] [SUITE...]
 
 A suite is a target of the Makefile. What it writes goes to ``build/tests/SUITE.log`` and is shown whole when it has
 ended; a line a minute says how far those are that run. Those of pytest leave a JUnit file there, Molecule a line for
@@ -23,8 +23,12 @@ from pathlib import Path
 from typing import NoReturn, Protocol
 from xml.etree import ElementTree
 
-LAB, HOSTS, ALONE = "lab", "hosts", "alone"
-# Suite -> what no other one may use meanwhile; nothing runs beside one that is to be alone. In the order of their start
+LAB, HOSTS = "lab", "hosts"
+# Tests with real daemons on loopback addresses, by directory of tests/contract; the longest first
+DAEMONS = tuple(
+    f"daemons-{name}" for name in ("jenkins", "load", "marathon", "mesos", "health", "members", "upgrade", "zookeeper")
+)
+# Suite -> what no other one may use meanwhile, in the order of their start
 SUITES: dict[str, frozenset[str]] = {
     "lint": frozenset(),
     "unit": frozenset(),
@@ -35,11 +39,12 @@ SUITES: dict[str, frozenset[str]] = {
     "cloud": frozenset({LAB}),
     "molecule": frozenset({HOSTS}),
     "e2e": frozenset({LAB}),
-    "daemons": frozenset({ALONE}),  # has several tests at a time itself
+    **dict.fromkeys(DAEMONS, frozenset()),  # each of their modules has a network of its own
 }
+# Parts of a machine with two cores: two suites at a time, or three of those that wait more than they work
+ROOM, SHARE, SHARE_OF_DAEMONS = 6, 3, 2
 RESULTS = Path("build/tests")
 INTERRUPTED = 130
-AT_ONCE = 2
 PROGRESS_S = 60.0
 PAUSE_S = 0.2
 
@@ -95,13 +100,16 @@ def main(words: Sequence[str], start: Callable[[str], Job] = Target) -> int:
         start: starts a suite.
     """
     parser = argparse.ArgumentParser(prog="python -m tests.suites")
-    parser.add_argument("--at-once", type=int, default=AT_ONCE, choices=range(1, AT_ONCE + 1))
-    parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"{', '.join(SUITES)} (default: all)")
+    parser.add_argument("--one-by-one", action="store_true", help="never two at a time")
+    parser.add_argument(
+        "suites", nargs="*", metavar="SUITE", help=f"{', '.join(SUITES)}; daemons: all of those (default: all)"
+    )
     given = parser.parse_args(words)
-    if unknown := [suite for suite in given.suites if suite not in SUITES]:
-        parser.error(f"found suite {unknown[0]!r}; allowed: {', '.join(SUITES)}")
+    chosen = [suite for word in given.suites for suite in (DAEMONS if word == "daemons" else (word,))]
+    if unknown := [suite for suite in chosen if suite not in SUITES]:
+        parser.error(f"found suite {unknown[0]!r}; allowed: {', '.join(SUITES)}, daemons")
     RESULTS.mkdir(parents=True, exist_ok=True)
-    running = Suites(given.suites or SUITES, given.at_once, start)
+    running = Suites(chosen or SUITES, start, one_by_one=given.one_by_one)
     began, code = time.monotonic(), 0
     try:
         running.run()
@@ -122,21 +130,22 @@ class Suites:
     def __init__(
         self,
         suites: Collection[str],
-        at_once: int,
         start: Callable[[str], Job],
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        *,
+        one_by_one: bool = False,
     ) -> None:
         self.waiting = list(suites)
         self.results: list[Result] = []
-        self._at_once, self._start, self._clock, self._sleep = at_once, start, clock, sleep
+        self._start, self._clock, self._sleep, self._one_by_one = start, clock, sleep, one_by_one
         self._running: dict[str, tuple[Job, float]] = {}
         self._told = clock()
 
     def run(self) -> None:
         """Until all have ended."""
         while self.waiting or self._running:
-            while suite := next_one(self.waiting, self._running, self._at_once):
+            while (not self._one_by_one or not self._running) and (suite := next_one(self.waiting, self._running)):
                 self.waiting.remove(suite)
                 forget(suite)
                 print(f"== {suite} starts", flush=True)
@@ -183,13 +192,16 @@ class Suites:
             print(f"   {suite} {now - began:.0f} s: {last_line(log(suite))}", flush=True)
 
 
-def next_one(waiting: Sequence[str], running: Collection[str], at_once: int) -> str | None:
+def next_one(waiting: Sequence[str], running: Collection[str]) -> str | None:
     """The first that may start beside those that run."""
     used = {need for suite in running for need in SUITES[suite]}
-    if len(running) >= at_once or ALONE in used:
-        return None
-    free = (suite for suite in waiting if not SUITES[suite] & used and not (running and ALONE in SUITES[suite]))
-    return next(free, None)
+    room = ROOM - sum(share(suite) for suite in running)
+    return next((suite for suite in waiting if share(suite) <= room and not SUITES[suite] & used), None)
+
+
+def share(suite: str) -> int:
+    """Its part of ``ROOM``."""
+    return SHARE_OF_DAEMONS if suite in DAEMONS else SHARE
 
 
 def log(suite: str) -> Path:
@@ -230,9 +242,9 @@ def result(suite: str, exit_code: int, seconds: float) -> Result:
 
 def lines(results: Sequence[Result], seconds: float) -> list[str]:
     """One line a suite, the failed tests' names, and the sum; ``seconds``: from the first start to the last end."""
-    out = [f"{'suite':<10} {'passed':>7} {'failed':>7} {'skipped':>8} {'seconds':>8}"]
+    out = [f"{'suite':<18} {'passed':>7} {'failed':>7} {'skipped':>8} {'seconds':>8}"]
     out += [
-        f"{result.suite:<10} {result.passed:>7} {len(result.failed):>7} {result.skipped:>8} {result.seconds:>8.0f}"
+        f"{result.suite:<18} {result.passed:>7} {len(result.failed):>7} {result.skipped:>8} {result.seconds:>8.0f}"
         for result in results
     ]
     out += [f"FAILED {result.suite}: {name}" for result in results for name in result.failed]

@@ -11,7 +11,23 @@ from pathlib import Path
 import pytest
 
 from tests import suites
-from tests.suites import INTERRUPTED, SUITES, Result, Suites, last_line, lines, log, main, next_one, result
+from tests.suites import (
+    DAEMONS,
+    INTERRUPTED,
+    ROOM,
+    SUITES,
+    Result,
+    Suites,
+    last_line,
+    lines,
+    log,
+    main,
+    next_one,
+    result,
+    share,
+)
+
+ROOT = Path(__file__).parents[2]
 
 JUNIT = """<?xml version="1.0"?><testsuites><testsuite tests="5">
 <testcase classname="tests.unit.test_a" name="test_good"/>
@@ -63,7 +79,7 @@ def test_any_other_suite_is_one_test(code: int, passed: int, failed: tuple[str, 
 
 def test_results_of_an_earlier_run_do_not_count(results: Path) -> None:
     (results / "unit.xml").write_text(JUNIT.replace("<failure", "<skipped").replace("<error", "<skipped"))
-    run = Suites(["unit"], 1, lambda suite: FakeJob(suite, 0, 2), sleep=lambda _: None)
+    run = Suites(["unit"], lambda suite: FakeJob(suite, 0, 2), sleep=lambda _: None)
     run.run()
     assert run.results[0].failed == ("make unit ended with exit code 2",)
 
@@ -80,28 +96,28 @@ def test_the_sum_names_what_failed_and_ends_with_the_counts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("waiting", "running", "at_once", "starts"),
+    ("waiting", "running", "starts"),
     [
-        (["lint", "unit"], [], 2, "lint"),
-        (["unit", "fuzz"], ["lint"], 2, "unit"),
-        (["fuzz"], ["lint", "unit"], 2, None),
-        (["unit"], ["lint"], 1, None),
-        (["hosts", "wheel"], ["prepare"], 2, "wheel"),
-        (["molecule", "e2e"], ["hosts"], 2, "e2e"),
-        (["molecule"], ["hosts"], 2, None),
-        (["e2e"], ["cloud"], 2, None),
-        (["daemons"], ["e2e"], 2, None),
-        (["daemons"], [], 2, "daemons"),
-        (["unit"], ["daemons"], 2, None),
-        ([], [], 2, None),
+        (["lint", "unit"], [], "lint"),
+        (["unit", "fuzz"], ["lint"], "unit"),
+        (["fuzz", "daemons-load"], ["lint", "unit"], None),
+        (["hosts", "wheel"], ["prepare"], "wheel"),
+        (["molecule", "e2e"], ["hosts"], "e2e"),
+        (["molecule"], ["hosts"], None),
+        (["e2e"], ["cloud"], None),
+        (["daemons-load"], ["e2e"], "daemons-load"),
+        (["daemons-mesos"], ["e2e", "daemons-load"], None),
+        (["daemons-mesos"], ["daemons-jenkins", "daemons-load"], "daemons-mesos"),
+        (["daemons-health"], ["daemons-jenkins", "daemons-load", "daemons-mesos"], None),
+        ([], [], None),
     ],
 )
-def test_what_starts_next(waiting: list[str], running: list[str], at_once: int, starts: str | None) -> None:
-    assert next_one(waiting, running, at_once) == starts
+def test_what_starts_next(waiting: list[str], running: list[str], starts: str | None) -> None:
+    assert next_one(waiting, running) == starts
 
 
-@pytest.mark.parametrize("at_once", [1, 2])
-def test_all_run_and_none_beside_one_that_it_shares_something_with(at_once: int) -> None:
+@pytest.mark.parametrize(("one_by_one", "most"), [(True, 1), (False, 3)])
+def test_all_run_and_none_beside_one_that_it_shares_something_with(one_by_one: bool, most: int) -> None:
     turns, events = {suite: 3 + number % 4 for number, suite in enumerate(SUITES)}, []
     jobs: dict[str, FakeJob] = {}
 
@@ -110,13 +126,18 @@ def test_all_run_and_none_beside_one_that_it_shares_something_with(at_once: int)
         jobs[suite] = FakeJob(suite, turns[suite])
         return jobs[suite]
 
-    run = Suites(SUITES, at_once, start, sleep=lambda _: None)
+    run = Suites(SUITES, start, sleep=lambda _: None, one_by_one=one_by_one)
     run.run()
     assert {found.suite for found in run.results} == {suite for suite, _ in events} == set(SUITES)
-    assert max(len(beside) for _, beside in events) == at_once - 1
+    assert max(len(beside) for _, beside in events) == most - 1
     for suite, beside in events:
         assert not any(SUITES[suite] & SUITES[other] for other in beside)
-    assert dict(events)["daemons"] == frozenset()
+        assert share(suite) + sum(map(share, beside)) <= ROOM
+
+
+def test_every_directory_of_contract_tests_is_in_a_suite() -> None:
+    directories = {file.parent.name for file in (ROOT / "tests/contract").glob("*/test_*.py")}
+    assert {name.removeprefix("daemons-") for name in DAEMONS} | {"cloud", "lab"} == directories
 
 
 def test_what_a_suite_says_is_shown_when_it_has_ended(capsys: pytest.CaptureFixture[str]) -> None:
@@ -125,7 +146,7 @@ def test_what_a_suite_says_is_shown_when_it_has_ended(capsys: pytest.CaptureFixt
         return FakeJob(suite, {"lint": 3, "unit": 1}[suite], 1)
 
     now = iter(range(0, 10_000, 25))
-    run = Suites(["lint", "unit"], 2, start, lambda: float(next(now)), lambda _: None)
+    run = Suites(["lint", "unit"], start, lambda: float(next(now)), lambda _: None)
     run.run()
     told = capsys.readouterr().out
     assert told.index("== lint starts") < told.index("== unit starts") < told.index("this says unit\n\n")
@@ -149,7 +170,7 @@ def test_a_second_ctrl_c_does_not_wait() -> None:
         if next(pauses) < 2:
             raise KeyboardInterrupt
 
-    run = Suites(["lint", "unit"], 1, lambda _: job, sleep=pause)
+    run = Suites(["lint", "unit"], lambda _: job, sleep=pause, one_by_one=True)
     with pytest.raises(KeyboardInterrupt):
         run.run()
     run.end()
@@ -160,7 +181,9 @@ def test_a_second_ctrl_c_does_not_wait() -> None:
 def test_one_failure_is_the_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["unit", "lint"], lambda suite: FakeJob(suite, 0, int(suite == "lint"))) == 1
     assert "total: 1 passed, 1 failed, 0 skipped" in capsys.readouterr().out
-    assert main(["unit"], lambda suite: FakeJob(suite, 0)) == 0
+    started: list[str] = []
+    assert main(["unit", "daemons"], lambda suite: (started.append(suite), FakeJob(suite, 0))[1]) == 0
+    assert started == ["unit", *DAEMONS]
 
 
 def test_an_unknown_suite_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -185,7 +208,7 @@ def test_a_stop_reaches_what_runs_and_waits_for_it(tmp_path: Path, number: signa
     run = subprocess.Popen(
         [sys.executable, "-m", "tests.suites", "unit", "lint"],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         text=True,
     )
