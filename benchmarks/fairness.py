@@ -91,15 +91,10 @@ def run_all(scenarios: Sequence[Scenario], out: Path) -> list[Ran]:
     for flags in dict.fromkeys(scenario.master_flags for scenario in scenarios):
         with tempfile.TemporaryDirectory() as work:
             mesos = unpacked_mesos(Path(work))
-            with private_network():
-                field = Field(mesos, Path(work), AGENTS, flags)
-                field.start()
-                try:
-                    for scenario in scenarios:
-                        if scenario.master_flags == flags:
-                            done.append(_run(scenario, field, out))
-                finally:
-                    field.stop()
+            with private_network(), Field(mesos, Path(work), AGENTS, flags) as field:
+                for scenario in scenarios:
+                    if scenario.master_flags == flags:
+                        done.append(_run(scenario, field, out))
     return done
 
 

@@ -13,11 +13,8 @@ from tests.contract.mesos.netns import private_network
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     mesos = unpacked_mesos(tmp_path_factory.mktemp("mesos"))
     marathon = unpacked_marathon(tmp_path_factory.mktemp("marathon"))
-    with private_network():
-        cluster = WorldCluster(mesos, marathon, tmp_path_factory.mktemp("cluster"))
-        cluster.start()
+    with private_network(), WorldCluster(mesos, marathon, tmp_path_factory.mktemp("cluster")) as cluster:
         yield World(cluster)
-        cluster.stop()
 
 
 @pytest.fixture

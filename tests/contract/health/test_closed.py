@@ -96,11 +96,8 @@ class ClosedCluster(WorldCluster):
 def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     mesos = unpacked_mesos(tmp_path_factory.mktemp("mesos"))
     marathon = unpacked_marathon(tmp_path_factory.mktemp("marathon"))
-    with private_network():
-        cluster = ClosedCluster(mesos, marathon, tmp_path_factory.mktemp("cluster"))
-        cluster.start()
+    with private_network(), ClosedCluster(mesos, marathon, tmp_path_factory.mktemp("cluster")) as cluster:
         yield World(cluster)
-        cluster.stop()
 
 
 def cluster_of(world: World) -> ClosedCluster:

@@ -70,12 +70,9 @@ def java11(passable: Path) -> str:
 
 @pytest.fixture(scope="module")
 def lab(mesos: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with private_network():
-        made = Lab(mesos, tmp_path_factory.mktemp("cluster"))
-        made.start()
+    with private_network(), Lab(mesos, tmp_path_factory.mktemp("cluster")) as made:
         made.agent_ids(2)
         yield made
-        made.stop()
 
 
 @pytest.fixture

@@ -57,11 +57,12 @@ def world(
             war, *plugins = artifacts["0.x"]
             release(cluster.roots[n], RELEASE, war, plugins)
             tiers.java(cluster.roots[n], Path(java11))
-        cluster.start()
-        cluster.leading_marathon()
-        yield World(cluster, spec, work)
-        cluster.stop()
-    shutil.copytree(work, tmp_path_factory.mktemp("logs"), ignore=only_logs, dirs_exist_ok=True)
+        try:
+            with cluster:
+                cluster.leading_marathon()
+                yield World(cluster, spec, work)
+        finally:
+            shutil.copytree(work, tmp_path_factory.mktemp("logs"), ignore=only_logs, dirs_exist_ok=True)
 
 
 def only_logs(directory: str, names: list[str]) -> list[str]:

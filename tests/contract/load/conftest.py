@@ -13,8 +13,6 @@ from tests.contract.mesos.netns import private_network
 def field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
     """Two agents for everybody and one reserved for Marathon."""
     mesos = unpacked_mesos(tmp_path_factory.mktemp("mesos"))
-    with private_network():
-        made = Field(mesos, tmp_path_factory.mktemp("field"), (AgentGroup(2), AgentGroup(1, reserve_for="marathon")))
-        made.start()
+    agents = (AgentGroup(2), AgentGroup(1, reserve_for="marathon"))
+    with private_network(), Field(mesos, tmp_path_factory.mktemp("field"), agents) as made:
         yield made
-        made.stop()

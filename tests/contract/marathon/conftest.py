@@ -21,11 +21,8 @@ def marathon(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def shared(mesos: Path, marathon: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MarathonCluster]:
-    with private_network():
-        made = MarathonCluster(mesos, marathon, tmp_path_factory.mktemp("cluster"))
-        made.start()
+    with private_network(), MarathonCluster(mesos, marathon, tmp_path_factory.mktemp("cluster")) as made:
         yield made
-        made.stop()
 
 
 @pytest.fixture

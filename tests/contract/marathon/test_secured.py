@@ -37,15 +37,12 @@ APP = {"id": "/shop/web", "cmd": "env; exec sleep 3600", "cpus": 0.1, "mem": 32}
 @pytest.fixture(scope="module")
 def cluster(mesos: Path, marathon: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredCluster]:
     """Closed when it serves, and everybody's credentials in use since his first start, as after ``create``."""
-    with private_network():
-        made = SecuredCluster(mesos, marathon, tmp_path_factory.mktemp("secured"))
-        made.start()
+    with private_network(), SecuredCluster(mesos, marathon, tmp_path_factory.mktemp("secured")) as made:
         done = made.ensemble.close_tree(1)
         assert (done.returncode, done.stderr) == (0, "")
         made.leading_marathon()
         made.deploy(APP)
         yield made
-        made.stop()
 
 
 def run(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -133,6 +133,18 @@ class Cluster:
         self._stopping = threading.Event()
         self._supervisor = threading.Thread(target=self._supervise, daemon=True)
 
+    def __enter__(self) -> Self:
+        """Starts it; what fails or is stopped meanwhile leaves nothing that would start daemons again."""
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
     def start(self) -> None:
         """Start all, and go on supervising them: a master ends itself when it loses ZooKeeper or leadership."""
         for daemon in self._daemons:
@@ -141,7 +153,8 @@ class Cluster:
 
     def stop(self) -> None:
         self._stopping.set()
-        self._supervisor.join()
+        if self._supervisor.is_alive():
+            self._supervisor.join()
         for daemon in self._daemons:
             daemon.kill()
 

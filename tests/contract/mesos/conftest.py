@@ -36,10 +36,8 @@ def network() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def cluster(root: Path, network: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    made = Cluster(root, tmp_path_factory.mktemp("cluster"))
-    made.start()
-    yield made
-    made.stop()
+    with Cluster(root, tmp_path_factory.mktemp("cluster")) as made:
+        yield made
 
 
 @pytest.fixture

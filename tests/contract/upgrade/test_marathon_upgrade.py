@@ -50,11 +50,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, Loo
         cluster = WorldCluster(mesos, programs[OLD], tmp_path_factory.mktemp("cluster"))
         for marathon in cluster.marathons:
             marathon.env |= {"STANDIN_START_S": "3", "STANDIN_MIGRATION_S": "3"}
-        cluster.start()
-        made = World(cluster)
-        assert made.wait().healthy
-        yield made, LoopbackHosts(made, programs, OLD)
-        cluster.stop()
+        with cluster:
+            made = World(cluster)
+            assert made.wait().healthy
+            yield made, LoopbackHosts(made, programs, OLD)
 
 
 def upgrade(world: World, hosts: LoopbackHosts, root: Path) -> Journal:
