@@ -181,9 +181,8 @@ def test_a_second_ctrl_c_does_not_wait() -> None:
 def test_one_failure_is_the_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["unit", "lint"], lambda suite: FakeJob(suite, 0, int(suite == "lint"))) == 1
     assert "total: 1 passed, 1 failed, 0 skipped" in capsys.readouterr().out
-    started: list[str] = []
-    assert main(["unit", "daemons"], lambda suite: (started.append(suite), FakeJob(suite, 0))[1]) == 0
-    assert started == ["unit", *DAEMONS]
+    assert main(["unit", "daemons"], lambda suite: FakeJob(suite, 0)) == 0
+    assert f"total: {1 + len(DAEMONS)} passed" in capsys.readouterr().out
 
 
 def test_an_unknown_suite_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
