@@ -68,14 +68,16 @@ molecule: venv ## every Molecule scenario on test hosts (no lab)
 	molecule/run
 contract: ## tests against the lab's APIs (cloud) and against real daemons (daemons)
 	@$(MAKE) --no-print-directory --keep-going cloud daemons
+SIDE_BY_SIDE ?=
+TOGETHER = $(if $(SIDE_BY_SIDE),--side-by-side)
 LABS := tests/contract/cloud tests/contract/lab
 cloud: venv ## the lab, its APIs, and clusterctl's calls to them
 	$(BIN)/python lab/prepare.py
 	. build/env.sh && $(suite) -q --durations=10 $(LABS)
-daemons: venv ## tests against real daemons on loopback addresses, three directories at a time (no lab)
+daemons: venv ## tests against real daemons on loopback addresses (no lab)
 	lab/standins/marathon/test-deps.sh
 	lab/standins/jenkins/test-deps.sh
-	$(BIN)/python -m tests.suites daemons
+	$(BIN)/python -m tests.suites $(TOGETHER) daemons
 daemons-%: venv
 	lab/standins/marathon/test-deps.sh
 	lab/standins/jenkins/test-deps.sh
@@ -101,5 +103,5 @@ bench: venv ## measures; prints the tables of benchmarks/RESULTS.md
 fairness: venv ## who gets Mesos' offers: the tables of docs/fairness.md (an hour, no lab)
 	lab/standins/marathon/test-deps.sh
 	$(BIN)/python benchmarks/fairness.py
-test: venv ## all of it, side by side where suites share nothing; the sum at the end
-	$(BIN)/python -m tests.suites
+test: venv ## all of it; the sum at the end (SIDE_BY_SIDE=1: several suites at a time where they share nothing)
+	$(BIN)/python -m tests.suites $(TOGETHER)

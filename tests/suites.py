@@ -1,6 +1,6 @@
-"""Runs the suites of `make test`, side by side where they share nothing, whatever becomes of each, and tells the sum.
+"""Runs the suites of `make test`, whatever becomes of each, and tells the sum.
 
-    python -m tests.suites [--one-by-one] [SUITE...]
+    python -m tests.suites [--side-by-side] [SUITE...]
 
 A suite is a target of the Makefile. What it writes goes to ``build/tests/SUITE.log`` and is shown whole when it has
 ended; a line a minute says how far those are that run. Those of pytest leave a JUnit file there, Molecule a line for
@@ -100,7 +100,7 @@ def main(words: Sequence[str], start: Callable[[str], Job] = Target) -> int:
         start: starts a suite.
     """
     parser = argparse.ArgumentParser(prog="python -m tests.suites")
-    parser.add_argument("--one-by-one", action="store_true", help="never two at a time")
+    parser.add_argument("--side-by-side", action="store_true", help="several at a time where they share nothing")
     parser.add_argument(
         "suites", nargs="*", metavar="SUITE", help=f"{', '.join(SUITES)}; daemons: all of those (default: all)"
     )
@@ -109,7 +109,7 @@ def main(words: Sequence[str], start: Callable[[str], Job] = Target) -> int:
     if unknown := [suite for suite in chosen if suite not in SUITES]:
         parser.error(f"found suite {unknown[0]!r}; allowed: {', '.join(SUITES)}, daemons")
     RESULTS.mkdir(parents=True, exist_ok=True)
-    running = Suites(chosen or SUITES, start, one_by_one=given.one_by_one)
+    running = Suites(chosen or SUITES, start, side_by_side=given.side_by_side)
     began, code = time.monotonic(), 0
     try:
         running.run()
@@ -134,18 +134,18 @@ class Suites:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         *,
-        one_by_one: bool = False,
+        side_by_side: bool = False,
     ) -> None:
         self.waiting = list(suites)
         self.results: list[Result] = []
-        self._start, self._clock, self._sleep, self._one_by_one = start, clock, sleep, one_by_one
+        self._start, self._clock, self._sleep, self._side_by_side = start, clock, sleep, side_by_side
         self._running: dict[str, tuple[Job, float]] = {}
         self._told = clock()
 
     def run(self) -> None:
         """Until all have ended."""
         while self.waiting or self._running:
-            while (not self._one_by_one or not self._running) and (suite := next_one(self.waiting, self._running)):
+            while (self._side_by_side or not self._running) and (suite := next_one(self.waiting, self._running)):
                 self.waiting.remove(suite)
                 forget(suite)
                 print(f"== {suite} starts", flush=True)

@@ -116,8 +116,8 @@ def test_what_starts_next(waiting: list[str], running: list[str], starts: str | 
     assert next_one(waiting, running) == starts
 
 
-@pytest.mark.parametrize(("one_by_one", "most"), [(True, 1), (False, 3)])
-def test_all_run_and_none_beside_one_that_it_shares_something_with(one_by_one: bool, most: int) -> None:
+@pytest.mark.parametrize(("side_by_side", "most"), [(False, 1), (True, 3)])
+def test_all_run_and_none_beside_one_that_it_shares_something_with(side_by_side: bool, most: int) -> None:
     turns, events = {suite: 3 + number % 4 for number, suite in enumerate(SUITES)}, []
     jobs: dict[str, FakeJob] = {}
 
@@ -126,7 +126,7 @@ def test_all_run_and_none_beside_one_that_it_shares_something_with(one_by_one: b
         jobs[suite] = FakeJob(suite, turns[suite])
         return jobs[suite]
 
-    run = Suites(SUITES, start, sleep=lambda _: None, one_by_one=one_by_one)
+    run = Suites(SUITES, start, sleep=lambda _: None, side_by_side=side_by_side)
     run.run()
     assert {found.suite for found in run.results} == {suite for suite, _ in events} == set(SUITES)
     assert max(len(beside) for _, beside in events) == most - 1
@@ -146,7 +146,7 @@ def test_what_a_suite_says_is_shown_when_it_has_ended(capsys: pytest.CaptureFixt
         return FakeJob(suite, {"lint": 3, "unit": 1}[suite], 1)
 
     now = iter(range(0, 10_000, 25))
-    run = Suites(["lint", "unit"], start, lambda: float(next(now)), lambda _: None)
+    run = Suites(["lint", "unit"], start, lambda: float(next(now)), lambda _: None, side_by_side=True)
     run.run()
     told = capsys.readouterr().out
     assert told.index("== lint starts") < told.index("== unit starts") < told.index("this says unit\n\n")
@@ -170,7 +170,7 @@ def test_a_second_ctrl_c_does_not_wait() -> None:
         if next(pauses) < 2:
             raise KeyboardInterrupt
 
-    run = Suites(["lint", "unit"], lambda _: job, sleep=pause, one_by_one=True)
+    run = Suites(["lint", "unit"], lambda _: job, sleep=pause)
     with pytest.raises(KeyboardInterrupt):
         run.run()
     run.end()

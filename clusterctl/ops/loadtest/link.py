@@ -164,7 +164,7 @@ class Link:
             headers={"Accept": "application/json", **who.headers},
             allow_redirects=False,
         ) as answer:
-            if answer.status in (307, 503):  # not leading any more, or not recovered yet
+            if answer.status in (307, 404, 503):  # not leading any more, without routes yet, or not recovered yet
                 return False
             if answer.status != 200:
                 text = (await answer.text()).strip()

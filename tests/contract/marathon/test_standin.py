@@ -448,7 +448,8 @@ def test_tasks_get_marathons_environment_and_their_ports(cluster: MarathonCluste
     file = tmp_path / "environment"
     ports = [{"port": 0, "name": "http"}, {"port": 0}]
     app = sleeper("/shop/db", labels={"team": "a"}, env={"MINE": "1"}, portDefinitions=ports)
-    cluster.deploy({**app, "cmd": f"env > {file}; sleep 3600"})
+    cluster.deploy({**app, "cmd": f"env > {file}.part && mv {file}.part {file}; sleep 3600"})
+    wait_for("the task's environment", file.exists)  # a task runs before its command has done anything
     (task,) = cluster.tasks("/shop/db")
     seen = dict(line.split("=", 1) for line in file.read_text().splitlines())
     assert [seen["PORT0"], seen["PORT1"]] == [str(port) for port in task["ports"]]

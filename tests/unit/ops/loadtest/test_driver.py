@@ -153,7 +153,7 @@ def test_a_build_from_its_arrival_to_its_end() -> None:
     assert result.leaders == (master.leader,)
 
 
-@pytest.mark.parametrize("status", [503, 307])
+@pytest.mark.parametrize("status", [503, 404, 307])
 def test_a_master_that_is_not_ready_is_asked_again(status: int) -> None:
     master = Master()
     master.subscriptions = [status]
