@@ -106,10 +106,12 @@ def run(context: typer.Context, file: File, cloud: CloudName = None) -> None:
     """
     from clusterctl import paths
     from clusterctl.ansible.playbook import environment
-    from clusterctl.ops.day2.configure import ansible_command
+    from clusterctl.ops.day2.configure import ansible_command, names_playbook
     from clusterctl.ops.day2.inventory import cluster_inventory
 
     with session(context) as at:
+        if names_playbook(context.args):  # such as site.yml, which would close a cluster that is open
+            at.refuse_left_open()
         hosts = cluster_inventory(at.spec, at.cloud, at.access, at.warn)
         with ansible_command(context.args, hosts) as command:
             code = relay(command, environment(paths.data_root() / "ansible.cfg"))
