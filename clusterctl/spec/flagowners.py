@@ -44,6 +44,7 @@ MASTER: Mapping[str, str] = {
     "max_completed_tasks_per_framework": _setting("mesos_master_max_completed_tasks_per_framework"),
     "offer_timeout": _key("mesos.offer_timeout_s"),
     "quorum": "is computed from the number of masters",
+    "rate_limits": _key("mesos.tenant_qps"),
     "recovery_agent_removal_limit": _setting("mesos_master_recovery_agent_removal_limit_percent"),
 }
 AGENT: Mapping[str, str] = {
