@@ -28,6 +28,7 @@ VERBS = {
     "recover": ("backup", "recover"),
     "operate": ("inventory", "configure", "run"),
     "roll": ("restart", "upgrade", "reconfigure"),
+    "secure": ("secure",),
     "image": ("image",),
     "loadtest": ("loadtest",),
     "jenkins": ("open", "jenkins"),

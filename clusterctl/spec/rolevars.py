@@ -106,6 +106,7 @@ COMPUTED: Mapping[str, str] = {
     "mesos_agent_memory_max_mib": "from the flavor and the key 'mesos.agent_reserve'",
     "mesos_agent_port": _PORT,
     "mesos_master_addresses": _ADDRESSES,
+    "mesos_master_authentication_required": _CLOSED,
     "mesos_master_port": _PORT,
     "mesos_master_quorum": "from the number of masters",
     "mesos_master_zk_credentials": _CLOSED,
