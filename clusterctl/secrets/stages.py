@@ -129,23 +129,36 @@ def closed_parts(spec: ClusterSpec) -> list[Part]:
     return [part for part in WITH_SECRETS if spec.secured(part)]
 
 
-def first_stage(part: Part, nodes: Iterable[Closing]) -> Stage | None:
-    """From which stage on ``part`` has to go on; None where it has been through all.
+@dataclass(frozen=True)
+class Position:
+    """How far a part of a cluster is.
 
-    A stage is over when all nodes have its files and none runs with older ones. If nodes were more than a stage apart,
-    as by a node that was made anew meanwhile, the way begins where the hindmost is: a step back to a neighbouring stage
-    does no harm.
+    Attributes:
+        written: no node's files are to go back behind this stage.
+        left: the stage at which it has to go on; None: it has been through all.
+    """
+
+    written: Stage
+    left: Stage | None
+
+
+def position(part: Part, nodes: Iterable[Closing]) -> Position:
+    """Of ``part``. A stage is over when all nodes have its files and none runs with older ones.
+
+    If nodes were more than a stage apart, as by a node that was made anew meanwhile, the way begins where the hindmost
+    is: a step back to a neighbouring stage does no harm.
     """
     nodes = list(nodes)
     spans = [span for each in nodes for span in each.spans(part)]
     lacking = next((stage for stage in ON_THE_WAY if any(last < stage for _, last in spans)), None)
-    begun = lacking is not None and any(first >= lacking for first, _ in spans)
-    units = {f"{UNITS[service]}.service" for of, service in _SPANS if of is part}
-    if begun or not any(each.pending & units for each in nodes):
-        return lacking
-    # what is on the disk doesn't run everywhere yet
     before = Stage((lacking or Stage.REQUIRED + 1) - 1)
-    return max(before, Stage.OFFERED)
+    if lacking is not None and any(first >= lacking for first, _ in spans):
+        return Position(lacking, lacking)  # begun
+    units = {f"{UNITS[service]}.service" for of, service in _SPANS if of is part}
+    if any(each.pending & units for each in nodes):
+        # what is on the disk doesn't run everywhere yet
+        return Position(before, max(before, Stage.OFFERED))
+    return Position(before, lacking)
 
 
 def kept_closed(spec: ClusterSpec, nodes: Iterable[Closing]) -> list[Part]:
@@ -163,40 +176,40 @@ class Way:
     """What lies before a cluster.
 
     Attributes:
-        first: by part that the file closes, the stage at which it goes on; None: it is closed.
+        positions: by part that the file closes.
     """
 
     spec: ClusterSpec
-    first: Mapping[Part, Stage | None]
+    positions: Mapping[Part, Position]
 
     @property
     def stages(self) -> list[Stage]:
         """In order. The last one is always there: it brings whatever else nodes lack."""
-        lowest = min((stage for stage in self.first.values() if stage), default=Stage.REQUIRED)
+        lowest = min((each.left for each in self.positions.values() if each.left), default=Stage.REQUIRED)
         return [stage for stage in ON_THE_WAY if stage >= lowest]
 
     @property
     def closing(self) -> list[Part]:
         """Parts with stages that are not closed yet."""
-        return [part for part, stage in self.first.items() if stage]
+        return [part for part, each in self.positions.items() if each.left]
 
     def at(self, part: Part, stage: Stage) -> Stage:
         """Where ``part`` is at a stage of the whole: one that is further already does not go back."""
-        return max(stage, self.first.get(part) or Stage.REQUIRED)
+        return max(stage, self.positions[part].written)
 
     def variables(self, stage: Stage) -> dict[str, Any]:
         """Variables of roles that differ at a stage from what the file says, or say the same."""
         found: dict[str, Any] = {}
-        if Part.ZOOKEEPER in self.first:
+        if Part.ZOOKEEPER in self.positions:
             here = self.at(Part.ZOOKEEPER, stage)
             auth = next(name for name, (each, _) in _MEMBER.items() if each is here)
             found |= {"zookeeper_members_auth": auth, "marathon_zk_credentials": here >= Stage.CLIENTS}
-        if Part.MESOS in self.first:
+        if Part.MESOS in self.positions:
             here = self.at(Part.MESOS, stage)
             found |= {"mesos_master_authentication_required": here >= Stage.REQUIRED}
             clients = ("mesos_agent_authentication", "marathon_mesos_authentication", "jenkins_authentication")
             found |= dict.fromkeys(clients, here >= Stage.CLIENTS)
-        if Part.MARATHON in self.first:
+        if Part.MARATHON in self.positions:
             found["marathon_secured"] = self.at(Part.MARATHON, stage) >= Stage.CLIENTS
         return found
 
@@ -204,7 +217,7 @@ class Way:
         """The cluster that the gates of a stage's rolls expect: ZooKeeper's tree is closed when all clients are known
         to it, which is so before the last stage.
         """
-        if Part.ZOOKEEPER not in self.first or self.at(Part.ZOOKEEPER, stage) >= Stage.REQUIRED:
+        if Part.ZOOKEEPER not in self.positions or self.at(Part.ZOOKEEPER, stage) >= Stage.REQUIRED:
             return self.spec
         security = self.spec.security
         opened = {
@@ -217,4 +230,4 @@ class Way:
 def way_of(spec: ClusterSpec, nodes: Iterable[Closing]) -> Way:
     """What the file closes against what the nodes are."""
     nodes = list(nodes)
-    return Way(spec, {part: first_stage(part, nodes) for part in closed_parts(spec)})
+    return Way(spec, {part: position(part, nodes) for part in closed_parts(spec)})

@@ -162,7 +162,7 @@ class _Securing:
 
     def _roll(self, way: Way, stage: Stage) -> Roll:
         run = self.at
-        cluster = Cluster(way.judged(stage), run.cloud, run.access.prober, note=run.progress.note)
+        cluster = Cluster(way.judged(stage), run.cloud, run.access.prober, run.waiter, run.progress.note)
         work = Restart(self.rolling.hosts)
         return Roll(cluster, work, self.journal, run.progress, Patience(self.rolling.timeout_s))
 
@@ -173,9 +173,9 @@ def refuse_strangers(way: Way, look: Look) -> None:
     Raises:
         ClusterctlError: there are some.
     """
-    first = way.first.get(Part.MESOS)
-    if first is None or first > Stage.CLIENTS:
-        return  # closed, or all clients know their secrets
+    position = way.positions.get(Part.MESOS)
+    if position is None or position.left is None or position.left > Stage.CLIENTS:
+        return  # open, closed, or all clients know their secrets
     leader, marathon = leading_master(look.expect, look.facts), leading_marathon(look.expect, look.facts)
     frameworks = leader[1].frameworks if leader else ()
     strangers = [

@@ -11,7 +11,7 @@ import pytest
 from clusterctl.paths import roles_dir
 from clusterctl.render.templates import render_files
 from clusterctl.resources import Flavor
-from clusterctl.secrets.stages import FILES, ON_THE_WAY, Closing, Stage, Way, first_stage, kept_closed, way_of
+from clusterctl.secrets.stages import FILES, ON_THE_WAY, Closing, Position, Stage, Way, kept_closed, position, way_of
 from clusterctl.services import Service
 from clusterctl.spec.model import ClusterSpec
 from clusterctl.spec.security import WITH_SECRETS, Part
@@ -20,6 +20,7 @@ from clusterctl.variables import cluster_variables, group_variables, node_variab
 from tests.unit.specs import demo_spec
 
 FLAVORS = {"m1.small": Flavor("1", "m1.small", 2, 4096, 20)}
+BEFORE = Position(Stage.OPEN, Stage.OFFERED)
 OPEN = demo_spec(security={"insecure": "all"})
 ZK, MASTER, AGENT, MARATHON = Service.ZOOKEEPER, Service.MESOS_MASTER, Service.MESOS_AGENT, Service.MARATHON
 
@@ -60,7 +61,7 @@ def nodes(spec: ClusterSpec, stage: Stage, **more: Any) -> list[Closing]:
     """All nodes with the files of a stage."""
     if stage is Stage.OPEN:
         return [node(OPEN, group, **more) for group in ("control", "control", "builders")]
-    changes = Way(spec, dict.fromkeys(WITH_SECRETS, Stage.OFFERED)).variables(stage)
+    changes = Way(spec, dict.fromkeys(WITH_SECRETS, BEFORE)).variables(stage)
     return [node(spec, group, changes, **more) for group in ("control", "control", "builders")]
 
 
@@ -68,7 +69,7 @@ def nodes(spec: ClusterSpec, stage: Stage, **more: Any) -> list[Closing]:
 @pytest.mark.parametrize("stage", ON_THE_WAY)
 def test_the_files_of_a_stage_tell_that_it_is_reached(stage: Stage, part: Part) -> None:
     following = Stage(stage + 1) if stage < Stage.REQUIRED else None
-    found = first_stage(part, nodes(closed(), stage))
+    found = position(part, nodes(closed(), stage)).left
     # Marathon alone has no more than two states, as open as closed masters take
     if part is Part.MARATHON:
         following = Stage.CLIENTS if stage is Stage.OFFERED else None
@@ -94,8 +95,8 @@ def test_a_run_that_was_killed_while_it_wrote_files_goes_on_with_them(stage: Sta
     """Some nodes have the files of the next stage: going back would part them from their neighbours."""
     spec = closed()
     mixed = [*nodes(spec, Stage(stage - 1))[:1], *nodes(spec, stage)[1:]]
-    assert first_stage(Part.MESOS, mixed) == (stage if stage is not Stage.OFFERED else Stage.OFFERED)
-    assert first_stage(Part.ZOOKEEPER, mixed) == stage
+    assert position(Part.MESOS, mixed).left == (stage if stage is not Stage.OFFERED else Stage.OFFERED)
+    assert position(Part.ZOOKEEPER, mixed).left == stage
 
 
 @pytest.mark.parametrize("stage", ON_THE_WAY)
@@ -103,8 +104,8 @@ def test_a_run_that_was_killed_in_its_rolls_begins_with_what_runs_with_older_fil
     unit = frozenset({"zookeeper.service", "mesos-master.service"})
     found = nodes(closed(), stage)
     found[0] = Closing(found[0].texts, unit, secrets=True)
-    assert first_stage(Part.ZOOKEEPER, found) == stage
-    assert first_stage(Part.MESOS, found) == (stage if stage is not Stage.OFFERED else Stage.OFFERED)
+    assert position(Part.ZOOKEEPER, found).left == stage
+    assert position(Part.MESOS, found).left == (stage if stage is not Stage.OFFERED else Stage.OFFERED)
 
 
 def test_what_waits_for_another_reason_lets_no_closed_cluster_step_back() -> None:
@@ -119,15 +120,15 @@ def test_members_that_are_more_than_a_stage_apart_meet_where_the_hindmost_is() -
     """One was made anew, by a file that says closed."""
     spec = closed()
     mixed = [nodes(spec, Stage.OPEN)[0], nodes(spec, Stage.REQUIRED)[1]]
-    assert first_stage(Part.ZOOKEEPER, mixed) is Stage.OFFERED
-    assert first_stage(Part.MESOS, mixed) is Stage.OFFERED
+    assert position(Part.ZOOKEEPER, mixed).left is Stage.OFFERED
+    assert position(Part.MESOS, mixed).left is Stage.OFFERED
 
 
 def test_a_part_that_is_closed_stays_so_while_another_one_is_on_its_way() -> None:
     before, spec = closed("zookeeper"), closed("zookeeper", "mesos")
     found = [node(before, "control"), node(before, "builders")]
     way = way_of(spec, found)
-    assert way.first == {Part.MESOS: Stage.OFFERED, Part.ZOOKEEPER: None}
+    assert way.positions == {Part.MESOS: BEFORE, Part.ZOOKEEPER: Position(Stage.REQUIRED, None)}
     variables = way.variables(Stage.OFFERED)
     assert variables["zookeeper_members_auth"] == "required"
     assert variables["marathon_zk_credentials"] is True
@@ -145,6 +146,13 @@ def test_the_tree_is_expected_to_be_closed_when_all_clients_are_known() -> None:
     assert all(way.judged(stage).secured(Part.MESOS) for stage in ON_THE_WAY)
 
 
+def test_a_part_without_a_first_stage_waits_for_the_second_one() -> None:
+    """Marathon's own password: else it would be rolled once for that and once for its secrets."""
+    way = way_of(closed(), nodes(closed(), Stage.OPEN))
+    assert [way.variables(stage)["marathon_secured"] for stage in ON_THE_WAY] == [False, True, True]
+    assert [way.variables(stage)["marathon_zk_credentials"] for stage in ON_THE_WAY] == [False, True, True]
+
+
 def test_the_file_may_not_open_what_nodes_have_closed() -> None:
     assert kept_closed(closed("mesos"), nodes(closed(), Stage.OFFERED)) == [Part.ZOOKEEPER]
     assert kept_closed(OPEN, nodes(closed(), Stage.REQUIRED)) == list(WITH_SECRETS)
@@ -153,4 +161,4 @@ def test_the_file_may_not_open_what_nodes_have_closed() -> None:
 
 def test_a_file_that_is_not_there_is_open() -> None:
     bare = Closing(dict.fromkeys((ZK, MASTER, MARATHON), ""))
-    assert [first_stage(part, [bare]) for part in WITH_SECRETS] == [Stage.OFFERED, Stage.OFFERED, Stage.CLIENTS]
+    assert [position(part, [bare]).left for part in WITH_SECRETS] == [Stage.OFFERED, Stage.OFFERED, Stage.CLIENTS]
