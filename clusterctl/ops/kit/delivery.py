@@ -108,7 +108,10 @@ class Delivery:
         Raises:
             ClusterctlError: the key can't be had; or it is lost, since nodes have what was derived from one.
         """
-        self._key = self._key or clusterkey.given_key(spec.secrets)
+        if spec.secrets.source == "barbican":
+            # with files on nodes, one that isn't there is lost
+            clusterkey.store_key(spec, self._cloud, () if untouched else servers)
+        self._key = self._key or clusterkey.given_key(spec, self._cloud)
         if self._key is not None:
             return
         control = [target_of(server) for server in servers if is_control(server)]

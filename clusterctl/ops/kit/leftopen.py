@@ -77,8 +77,8 @@ def told(spec: ClusterSpec, parts: Sequence[Part]) -> str:
 
 
 def way(parts: Sequence[Part]) -> str:
-    """How they are left as they are."""
-    return f"'security: {{insecure: [{', '.join(parts)}]}}' in the file leaves it as it is."
+    """How they are closed, and how they are left as they are."""
+    return f"`clusterctl secure FILE` closes it while it serves; 'security: {{insecure: [{', '.join(parts)}]}}' in the file leaves it as it is."
 
 
 def closed_check(spec: ClusterSpec, parts: Sequence[Part]) -> Check:

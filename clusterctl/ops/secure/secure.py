@@ -127,8 +127,8 @@ class _Securing:
             names = ", ".join(kept)
             raise InputError(
                 f"security: the file leaves {names} open, and nodes have it closed, or are on the way; nothing was "
-                "touched: `clusterctl secure` opens nothing",
-                hint=f"Close {names} in the file, too.",
+                "touched",
+                hint=f"Nothing is opened so: close {names} in the file, too.",
             )
 
     def _bring_secrets(self, servers: Sequence[Server], nodes: Mapping[str, Closing]) -> None:
