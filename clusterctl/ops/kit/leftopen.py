@@ -78,7 +78,8 @@ def told(spec: ClusterSpec, parts: Sequence[Part]) -> str:
 
 def way(parts: Sequence[Part]) -> str:
     """How they are closed, and how they are left as they are."""
-    return f"`clusterctl secure FILE` closes it while it serves; 'security: {{insecure: [{', '.join(parts)}]}}' in the file leaves it as it is."
+    left = f"'security: {{insecure: [{', '.join(parts)}]}}' in the file leaves it as it is."
+    return f"`clusterctl secure FILE` closes it while it serves; {left}"
 
 
 def closed_check(spec: ClusterSpec, parts: Sequence[Part]) -> Check:
