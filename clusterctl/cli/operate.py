@@ -59,6 +59,7 @@ def configure(
     from clusterctl.ops.day2.configure import configure as configure_cluster
     from clusterctl.ops.day2.configure import give_secrets
     from clusterctl.ops.day2.inventory import cluster_inventory
+    from clusterctl.ops.day2.nospace import disks_of
     from clusterctl.ops.roll.reconfigure import no_new_identity
 
     if exit_code and not check:
@@ -76,6 +77,7 @@ def configure(
             diff=diff,
             limit=limit,
             give_secrets=lambda names: give_secrets(at, names, look=check),
+            ask_disks=disks_of(at),
         )
     if as_json:
         print_json(report.to_json())

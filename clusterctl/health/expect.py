@@ -45,6 +45,7 @@ class Node:
     homes: Homes | None = None
     proof: str = ""  # of its console's lines (``resources.KEY_CONSOLE``)
     confined: Confined = Confined()
+    disks: tuple[str, ...] = ()  # directories of its services that the file puts on file systems of their own
 
     def __str__(self) -> str:
         return f"{self.name} ({self.address})"
@@ -114,6 +115,7 @@ def expected(spec: ClusterSpec, servers: Iterable[Server], flavors: Iterable[Fla
             homes=homes if server.group == spec.masters_group else None,
             proof=server.metadata.get(KEY_CONSOLE, ""),
             confined=_confined(spec, server.group),
+            disks=_disks(spec, server.group, homes if server.group == spec.masters_group else None),
         )
         for server in servers
         if server.address and server.task_state != "deleting" and server.group in spec.groups
@@ -144,6 +146,12 @@ def _confined(spec: ClusterSpec, group: str) -> Confined:
         # launcher 'linux' makes name spaces itself: its unit can't have one
         mounts=not agents or settings.get("mesos_agent_launcher", "posix") == "posix",
     )
+
+
+def _disks(spec: ClusterSpec, name: str, homes: Homes | None) -> tuple[str, ...]:
+    group = spec.groups[name]
+    found = (group.volume.mount if group.volume else None, homes.directory if homes else None)
+    return tuple(str(path) for path in found if path)
 
 
 def _with(nodes: Sequence[Node], *, agent: bool) -> list[Node]:

@@ -22,7 +22,7 @@ TIMEOUT_S = 60.0
 # How long a node waits for something new to tell; who asked may be gone, and it notices only then
 HOLD_S = 15.0
 # Where services write; a data volume may be at any of them
-DISKS = ("/", "/var/lib/zookeeper", "/var/lib/mesos", "/srv")
+DISKS = ("/", "/var/lib/zookeeper", "/var/lib/mesos", "/srv", "/var", "/var/log", "/tmp", "/var/tmp", "/opt", "/home")  # noqa: S108
 _SERVICE_TIMEOUT_S = 10.0
 # Of role builder: the script that loads the rules for tenants' users, and what they were when it did
 CONFINE = "/usr/lib/clusterctl/confine"
@@ -156,7 +156,7 @@ def probe_request(
         "boot_file": boot_file,
         "ports": {service.value: ports[service] for service in node.services},
         "units": {service.value: UNITS[service] for service in node.services},
-        "disks": list(disks),
+        "disks": [*disks, *node.disks],
         **({"logins": mine} if mine else {}),
         **({"homes": {"directory": node.homes.directory, "port": node.homes.port}} if node.homes else {}),
     }

@@ -54,6 +54,7 @@ AGENT: Mapping[str, str] = {
     "attributes": _key("groups.NAME.attributes"),
     "containerizers": _setting("mesos_agent_containerizers"),
     "default_role": _key("groups.NAME.reserve_for"),
+    "disk_watch_interval": _setting("mesos_agent_disk_watch_interval_s"),
     "executor_registration_timeout": _setting("mesos_agent_executor_registration_timeout_min"),
     "gc_delay": _setting("mesos_agent_gc_delay_h"),
     "ip_discovery_command": _setting("mesos_agent_ip_discovery_command"),

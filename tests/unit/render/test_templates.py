@@ -173,7 +173,7 @@ def test_services_that_must_come_back_do(nodes: dict[str, Node]) -> None:
         for file in render_files(roles_dir(), roles_of(services), variables):
             # These do something once
             if file.path.endswith(".service") and not file.path.endswith(
-                ("volume.service", "tree.service", "secrets.service")
+                ("volume.service", "tree.service", "secrets.service", "sandbox-logs.service")
             ):
                 assert "Restart=always" in file.content, file.path
                 assert "StartLimitIntervalSec=0" in file.content, file.path
