@@ -59,7 +59,7 @@ def configure(
     from clusterctl.ops.day2.configure import configure as configure_cluster
     from clusterctl.ops.day2.configure import give_secrets
     from clusterctl.ops.day2.inventory import cluster_inventory
-    from clusterctl.ops.day2.nospace import disks_of
+    from clusterctl.ops.day2.nospace import disks_of, naming_full_disks
     from clusterctl.ops.roll.reconfigure import no_new_identity
 
     if exit_code and not check:
@@ -69,16 +69,16 @@ def configure(
             hosts = cluster_inventory(at.spec, at.cloud, at.access, at.warn)
             if not check:
                 no_new_identity(at)
-        report = configure_cluster(
-            hosts,
-            data=paths.data_root(),
-            progress=at.progress,
-            check=check,
-            diff=diff,
-            limit=limit,
-            give_secrets=lambda names: give_secrets(at, names, look=check),
-            ask_disks=disks_of(at),
-        )
+        with naming_full_disks(disks_of(at)):
+            report = configure_cluster(
+                hosts,
+                data=paths.data_root(),
+                progress=at.progress,
+                check=check,
+                diff=diff,
+                limit=limit,
+                give_secrets=lambda names: give_secrets(at, names, look=check),
+            )
     if as_json:
         print_json(report.to_json())
     else:

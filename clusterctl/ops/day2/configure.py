@@ -12,15 +12,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from clusterctl.ansible.inventory import Inventory
-from clusterctl.ansible.playbook import (
-    PlaybookError,
-    PlaybookResult,
-    ansible_program,
-    inventory_script,
-    run_playbook,
-)
+from clusterctl.ansible.playbook import PlaybookResult, ansible_program, inventory_script, run_playbook
 from clusterctl.errors import InputError
-from clusterctl.ops.day2.nospace import AskDisks, explained
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.run import Run
 
@@ -69,7 +62,6 @@ def configure(
     diff: bool = False,
     limit: str | None = None,
     give_secrets: GiveSecrets = lambda _names: {},
-    ask_disks: AskDisks = lambda _names: {},
 ) -> ConfigureReport:
     """Runs site.yml over the inventory.
 
@@ -77,7 +69,6 @@ def configure(
         data: directory with ``playbooks/`` and ``ansible.cfg``.
         limit: Ansible's pattern of hosts.
         give_secrets: brings their files to the nodes of these names, or to all.
-        ask_disks: of nodes that failed.
 
     Raises:
         InputError: ``limit`` is not a list of hosts and groups, and nodes have files with secrets.
@@ -88,17 +79,14 @@ def configure(
 
     with progress.phase("configure"):
         given = give_secrets(None if limit is None else limited(inventory, limit))
-        try:
-            result = run_playbook(
-                data / "playbooks" / "site.yml",
-                inventory=inventory,
-                config=data / "ansible.cfg",
-                arguments=arguments,
-                on_task=progress.note,
-                hint="Nodes that did not fail are done. Correct the cause; `clusterctl configure FILE` does the rest.",
-            )
-        except PlaybookError as error:
-            raise explained(error, ask_disks) from error
+        result = run_playbook(
+            data / "playbooks" / "site.yml",
+            inventory=inventory,
+            config=data / "ansible.cfg",
+            arguments=arguments,
+            on_task=progress.note,
+            hint="Nodes that did not fail are done. Correct the cause; `clusterctl configure FILE` does the rest.",
+        )
     secrets = tuple((node, path) for node, paths in sorted(given.items()) for path in paths)
     return ConfigureReport(result, check, tuple(pending_restarts(result)), progress.seconds["configure"], secrets)
 

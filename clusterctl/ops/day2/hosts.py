@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from clusterctl.ansible.inventory import Inventory
 from clusterctl.ansible.playbook import PlaybookError, PlaybookResult, run_playbook
 from clusterctl.errors import ClusterctlError
-from clusterctl.ops.day2.nospace import AskDisks, disks_of, explained
+from clusterctl.ops.day2.nospace import AskDisks, disks_of, naming_full_disks
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.run import Run
 
@@ -42,7 +42,7 @@ class AnsibleHosts:
 
     def run(self, playbook: str, names: Sequence[str], variables: Mapping[str, Any] | None = None) -> PlaybookResult:
         """See ``Hosts``."""
-        try:
+        with naming_full_disks(self.ask_disks):
             return run_playbook(
                 self.data / "playbooks" / f"{playbook}.yml",
                 inventory=self.inventory,
@@ -51,8 +51,6 @@ class AnsibleHosts:
                 arguments=["--limit", ",".join(names)],
                 on_task=lambda task: self.progress.note(f"{', '.join(names)}: {task}"),
             )
-        except PlaybookError as error:
-            raise explained(error, self.ask_disks) from error
 
 
 def ansible_hosts(run: Run, inventory: Inventory, data: Path) -> AnsibleHosts:

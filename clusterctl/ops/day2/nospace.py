@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from clusterctl.ansible.playbook import PlaybookError
@@ -30,6 +31,15 @@ def disks_of(run: Run) -> AskDisks:
     return ask
 
 
+@contextmanager
+def naming_full_disks(ask: AskDisks) -> Iterator[None]:
+    """A playbook that fails in the body says so where a full disk is why. Raises PlaybookError instead of its own."""
+    try:
+        yield
+    except PlaybookError as error:
+        raise explained(error, ask) from error
+
+
 def explained(error: PlaybookError, ask: AskDisks) -> PlaybookError:
     """The same failure, with ``no space on NODE:PATH`` as the reason of hosts where that is it."""
     failed = {host for host, _, _ in error.result.failures}
@@ -45,9 +55,8 @@ def explained(error: PlaybookError, ask: AskDisks) -> PlaybookError:
         return error
     first, _, tail = error.message.partition("\n")
     # Ansible's own words only where they tell something else, of other hosts
-    told = "\n".join(
-        [first.rstrip(":") + ":", *(f"  {text}" for text in full.values()), *([tail] if failed - full.keys() else [])]
-    )
+    lines = [f"{first.rstrip(':')}:", *(f"  {text}" for text in full.values())]
+    told = "\n".join([*lines, tail] if failed - full.keys() else lines)
     hint = "Make room there: `clusterctl ssh FILE NODE sudo du -xh --max-depth 3 /` shows what fills a disk."
     result = replace(error.result, failures=tuple(failures))
     return PlaybookError(told, result, hint=f"{hint} {error.hint}" if error.hint else hint)

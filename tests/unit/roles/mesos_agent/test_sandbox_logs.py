@@ -43,7 +43,7 @@ class Agent:
         return path
 
     def run(self) -> subprocess.CompletedProcess[str]:
-        words = [sys.executable, "-I", "-S", self.script, self.work, "1"]
+        words = [sys.executable, "-I", "-S", str(self.script), str(self.work), "1"]
         return subprocess.run(words, capture_output=True, text=True, check=False)
 
 
