@@ -76,6 +76,10 @@ class Closing:
         """The stages of ``part`` that the files of each of the node's services fit."""
         return [_SPANS[part, each](text.splitlines()) for each, text in self.texts.items() if (part, each) in _SPANS]
 
+    def closed(self, part: Part) -> bool:
+        """Whether its files are those of the last stage."""
+        return all(last >= Stage.REQUIRED for _, last in self.spans(part))
+
 
 def _client(told: str, *, closed: bool = True) -> Callable[[Sequence[str]], _Span]:
     """Of one that is open or closed, which a line tells that begins so, or that it is missing (``closed=False``)."""

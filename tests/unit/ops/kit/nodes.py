@@ -61,6 +61,7 @@ class Nodes:
         answer: dict[str, Any]
         if "paths" in request:
             answer = {"boot": node.boot, "there": [path for path in request["paths"] if path in node.files]}
+            answer["texts"] = {path: node.files.get(path) for path in request["files"]}
         elif script == "keyfile.py":
             answer = {"key": node.files.get(request["key"]), "boot": node.boot}
         elif script == "closing.py":
