@@ -73,6 +73,7 @@ KEYS: Mapping[str, str] = {
     "mesos_master_max_agent_ping_timeouts": "mesos.max_agent_ping_timeouts",
     "mesos_master_max_completed_frameworks": "mesos.max_completed_frameworks",
     "mesos_master_offer_timeout_s": "mesos.offer_timeout_s",
+    "mesos_tls": "tls",
     "mesos_zk_session_timeout_s": "mesos.zk_session_timeout_s",
     "zookeeper_heap_mib": "zookeeper.heap_mib",
     "zookeeper_init_limit": "zookeeper.init_limit",

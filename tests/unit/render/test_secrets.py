@@ -96,3 +96,15 @@ def test_everything_that_closes_mesos_is_there_and_nothing_of_it_where_mesos_is_
         assert lines <= set(texts(nodes[name])[f"/etc/default/{unit}"].splitlines())
         opened = texts(nodes[name.removeprefix("closed-")])[f"/etc/default/{unit}"].splitlines()
         assert not lines & set(opened)
+
+
+def test_with_tls_all_who_speak_libprocess_have_it(nodes: dict[str, Node]) -> None:
+    for name, unit in (
+        ("settings-control", "mesos-master"),
+        ("settings-control", "marathon"),
+        ("settings-builders", "mesos-agent"),
+    ):
+        lines = texts(nodes[name])[f"/etc/default/{unit}"].splitlines()
+        assert {"LIBPROCESS_SSL_ENABLED=1", "LIBPROCESS_SSL_KEY_FILE=/etc/ssl/private/mesos.key"} <= set(lines)
+        plain = texts(nodes[name.removeprefix("settings-")])[f"/etc/default/{unit}"]
+        assert "LIBPROCESS_SSL" not in plain
