@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
-from clusterctl.services import UNITS, Service
+from clusterctl.services import ENSEMBLES, ROLL_ORDER, UNITS, Service
 from clusterctl.spec.model import ClusterSpec
 from clusterctl.spec.security import WITH_SECRETS, Part
 
@@ -36,6 +36,13 @@ TOLD: Mapping[Stage, str] = {
     Stage.OFFERED: "offer authentication",
     Stage.CLIENTS: "clients authenticate",
     Stage.REQUIRED: "require authentication",
+}
+
+# Whose restarts a stage brings, in order. What else clients' files change, such as units, waits for theirs
+ROLLED: Mapping[Stage, tuple[Service, ...]] = {
+    Stage.OFFERED: ENSEMBLES,
+    Stage.CLIENTS: ROLL_ORDER,
+    Stage.REQUIRED: ROLL_ORDER,
 }
 
 ZOO_CFG = "/etc/zookeeper/zoo.cfg"

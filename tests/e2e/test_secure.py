@@ -136,7 +136,7 @@ def test_an_open_cluster_is_closed_under_load(cluster: Cluster) -> None:
     }
     cluster.file.write_text(cluster.file.read_text().replace(OPEN, CLOSED))
     with watched(cluster) as gaps:
-        killed_at(cluster, "restart mesos_agent")
+        killed_at(cluster, "restart marathon on")
         report = labkit.clusterctl("secure", cluster.file, "--yes")
     assert report["healthy"]
     assert [stage["stage"] for stage in report["stages"]] == ["clients", "required"]

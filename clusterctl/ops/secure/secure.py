@@ -25,8 +25,8 @@ from clusterctl.ops.roll.steps import Patience, Roll
 from clusterctl.ops.roll.window import roll_service
 from clusterctl.ops.secure.closings import closings
 from clusterctl.resources import Server
-from clusterctl.secrets.stages import TOLD, Closing, Stage, Way, kept_closed, way_of
-from clusterctl.services import ROLL_ORDER, UNITS, Service
+from clusterctl.secrets.stages import ROLLED, TOLD, Closing, Stage, Way, kept_closed, way_of
+from clusterctl.services import UNITS, Service
 from clusterctl.spec.security import Part
 
 # Given lines that say what will be done; raises CancelledError for no
@@ -149,7 +149,8 @@ class _Securing:
             result = self.rolling.hosts.run("site", names, way.variables(stage))
         pending = list(pending_restarts(result))
         todo = {
-            service: [node for node, unit in pending if unit == f"{UNITS[service]}.service"] for service in ROLL_ORDER
+            service: [node for node, unit in pending if unit == f"{UNITS[service]}.service"]
+            for service in ROLLED[stage]
         }
         for service, nodes in todo.items():
             self.journal.plan(service, nodes)

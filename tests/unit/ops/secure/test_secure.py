@@ -166,6 +166,14 @@ def test_servers_offer_then_clients_say_who_they_are_then_servers_require_it(gro
     assert "close Marathon: its API wants a password, from the first instance that is restarted on" in ground.asked
 
 
+def test_what_else_changes_at_clients_costs_no_restart_of_its_own(ground: Ground) -> None:
+    """Such as the units' hardening, which comes with the first files."""
+    for name in ground.world.agents:
+        ground.world.running[AGENT, name] = "without hardening"
+    ground.secure()
+    assert sorted(ground.world.acted("restarted", "mesos_agent")) == sorted(ground.world.agents)
+
+
 def test_a_closed_cluster_is_left_alone(ground: Ground) -> None:
     ground.secure()
     ground.world.events.clear()
