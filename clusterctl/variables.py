@@ -46,6 +46,7 @@ def cluster_variables(spec: ClusterSpec, at: Addresses) -> Variables:
         "mesos_master_zk_credentials": spec.secured(Part.ZOOKEEPER),
         "mesos_zk_url": f"zk://{ensemble}/mesos",
         "mesos_cluster_name": spec.cluster,
+        "mesos_tls": spec.tls.lines() if spec.tls else [],
         "mesos_zk_session_timeout_s": spec.mesos.zk_session_timeout_s,
         "mesos_master_port": PORTS[Service.MESOS_MASTER],
         "mesos_master_quorum": quorum(len(at.mesos_master)),

@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from clusterctl import __version__
-from clusterctl.cli.output import LogHandler, print_bug, print_error, print_line
+from clusterctl.cli.output import LogHandler, no_space_here, print_bug, print_error, print_line
 from clusterctl.errors import ClusterctlError
 
 # The modules of this package by what they add, in the help's order. A verb that is named loads its own module only:
@@ -28,6 +28,7 @@ VERBS = {
     "recover": ("backup", "recover"),
     "operate": ("inventory", "configure", "run"),
     "roll": ("restart", "upgrade", "reconfigure"),
+    "secure": ("secure",),
     "image": ("image",),
     "loadtest": ("loadtest",),
     "jenkins": ("open", "jenkins"),
@@ -81,6 +82,9 @@ def main() -> None:
         # The reader of our output left (`| head`): not an error of ours, and there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except Exception:  # noqa: BLE001  (printed whole, but not raw)
-        print_bug()
+    except Exception as error:  # noqa: BLE001  (printed whole, but not raw)
+        if isinstance(error, OSError) and (here := no_space_here(error)):
+            print_error(here)
+        else:
+            print_bug()
         sys.exit(1)

@@ -206,7 +206,7 @@ def upgrade(
     """
     from clusterctl import paths
     from clusterctl.errors import InputError
-    from clusterctl.ops.day2.hosts import AnsibleHosts
+    from clusterctl.ops.day2.hosts import ansible_hosts
     from clusterctl.ops.day2.inventory import cluster_inventory
     from clusterctl.ops.jenkins.archives import directory_of
     from clusterctl.ops.jenkins.stop import Manner
@@ -223,7 +223,7 @@ def upgrade(
         if spec is not None and artifacts is not None:
             with tier.run.progress.phase("artifacts"):
                 inventory = cluster_inventory(tier.spec, tier.run.cloud, tier.run.access)
-                hosts = AnsibleHosts(inventory, paths.data_root(), tier.run.progress)
+                hosts = ansible_hosts(tier.run, inventory, paths.data_root())
                 release = stage(tier, hosts, spec, artifacts.parent, paths.cache_root() / "artifacts")
         manner = Manner(force=force, quiet_timeout_s=quiet_timeout(tier, quiet), ready_timeout_s=timeout, batch=batch)
         taken = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")

@@ -59,6 +59,7 @@ def configure(
     from clusterctl.ops.day2.configure import configure as configure_cluster
     from clusterctl.ops.day2.configure import give_secrets
     from clusterctl.ops.day2.inventory import cluster_inventory
+    from clusterctl.ops.day2.nospace import disks_of, naming_full_disks
     from clusterctl.ops.roll.reconfigure import no_new_identity
 
     if exit_code and not check:
@@ -68,15 +69,16 @@ def configure(
             hosts = cluster_inventory(at.spec, at.cloud, at.access, at.warn)
             if not check:
                 no_new_identity(at)
-        report = configure_cluster(
-            hosts,
-            data=paths.data_root(),
-            progress=at.progress,
-            check=check,
-            diff=diff,
-            limit=limit,
-            give_secrets=lambda names: give_secrets(at, names, look=check),
-        )
+        with naming_full_disks(disks_of(at)):
+            report = configure_cluster(
+                hosts,
+                data=paths.data_root(),
+                progress=at.progress,
+                check=check,
+                diff=diff,
+                limit=limit,
+                give_secrets=lambda names: give_secrets(at, names, look=check),
+            )
     if as_json:
         print_json(report.to_json())
     else:
@@ -106,10 +108,12 @@ def run(context: typer.Context, file: File, cloud: CloudName = None) -> None:
     """
     from clusterctl import paths
     from clusterctl.ansible.playbook import environment
-    from clusterctl.ops.day2.configure import ansible_command
+    from clusterctl.ops.day2.configure import ansible_command, names_playbook
     from clusterctl.ops.day2.inventory import cluster_inventory
 
     with session(context) as at:
+        if names_playbook(context.args):  # such as site.yml, which would close a cluster that is open
+            at.refuse_left_open()
         hosts = cluster_inventory(at.spec, at.cloud, at.access, at.warn)
         with ansible_command(context.args, hosts) as command:
             code = relay(command, environment(paths.data_root() / "ansible.cfg"))

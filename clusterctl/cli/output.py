@@ -6,6 +6,7 @@ the other modules of ``cli`` print and ask only through this one.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import subprocess
@@ -142,6 +143,19 @@ def print_error(error: ClusterctlError) -> None:
 def print_note(text: str) -> None:
     """One line beside the answer, on standard error."""
     _err(plain_line(text))
+
+
+def no_space_here(error: OSError) -> ClusterctlError | None:
+    """The error where this machine's own disk is full; None for others."""
+    nowhere = error.errno == errno.ENOENT and "No usable temporary directory" in str(error)
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT) and not nowhere:
+        return None
+    at = f" at {error.filename}" if error.filename else ""
+    return ClusterctlError(
+        f"no space on this machine{at}: {error.strerror or error}",
+        hint="Make room (`df -h; df -i`), or let TMPDIR, XDG_CACHE_HOME or XDG_STATE_HOME name places that have it. "
+        "The same command goes on.",
+    )
 
 
 def print_bug() -> None:

@@ -24,6 +24,15 @@ class Homes:
 
 
 @dataclass(frozen=True)
+class Confined:
+    """How a node must be held. ``mounts``: the processes of its units have a file system of their own."""
+
+    builds: bool = False
+    units: bool = False
+    mounts: bool = True
+
+
+@dataclass(frozen=True)
 class Node:
     """A server that is part of the cluster. ``homes``: it is an agent for Jenkins masters."""
 
@@ -35,6 +44,8 @@ class Node:
     status: str = "ACTIVE"  # of the server, as Nova calls it
     homes: Homes | None = None
     proof: str = ""  # of its console's lines (``resources.KEY_CONSOLE``)
+    confined: Confined = Confined()
+    disks: tuple[str, ...] = ()  # directories of its services that the file puts on file systems of their own
 
     def __str__(self) -> str:
         return f"{self.name} ({self.address})"
@@ -103,6 +114,8 @@ def expected(spec: ClusterSpec, servers: Iterable[Server], flavors: Iterable[Fla
             status=server.status,
             homes=homes if server.group == spec.masters_group else None,
             proof=server.metadata.get(KEY_CONSOLE, ""),
+            confined=_confined(spec, server.group),
+            disks=_disks(spec, server.group, homes if server.group == spec.masters_group else None),
         )
         for server in servers
         if server.address and server.task_state != "deleting" and server.group in spec.groups
@@ -122,6 +135,23 @@ def expected(spec: ClusterSpec, servers: Iterable[Server], flavors: Iterable[Fla
         jenkins=spec.jenkins,
         closed_tree=spec.secured(Part.ZOOKEEPER),
     )
+
+
+def _confined(spec: ClusterSpec, group: str) -> Confined:
+    agents = Service.MESOS_AGENT in spec.groups[group].services
+    settings = spec.settings.variables() | spec.groups[group].settings.variables()
+    return Confined(
+        builds=agents and spec.secured(Part.BUILDS),
+        units=spec.secured(Part.UNITS),
+        # launcher 'linux' makes name spaces itself: its unit can't have one
+        mounts=not agents or settings.get("mesos_agent_launcher", "posix") == "posix",
+    )
+
+
+def _disks(spec: ClusterSpec, name: str, homes: Homes | None) -> tuple[str, ...]:
+    group = spec.groups[name]
+    found = (group.volume.mount if group.volume else None, homes.directory if homes else None)
+    return tuple(str(path) for path in found if path)
 
 
 def _with(nodes: Sequence[Node], *, agent: bool) -> list[Node]:

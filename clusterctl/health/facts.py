@@ -182,6 +182,23 @@ class DiskFacts(BaseModel):
     inodes: int = 0
 
 
+class ProcessFacts(BaseModel):
+    """How a unit's main process is held, as the kernel tells."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    no_new_privileges: bool
+    filtered: bool  # its system calls
+    own_mounts: bool
+
+
+class ConfinementFacts(_Facts):
+    """``rules`` for tenants' users: loaded, missing, changed, stale; None where not asked for."""
+
+    rules: str | None = None
+    units: dict[str, ProcessFacts] = {}  # that run
+
+
 class NodeFacts(_Facts):
     """Everything found on one node; ``error``: the node itself could not be asked. Services not asked for are None.
 
@@ -196,6 +213,7 @@ class NodeFacts(_Facts):
     marathon: MarathonFacts | None = None
     homes: HomesFacts | None = None
     disks: tuple[DiskFacts, ...] = ()
+    confinement: ConfinementFacts | None = None
     units: dict[str, str] = {}  # systemd's state of the units of the services that gave an error
 
     def trouble(self, unit: str, part: _Facts | None) -> str:

@@ -14,6 +14,7 @@ from typing import IO, Any, Protocol
 
 from clusterctl.errors import NodeError
 from clusterctl.health.expect import Node
+from clusterctl.remote.nospace import no_space
 from clusterctl.remote.prober import target
 from clusterctl.remote.standardinput import Sent, sent
 from clusterctl.ssh.client import Result, Ssh, SshError
@@ -114,7 +115,7 @@ class SshJenkinsNodes:
             if isinstance(answer, NodeError):
                 found[name] = answer
             elif "error" in answer:
-                found[name] = NodeError(f"node {name}: {answer['error']}")
+                found[name] = NodeError(f"node {name}: {no_space(name, answer['error'], self._directory)}")
             else:
                 found[name] = answer["answer"]
         return found
@@ -175,9 +176,10 @@ class SshJenkinsNodes:
         try:
             answer = json.loads(said)
         except ValueError:
-            raise NodeError(f"node {node}: the script ended with {done.returncode} and said: {said}") from None
+            ended = no_space(node.name, f"the script ended with {done.returncode} and said: {said}", self._directory)
+            raise NodeError(f"node {node}: {ended}") from None
         if "answer" not in answer:
-            raise NodeError(f"node {node}: {answer['error']}")
+            raise NodeError(f"node {node}: {no_space(node.name, answer['error'], self._directory)}")
         return answer["answer"]
 
     def _run(self, nodes: Sequence[Node], scripts: Mapping[str, Sent]) -> dict[str, Json | NodeError]:
@@ -210,7 +212,8 @@ def _answer(name: str, result: Result | SshError) -> Json | NodeError:
         return result
     if result.returncode != 0:
         said = (result.stderr.strip() or "nothing").splitlines()[-1]
-        return NodeError(f"node {name}: the script ended with {result.returncode} and said: {said}")
+        ended = f"the script ended with {result.returncode} and said: {said}"
+        return NodeError(f"node {name}: {no_space(name, ended)}")
     return json.loads(result.stdout)
 
 

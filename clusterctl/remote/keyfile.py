@@ -2,7 +2,8 @@
 
 Reads one line of JSON from standard input, ``{"key": PATH, "boot": PATH}``, and prints ``{"key": text or null, "boot":
 state or null}``: what the file of the key holds, and how far the node's first boot got (null: it has said nothing yet).
-With ``"paths": [PATH, ...]`` the key is not told, but ``"there"``, those of the paths that exist.
+With ``"paths": [PATH, ...]`` the key is not told, but ``"there"``, those of the paths that exist, and ``"texts"``, what
+is in each of the request's ``"files": [PATH, ...]`` (null: no such file).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ def main() -> None:
     answer: dict[str, object] = {"boot": json.loads(boot)["state"] if boot is not None else None}
     if "paths" in request:
         answer["there"] = [path for path in request["paths"] if Path(path).exists()]
+        answer["texts"] = {path: content(Path(path)) for path in request.get("files", ())}
     else:
         answer["key"] = content(Path(request["key"]))
     sys.stdout.write(json.dumps(answer) + "\n")

@@ -46,7 +46,10 @@ def place(files: list[Json], *, look: bool = False) -> Json:
             changed = not same(path, data, owner, group, mode)
             answer[file["path"]] = {"sha256": hashlib.sha256(data).hexdigest(), "changed": changed}
             if changed and not look:
-                made.append((written(path, data, owner, group, mode), path))
+                try:
+                    made.append((written(path, data, owner, group, mode), path))
+                except OSError as error:  # of a full disk it names no file
+                    raise OSError(error.errno, error.strerror, str(path)) from error
         while made:
             beside, path = made[0]
             beside.rename(path)
@@ -73,12 +76,16 @@ def written(path: Path, data: bytes, owner: int, group: int, mode: int) -> Path:
     beside = path.with_name(f".{path.name}.clusterctl")
     beside.unlink(missing_ok=True)  # of a run that was killed
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fchown(file.fileno(), owner, group)
-        os.fchmod(file.fileno(), mode)
-        os.fsync(file.fileno())
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchown(file.fileno(), owner, group)
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+    except OSError:
+        beside.unlink()
+        raise
     return beside
 
 

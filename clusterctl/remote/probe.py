@@ -14,7 +14,7 @@ import socket
 import sys
 import time
 
-from clusterctl.remote.probenode import boot, disks, held, login, unit_states
+from clusterctl.remote.probenode import Unexpected, boot, confinement, disks, held, login, part, unit_states
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # importing typing takes as long as a probe
@@ -32,10 +32,6 @@ MASTER_UID = 30000  # of jm-NNN: this and the slot
 CLOSED = "/run/clusterctl/zookeeper-closed"  # of zookeeper-tree.service
 
 BUDGET_S = 40.0  # for all parts together: services that hang (10 s each) must not hide the next one
-
-
-class Unexpected(Exception):
-    """A service answered, but not what it should."""
 
 
 class Asker:
@@ -257,18 +253,6 @@ PROBES: dict[str, Callable[[Asker, int], Json]] = {
 }
 
 
-def part(ask: Callable[[], Json]) -> Json:
-    """The answer of one part, or why there is none."""
-    try:
-        return ask()
-    except Unexpected as error:
-        return {"error": str(error)}
-    except Exception as error:  # noqa: BLE001 (this script reports, whatever it is)
-        if isinstance(error, OSError):
-            return {"error": (error.strerror or str(error)).lower()}
-        return {"error": f"{type(error).__name__}: {error}"}
-
-
 def probe(request: Json) -> Json:
     """The whole answer to a request."""
     logins = {request["ports"][name]: path for name, path in request.get("logins", {}).items()}
@@ -283,6 +267,8 @@ def probe(request: Json) -> Json:
     answer["disks"] = disks(request.get("disks", []))
     if "homes" in request:
         answer["homes"] = part(lambda: homes(ask, request["homes"]["directory"], request["homes"]["port"]))
+    if "confinement" in request:
+        answer["confinement"] = part(lambda: confinement(request["confinement"]))
     answer["units"] = part(lambda: unit_states(silent)) if silent else {}
     return answer
 

@@ -22,8 +22,11 @@ TIMEOUT_S = 60.0
 # How long a node waits for something new to tell; who asked may be gone, and it notices only then
 HOLD_S = 15.0
 # Where services write; a data volume may be at any of them
-DISKS = ("/", "/var/lib/zookeeper", "/var/lib/mesos", "/srv")
+DISKS = ("/", "/var/lib/zookeeper", "/var/lib/mesos", "/srv", "/var", "/var/log", "/tmp", "/var/tmp", "/opt", "/home")  # noqa: S108
 _SERVICE_TIMEOUT_S = 10.0
+# Of role builder: the script that loads the rules for tenants' users, and what they were when it did
+CONFINE = "/usr/lib/clusterctl/confine"
+RULES_RECORD = "/run/clusterctl/confined"
 
 
 class Prober(Protocol):
@@ -100,7 +103,7 @@ class SshProber:
 
     def _held(self, node: Node, request: Mapping[str, object]) -> Result | SshError:
         try:
-            words = self._words(json.dumps(request))
+            words = self._words(request)
             return self._ssh.run(target(node), words, stdin=self._script, timeout_s=HOLD_S + TIMEOUT_S)
         except SshError as error:
             return error
@@ -112,7 +115,7 @@ class SshProber:
             return False
 
     def _run(self, nodes: Sequence[Node]) -> dict[str, Result | SshError]:
-        requests = {node.name: json.dumps(self._request(node)) for node in nodes}
+        requests = {node.name: self._request(node) | confinement_request(node) for node in nodes}
         return self._ssh.run_many(
             [target(node) for node in nodes],
             lambda to: self._words(requests[to.name]),
@@ -123,8 +126,9 @@ class SshProber:
     def _request(self, node: Node) -> dict[str, object]:
         return probe_request(node, ports=self._ports, boot_file=self._boot_file, disks=self._disks, logins=self._logins)
 
-    def _words(self, request: str) -> list[str]:
-        return [*(["sudo", "-n"] if self._logins else []), "python3", "-I", "-S", "-", request]
+    def _words(self, request: Mapping[str, object]) -> list[str]:
+        root = self._logins or "confinement" in request
+        return [*(["sudo", "-n"] if root else []), "python3", "-I", "-S", "-", json.dumps(request)]
 
 
 def probe_script() -> bytes:
@@ -152,9 +156,19 @@ def probe_request(
         "boot_file": boot_file,
         "ports": {service.value: ports[service] for service in node.services},
         "units": {service.value: UNITS[service] for service in node.services},
-        "disks": list(disks),
+        "disks": [*disks, *node.disks],
         **({"logins": mine} if mine else {}),
         **({"homes": {"directory": node.homes.directory, "port": node.homes.port}} if node.homes else {}),
+    }
+
+
+def confinement_request(node: Node) -> dict[str, object]:
+    """What is added where a node must be confined; waits don't ask for it again and again."""
+    units = [UNITS[service] for service in node.services] if node.confined.units else []
+    if not units and not node.confined.builds:
+        return {}
+    return {
+        "confinement": {"rules": RULES_RECORD if node.confined.builds else None, "confine": CONFINE, "units": units}
     }
 
 

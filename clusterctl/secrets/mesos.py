@@ -1,4 +1,4 @@
-"""Pure: what Mesos is given about who may do what: credentials, and ACLs generated from the cluster file.
+"""Pure: what Mesos is given about who may do what: credentials, ACLs and rate limits generated from the cluster file.
 
 Forms: ``mesos.proto`` (Credentials), ``authorizer/acls.proto`` and the documentation "Authorization". ACLs whose field
 Mesos doesn't know are ignored in silence: ``tests/contract/mesos/test_acls.py`` shows each to have its effect.
@@ -54,6 +54,11 @@ _PROBE = {
     "paths": ("get_endpoints",),
 }
 
+# Messages that may wait of one Jenkins master. Each waiting answer to an offer holds that offer, so ordinary use has no
+# more than agents and a few for each build: 1,000 agents and 500 builds are 3,000. Of 1 KiB each, 50 that all flood
+# take 0.5 GiB of a master.
+RATE_CAPACITY = 10_000
+
 Acls = dict[str, Any]
 
 
@@ -101,6 +106,19 @@ def master_acls(spec: ClusterSpec, app_users: Sequence[str] = ()) -> Acls:
             probed = action in _PROBE.get(objects, ())
             acls[action] = [_rule([OPERATOR, PROBE] if probed else [OPERATOR], objects, ANY)]
     return acls
+
+
+def rate_limits(spec: ClusterSpec) -> dict[str, Any]:
+    """The masters' ``--rate_limits`` (``mesos.proto``, RateLimits; documentation "Framework Rate Limiting").
+
+    Of libprocess messages a second, as plugins 0.x and 1.x send them, each Jenkins master has its own share. What is
+    beyond waits in the master; beyond ``RATE_CAPACITY`` that wait the framework's driver is aborted with an error. A
+    principal without ``qps`` is unlimited; nobody else may register (``master_acls``). The scheduler API over HTTP,
+    Marathon's too, is not limited by Mesos.
+    """
+    share = {"qps": spec.mesos.tenant_qps, "capacity": RATE_CAPACITY} if spec.mesos.tenant_qps else {}
+    tenants = [{"principal": jenkins_principal(slot), **share} for slot in _slots(spec)]
+    return {"limits": [{"principal": MARATHON}, *tenants]}
 
 
 def agent_acls(spec: ClusterSpec, app_users: Sequence[str] = ()) -> Acls:

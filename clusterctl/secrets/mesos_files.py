@@ -14,6 +14,7 @@ from clusterctl.secrets.mesos import (
     master_acls,
     master_credentials,
     principal_file,
+    rate_limits,
 )
 from clusterctl.secrets.names import (
     AGENT_HTTP,
@@ -32,6 +33,7 @@ from clusterctl.spec.security import Part
 
 MASTER_CREDENTIALS = f"{DIRECTORY}/mesos-master-credentials.json"
 MASTER_ACLS = f"{DIRECTORY}/mesos-master-acls.json"
+MASTER_RATE_LIMITS = f"{DIRECTORY}/mesos-master-rate-limits.json"
 AGENT_CREDENTIAL = f"{DIRECTORY}/mesos-agent-credential.json"
 AGENT_HTTP_CREDENTIALS = f"{DIRECTORY}/mesos-agent-http-credentials.json"
 AGENT_ACLS = f"{DIRECTORY}/mesos-agent-acls.json"
@@ -57,7 +59,8 @@ def mesos_files(wanted: Wanted) -> list[SecretFile]:
     if wanted.runs(Service.MESOS_MASTER):
         files += [
             SecretFile(MASTER_CREDENTIALS, master_credentials(spec, keys), group="mesos", mode=0o640),
-            SecretFile(MASTER_ACLS, _acls(master_acls(spec, app_users(spec))), group="mesos", mode=0o640),
+            SecretFile(MASTER_ACLS, _json(master_acls(spec, app_users(spec))), group="mesos", mode=0o640),
+            SecretFile(MASTER_RATE_LIMITS, _json(rate_limits(spec)), group="mesos", mode=0o640),
             SecretFile(OPERATOR_FILE, principal_file(OPERATOR, keys[mesos_secret(OPERATOR)])),
             SecretFile(OPERATOR_CURL, Secret(f'user = "{OPERATOR}:{keys[mesos_secret(OPERATOR)].reveal()}"\n')),
             SecretFile(PROBE_FILE, principal_file(PROBE, keys[mesos_secret(PROBE)])),
@@ -69,7 +72,7 @@ def mesos_files(wanted: Wanted) -> list[SecretFile]:
         files += [
             SecretFile(AGENT_CREDENTIAL, agent_credential(wanted.group, keys)),
             SecretFile(AGENT_HTTP_CREDENTIALS, agent_http_credentials(keys)),
-            SecretFile(AGENT_ACLS, _acls(agent_acls(spec, app_users(spec)))),
+            SecretFile(AGENT_ACLS, _json(agent_acls(spec, app_users(spec)))),
         ]
     if spec.jenkins and wanted.group == spec.masters_group:
         files += [
@@ -94,5 +97,5 @@ def app_users(spec: ClusterSpec) -> tuple[str, ...]:
     return (settings.get("marathon_mesos_user", APP_USER),)
 
 
-def _acls(acls: dict[str, Any]) -> Secret:
-    return Secret(json.dumps(acls, indent=1) + "\n")
+def _json(content: dict[str, Any]) -> Secret:
+    return Secret(json.dumps(content, indent=1) + "\n")

@@ -44,6 +44,7 @@ MASTER: Mapping[str, str] = {
     "max_completed_tasks_per_framework": _setting("mesos_master_max_completed_tasks_per_framework"),
     "offer_timeout": _key("mesos.offer_timeout_s"),
     "quorum": "is computed from the number of masters",
+    "rate_limits": _key("mesos.tenant_qps"),
     "recovery_agent_removal_limit": _setting("mesos_master_recovery_agent_removal_limit_percent"),
 }
 AGENT: Mapping[str, str] = {
@@ -53,6 +54,7 @@ AGENT: Mapping[str, str] = {
     "attributes": _key("groups.NAME.attributes"),
     "containerizers": _setting("mesos_agent_containerizers"),
     "default_role": _key("groups.NAME.reserve_for"),
+    "disk_watch_interval": _setting("mesos_agent_disk_watch_interval_s"),
     "executor_registration_timeout": _setting("mesos_agent_executor_registration_timeout_min"),
     "gc_delay": _setting("mesos_agent_gc_delay_h"),
     "ip_discovery_command": _setting("mesos_agent_ip_discovery_command"),

@@ -26,6 +26,7 @@ from clusterctl.spec.settings import (
     ZooKeeperSettings,
 )
 from clusterctl.spec.starvation_rules import check_starvation
+from clusterctl.spec.tls import TlsSettings
 from clusterctl.spec.types import (
     AttributeName,
     AttributeText,
@@ -157,6 +158,9 @@ class ClusterSpec(StrictModel):
     )
     security: SecuritySettings = SecuritySettings()
     secrets: SecretsSettings = SecretsSettings()
+    tls: TlsSettings | None = Field(
+        default=None, description="TLS between Mesos' daemons, if your package was built with SSL; not shown in the lab"
+    )
     settings: Settings = Field(
         default=Settings(), description="variables of the roles for all nodes; `clusterctl settings` lists them"
     )

@@ -43,6 +43,12 @@ class MesosSettings(StrictModel):
     offer_timeout_s: int = Field(
         default=60, ge=0, le=86400, description="seconds until an offer that a framework holds is taken back; 0: never"
     )
+    tenant_qps: int = Field(
+        default=200,
+        ge=0,
+        le=1_000_000,
+        description="messages a second that masters handle of each Jenkins master, where mesos is closed; 0: no limit",
+    )
     max_completed_frameworks: int = Field(
         default=500,
         ge=0,

@@ -52,7 +52,7 @@ settings:
   zookeeper_purge_interval_h: 12
   marathon_jvm_options: -Xss1m
   mesos_master_recovery_agent_removal_limit_percent: 80
-mesos: {{offer_timeout_s: 90, master_flags: {{allocation_interval: 500ms, log_auto_initialize: true}}}}
+mesos: {{offer_timeout_s: 120, master_flags: {{allocation_interval: 500ms, log_auto_initialize: true}}}}
 marathon: {{flags: {{decline_offer_duration: 7000, metrics_prometheus: true, http_compression: false}}}}
 """
 OF_BUILDERS = """\
@@ -132,6 +132,7 @@ def node_of(cluster: Cluster, group: str) -> str:
 
 def state(cluster: Cluster) -> dict[str, bytes]:
     """Marathon's state as a backup holds it; without what Mesos says of tasks, which is news."""
+    eventually("nothing is deployed", lambda: cluster.marathon("GET", "/v2/deployments"), lambda found: not found)
     directory = Path(labkit.clusterctl("backup", cluster.file)["directory"])
     nodes = json.loads((directory / "tree.json").read_text())["nodes"]
     kept = {path: base64.b64decode(data) for path, data in nodes.items() if path.startswith("/state")}
@@ -160,7 +161,7 @@ def test_it_comes_up_with_what_its_file_sets_and_configure_changes_nothing(clust
     flags = cluster.mesos(leader, "/flags")["flags"]
     found = {name: flags[name] for name in ("offer_timeout", "allocation_interval", "recovery_agent_removal_limit")}
     assert found == {
-        "offer_timeout": "1.5mins",
+        "offer_timeout": "2mins",
         "allocation_interval": "500ms",
         "recovery_agent_removal_limit": "80%",
     }

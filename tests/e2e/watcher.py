@@ -3,7 +3,7 @@
     watcher.py ADDRESS,ADDRESS,... EVERY PATIENCE < LOGINS    (seconds) until SIGTERM; then prints one JSON object
 
 LOGINS is a line of JSON, {"zookeeper": "user:password", "8080": {"principal", "secret"}, "5050": ...}, without what is
-open.
+open. Instead of a login it may have the path of a file with one, which is read as soon as there is one.
 
 A ZooKeeper client writes ten times a second (python3-kazoo is in the lab's images). Every EVERY seconds all ZooKeepers
 are asked whether they run, and Marathons and masters for their leaders' answers; each has PATIENCE seconds to answer. A
@@ -20,6 +20,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from kazoo.client import KazooClient
@@ -66,7 +67,10 @@ class Gauge(threading.Thread):
 def get(address: str, port: int, path: str) -> tuple[int, Any]:
     connection = http.client.HTTPConnection(address, port, timeout=PATIENCE_S)
     headers = {"Accept": "application/json"}
-    if login := LOGINS.get(str(port)):
+    login = LOGINS.get(str(port))
+    if isinstance(login, str):
+        login = json.loads(Path(login).read_text()) if Path(login).exists() else None
+    if login:
         words = "{principal}:{secret}".format(**login).encode()
         headers["Authorization"] = f"Basic {base64.b64encode(words).decode()}"
     try:

@@ -194,7 +194,7 @@ def test_an_unknown_suite_is_refused(capsys: pytest.CaptureFixture[str]) -> None
 
 MAKEFILE = """
 lint:
-\t@echo $$$$ > up; trap 'echo tidy > tidied; exit 1' INT; while :; do sleep 0.05; done
+\t@trap 'echo tidy > tidied; exit 1' INT; echo up > up; while :; do sleep 0.05; done
 unit:
 \t@read line || echo no input
 """

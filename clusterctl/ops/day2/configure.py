@@ -138,7 +138,11 @@ def ansible_command(words: Sequence[str], hosts: Inventory) -> Iterator[list[str
     Args:
         words: arguments of ``ansible-playbook`` if one of them names a playbook (``.yml``), else of ``ansible``.
     """
-    is_playbook = any(word.endswith((".yml", ".yaml")) for word in words if not word.startswith("-"))
-    program = ansible_program("ansible-playbook" if is_playbook else "ansible")
+    program = ansible_program("ansible-playbook" if names_playbook(words) else "ansible")
     with TemporaryDirectory(prefix="clusterctl-") as work:
         yield [program, "-i", str(inventory_script(Path(work), hosts)), *words]
+
+
+def names_playbook(words: Sequence[str]) -> bool:
+    """Whether these are arguments of ``ansible-playbook``, not of ``ansible``."""
+    return any(word.endswith((".yml", ".yaml")) for word in words if not word.startswith("-"))

@@ -10,7 +10,9 @@ from typing import Any, Protocol
 from clusterctl.ansible.inventory import Inventory
 from clusterctl.ansible.playbook import PlaybookError, PlaybookResult, run_playbook
 from clusterctl.errors import ClusterctlError
+from clusterctl.ops.day2.nospace import AskDisks, disks_of, naming_full_disks
 from clusterctl.ops.kit.progress import Progress
+from clusterctl.ops.kit.run import Run
 
 
 class Hosts(Protocol):
@@ -30,22 +32,30 @@ class AnsibleHosts:
 
     Attributes:
         data: directory with ``playbooks/`` and ``ansible.cfg``.
+        ask_disks: of nodes where something failed: a full one is the reason then.
     """
 
     inventory: Inventory
     data: Path
     progress: Progress
+    ask_disks: AskDisks
 
     def run(self, playbook: str, names: Sequence[str], variables: Mapping[str, Any] | None = None) -> PlaybookResult:
         """See ``Hosts``."""
-        return run_playbook(
-            self.data / "playbooks" / f"{playbook}.yml",
-            inventory=self.inventory,
-            config=self.data / "ansible.cfg",
-            extra_vars=variables,
-            arguments=["--limit", ",".join(names)],
-            on_task=lambda task: self.progress.note(f"{', '.join(names)}: {task}"),
-        )
+        with naming_full_disks(self.ask_disks):
+            return run_playbook(
+                self.data / "playbooks" / f"{playbook}.yml",
+                inventory=self.inventory,
+                config=self.data / "ansible.cfg",
+                extra_vars=variables,
+                arguments=["--limit", ",".join(names)],
+                on_task=lambda task: self.progress.note(f"{', '.join(names)}: {task}"),
+            )
+
+
+def ansible_hosts(run: Run, inventory: Inventory, data: Path) -> AnsibleHosts:
+    """The nodes of a command's cluster."""
+    return AnsibleHosts(inventory, data, run.progress, disks_of(run))
 
 
 def reasons(error: PlaybookError, names: Sequence[str]) -> dict[str, str]:
@@ -53,7 +63,8 @@ def reasons(error: PlaybookError, names: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for host, task, message in error.result.failures:
         if host in names:
-            found.setdefault(host, f"{task}: {message.strip() or 'failed'}")
+            full = message.startswith("no space on ")  # whatever the task was
+            found.setdefault(host, message if full else f"{task}: {message.strip() or 'failed'}")
     if found or error.result.hosts:
         # A host that an `any_errors_fatal` or a lost recap hides has failed, too
         missing = [name for name in names if name not in found and _unsound(error.result, name)]

@@ -9,7 +9,7 @@ from pathlib import Path
 from clusterctl.errors import NodeError
 from clusterctl.health.expect import Node
 from clusterctl.ops.backup.backup import bring_back
-from clusterctl.ops.day2.hosts import AnsibleHosts
+from clusterctl.ops.day2.hosts import AnsibleHosts, ansible_hosts
 from clusterctl.ops.day2.inventory import cluster_inventory
 from clusterctl.ops.kit.run import Run
 from clusterctl.ops.observe.look import Look
@@ -60,4 +60,4 @@ class RealMemberWork:
     def _hosts(self) -> AnsibleHosts:
         # a broken agent must not stop it
         inventory = cluster_inventory(self.run.spec, self.run.cloud, self.run.access, self.run.warn)
-        return AnsibleHosts(inventory, self.root, self.run.progress)
+        return ansible_hosts(self.run, inventory, self.root)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clusterctl.ops.day2.configure import pending_restarts
-from clusterctl.ops.day2.hosts import AnsibleHosts
+from clusterctl.ops.day2.hosts import AnsibleHosts, ansible_hosts
 from clusterctl.ops.day2.inventory import cluster_inventory
 from clusterctl.ops.grow.members import Pending
 from clusterctl.ops.kit.run import Run
@@ -62,4 +62,4 @@ class RollingWork:
         return Cluster(spec, self.run.cloud, self.run.access.prober).look().leader(service)
 
     def _hosts(self, spec: ClusterSpec) -> AnsibleHosts:
-        return AnsibleHosts(cluster_inventory(spec, self.run.cloud, self.run.access), self.data, self.run.progress)
+        return ansible_hosts(self.run, cluster_inventory(spec, self.run.cloud, self.run.access), self.data)

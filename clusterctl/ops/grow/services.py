@@ -17,6 +17,7 @@ from clusterctl.topology import quorum
 # systemd's states of a unit that doesn't run. One that ends by itself again and again is "activating" most of the time.
 STOPPED = ("inactive", "failed", "deactivating")
 _LOOPS = "activating"
+_ROOM = "make room on its disk first: it comes back"
 
 
 def services(look: Look, fresh: Collection[str] = ()) -> Iterator[Finding]:
@@ -48,6 +49,8 @@ def agent_service(name: str, server_id: str, seen: NodeFacts | None) -> Finding:
     state = seen.units.get(unit) if seen else None
     if state in STOPPED:
         return Finding(name, f"its agent does not run (unit {unit} is {state})", Remedy.RESTART, Service.MESOS_AGENT)
+    for trouble in filter(None, map(disk_trouble, seen.disks if seen else ())):
+        return Finding(name, f"its agent is not registered, and {trouble}", Remedy.NONE, server_id, _ROOM)
     advice = f"`clusterctl ssh FILE {name}` shows why; if it doesn't come back: `clusterctl replace FILE {name}`"
     said = seen and (seen.error or seen.trouble(unit, seen.mesos_agent))
     return Finding(name, f"its agent is not registered{f': {said}' if said else ''}", Remedy.NONE, server_id, advice)
@@ -59,7 +62,7 @@ def _service(look: Look, node: Node, seen: NodeFacts, service: Service, *, full:
     votes = service in ENSEMBLES
     majority = not votes or others_serve(look, service, node.name)
     if full:
-        return Finding(node.name, found, Remedy.NONE, node.server_id, "make room on its disk first: it comes back")
+        return Finding(node.name, found, Remedy.NONE, node.server_id, _ROOM)
     if fresh and votes and majority and state not in STOPPED:
         return Finding(node.name, found, Remedy.FRESH_DATA, service)
     if state in STOPPED or (state != _LOOPS and majority):

@@ -95,7 +95,7 @@ def _stored_key(cluster: str, cloud: Cloud) -> Secret:
             "somewhere else, or the cluster was made without one",
             hint="A key is made only with a new cluster. Put the secret back from another copy, or say where the key "
             "is ('secrets: {from: control}' is the default); a cluster that was made open stays so with 'security: "
-            "{insecure: all}'.",
+            "{insecure: all}', and `clusterctl secure FILE` closes it.",
         )
     return key
 
@@ -159,7 +159,7 @@ def may_make(cluster: str, found: Found, members: int, *, patient: bool) -> bool
             f"no control node of cluster {cluster} has its key ({KEY_FILE}), and {', '.join(sorted(found.bare))} "
             "finished its first boot: the key is lost, or the cluster was made without one",
             hint="A key is made only with a new cluster. Put the file back from another copy; a cluster that was made "
-            "open stays so with 'security: {insecure: all}'.",
+            "open stays so with 'security: {insecure: all}', and `clusterctl secure FILE` closes it.",
         )
     heard = len(found.fresh)
     return heard == members if patient else heard >= quorum(members)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from clusterctl.errors import NodeError
 from clusterctl.ops.kit.access import Access
+from clusterctl.remote.nospace import no_space
 from clusterctl.remote.standardinput import sent
 from clusterctl.secrets.files import SecretFile
 from clusterctl.ssh.client import Result, SshError
@@ -82,7 +83,7 @@ def attempt(access: Access, files: Mapping[Target, Sequence[SecretFile]], *, loo
         try:
             done.changed[target.name] = _checked(answer, wanted)
         except ValueError as error:
-            done.failed[target.name] = str(error)
+            done.failed[target.name] = no_space(target.name, str(error))
     return done
 
 

@@ -96,6 +96,35 @@ class Delivery:
                 raise clusterkey.missing(spec.cluster, found)
         return Keyring(spec.cluster, self._key)
 
+    def begin(self, spec: ClusterSpec, servers: Sequence[Server], *, untouched: bool) -> None:
+        """The key of a cluster that is to be closed: the one that it has, or a new one, which is nowhere yet.
+
+        Held is the cluster's lock.
+
+        Args:
+            servers: all of the cluster.
+            untouched: no node has a file with secrets.
+
+        Raises:
+            ClusterctlError: the key can't be had; or it is lost, since nodes have what was derived from one.
+        """
+        if spec.secrets.source == "barbican":
+            # with files on nodes, one that isn't there is lost
+            clusterkey.store_key(spec, self._cloud, () if untouched else servers)
+        self._key = self._key or clusterkey.given_key(spec, self._cloud)
+        if self._key is not None:
+            return
+        control = [target_of(server) for server in servers if is_control(server)]
+        found = clusterkey.ask_nodes(self._access, list(filter(self._access.host_keys.find, control)))
+        self._key = clusterkey.agreed(spec.cluster, found)
+        if self._key is None:
+            if len(found.fresh) + len(found.bare) < len(control):
+                raise clusterkey.missing(spec.cluster, found)
+            if not untouched:
+                clusterkey.may_make(spec.cluster, found, len(control), patient=True)
+            self._key = clusterkey.make_key()
+            self._note("made the cluster's key; its control nodes keep it")
+
     def settle(
         self,
         spec: ClusterSpec,

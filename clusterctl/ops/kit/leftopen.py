@@ -1,8 +1,8 @@
 """Clusters that were made open while the file closes parts of them: no command may close such a cluster by halves.
 
 Half closed, a cluster doesn't serve: masters that ask who calls next to agents that don't say. Control nodes that are
-past their first boot tell by the files with secrets that they have. Parts without such files (builds, units, network)
-come to a cluster that serves by the ordinary commands.
+past their first boot tell by the files with secrets that they have, and by their configuration how far ``secure`` got.
+Parts without such files (builds, units, network) come to a cluster that serves by the ordinary commands.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from clusterctl.resources import Server
 from clusterctl.secrets.marathon_files import HTTP_FILE
 from clusterctl.secrets.mesos_files import MASTER_CREDENTIALS
 from clusterctl.secrets.nodes import KEY_FILE
+from clusterctl.secrets.stages import FILES, Closing
 from clusterctl.secrets.zookeeper_files import TREE
 from clusterctl.services import Service
 from clusterctl.spec.model import ClusterSpec
@@ -34,7 +35,7 @@ _TIMEOUT_S = 30.0
 
 
 def left_open(spec: ClusterSpec, access: Access, servers: Sequence[Server]) -> tuple[Part, ...]:
-    """Parts that the file closes and the cluster has open: no node that can be asked has the files of such a part.
+    """Parts that the file closes and the cluster has open: of no node that can be asked such a part is closed.
 
     Nodes in their first boot and nodes that don't answer say nothing.
 
@@ -54,7 +55,8 @@ def left_open(spec: ClusterSpec, access: Access, servers: Sequence[Server]) -> t
     reached = [target for target in targets if access.host_keys.find(target)]
     if not reached:
         return ()
-    request = {"key": KEY_FILE, "boot": BOOT_FILE, "paths": [path for _, path in wanted.values()]}
+    files = list(FILES.values())
+    request = {"key": KEY_FILE, "boot": BOOT_FILE, "paths": [path for _, path in wanted.values()], "files": files}
     script = sent("keyfile.py", request, root=True)
     answers = access.ssh.run_many(reached, lambda _: script.command, stdin=script.stdin, timeout_s=_TIMEOUT_S)
     told: dict[Part, list[bool]] = {}
@@ -65,20 +67,24 @@ def left_open(spec: ClusterSpec, access: Access, servers: Sequence[Server]) -> t
         found = json.loads(answer.stdout)
         if found["boot"] in (None, "running", "failed"):
             continue
+        known = targets[target].services
+        texts = {each: text for each, path in FILES.items() if each in known and (text := found["texts"].get(path))}
         for part, (service, path) in wanted.items():
-            if service in targets[target].services:
-                told.setdefault(part, []).append(path in found["there"])
+            if service in known:
+                done = path in found["there"] and Closing(texts).closed(part)
+                told.setdefault(part, []).append(done)
     return tuple(part for part, there in told.items() if not any(there))
 
 
 def told(spec: ClusterSpec, parts: Sequence[Part]) -> str:
     """That these parts are open."""
-    return f"cluster {spec.cluster} was made open, and the file closes {', '.join(parts)}"
+    return f"cluster {spec.cluster} was made open, and is not closed yet as the file says: {', '.join(parts)}"
 
 
 def way(parts: Sequence[Part]) -> str:
-    """How they are left as they are."""
-    return f"'security: {{insecure: [{', '.join(parts)}]}}' in the file leaves it as it is."
+    """How they are closed, and how they are left as they are."""
+    left = f"'security: {{insecure: [{', '.join(parts)}]}}' in the file leaves it as it is."
+    return f"`clusterctl secure FILE` closes it while it serves; {left}"
 
 
 def closed_check(spec: ClusterSpec, parts: Sequence[Part]) -> Check:

@@ -10,7 +10,8 @@ from typing import Any
 
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError
-from clusterctl.health.disks import disk_trouble
+from clusterctl.health.confinement import units_trouble
+from clusterctl.health.disks import disk_low, disk_trouble
 from clusterctl.health.expect import Expected, Node, expected
 from clusterctl.health.facts import AgentFacts, NodeFacts, Unknown
 from clusterctl.health.jenkins import awake
@@ -269,7 +270,8 @@ def _control(found: NodeStatus, node: Node, expect: Expected, seen: NodeFacts) -
     if seen.boot.state != BOOTED:
         return _with(found, state="booting", roles=roles, versions=versions, detail=boot_text(seen.boot))
     state = READY if node_ready(expect, node, seen) else "degraded"
-    full = "; ".join(filter(None, map(disk_trouble, seen.disks)))
+    loose = units_trouble(node, seen.confinement) if seen.confinement else ()
+    full = "; ".join(filter(None, (*(disk_trouble(disk) or disk_low(disk) for disk in seen.disks), *loose)))
     free = min((disk.free_mib for disk in seen.disks), default=None)
     return _with(found, state=state, roles=roles, versions=versions, free_mib=free, detail=full)
 

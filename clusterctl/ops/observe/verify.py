@@ -8,6 +8,7 @@ from typing import Any
 
 from clusterctl.errors import NodeError
 from clusterctl.health.check import Check
+from clusterctl.health.confinement import confinement_checks
 from clusterctl.health.expect import Expected, expected
 from clusterctl.health.facts import NodeFacts
 from clusterctl.health.judge import judge, server_check
@@ -65,7 +66,8 @@ def verify(
     expect = expected(spec, servers, flavors)
     facts = prober.probe((*expect.control, *(node for node in expect.agents if deep or node.homes)))
     _fail_on_nothing_reached(spec, servers, expect, facts)
-    return VerifyReport(tuple(judge(spec, servers, expect, facts)), spec.security.open_parts)
+    checks = (*judge(spec, servers, expect, facts), *confinement_checks(expect, facts))
+    return VerifyReport(checks, spec.security.open_parts)
 
 
 def _fail_on_nothing_reached(

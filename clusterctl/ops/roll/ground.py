@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from clusterctl import paths
-from clusterctl.ops.day2.hosts import AnsibleHosts, Hosts
+from clusterctl.ops.day2.hosts import Hosts, ansible_hosts
 from clusterctl.ops.day2.inventory import cluster_inventory
 from clusterctl.ops.kit.run import Run
 from clusterctl.ops.observe.look import Cluster
@@ -51,7 +51,7 @@ class Rolling:
         run = self.run
         # of one that is left out no key need be known
         inventory = cluster_inventory(run.spec, run.cloud, run.access, run.warn if self.without else None)
-        return AnsibleHosts(inventory, paths.data_root(), run.progress)
+        return ansible_hosts(run, inventory, paths.data_root())
 
     @cached_property
     def drainer(self) -> Drainer:

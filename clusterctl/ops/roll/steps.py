@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from clusterctl.errors import ClusterctlError, UnhealthyError
-from clusterctl.health.disks import disk_trouble
+from clusterctl.health.disks import no_space
 from clusterctl.ops.day2.hosts import why
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.observe.look import Cluster, GateError, Look
@@ -177,13 +177,14 @@ class Roll:
             raise self.journal.stopped(f"Ctrl-C at {service} on {name} ({state})") from stop
 
     def true_reason(self, reason: str, name: str) -> str:
-        """A step's failure in Ansible's words may be a full disk, on which it can't even write its modules."""
+        """A gate that doesn't open, too, may be a full disk's fault, in other words."""
+        if reason.startswith("no space on "):
+            return reason
         try:
             seen = self.cluster.look([name]).facts.get(name)
         except ClusterctlError:
             return reason
-        full = next((trouble for disk in (seen.disks if seen else ()) if (trouble := disk_trouble(disk))), None)
-        return f"no space: {full} ({reason})" if full else reason
+        return no_space(name, seen.disks if seen else (), reason) or reason
 
     def put_back(self, service: Service, name: str) -> str:
         """Puts a node back in service; returns how it was left."""

@@ -6,12 +6,15 @@ Slot 1 has HTTP and inbound ports 31000 and 31001, slot 7 has 31012 and 31013; t
 
 from __future__ import annotations
 
+import base64
 import json
 import shlex
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from clusterctl.remote.prober import CONFINE, RULES_RECORD, probe_script
 
 testinfra_hosts = ["ansible://one-jenkins-1"]
 
@@ -106,6 +109,26 @@ def test_rules_are_replaced_as_a_whole(host: Any) -> None:
         before = host.check_output("nft --stateless list table inet clusterctl")
         host.check_output("/usr/lib/clusterctl/confine")
         assert host.check_output("nft --stateless list table inet clusterctl") == before
+
+
+def test_the_probe_tells_of_rules_that_are_not_as_they_were_loaded(host: Any) -> None:
+    request = {"rules": RULES_RECORD, "confine": CONFINE, "units": []}
+    text = base64.b64encode(probe_script()).decode()
+    asked = {"address": JENKINS, "timeout_s": 1, "boot_file": "/x", "ports": {}, "units": {}, "confinement": request}
+    command = f"echo {text} | base64 -d | python3 -I -S - {shlex.quote(json.dumps(asked))}"
+
+    def seen() -> str:
+        return str(json.loads(host.check_output(command))["confinement"]["rules"])
+
+    with host.sudo():
+        try:
+            found = [seen()]
+            for change in ("flush chain inet clusterctl tenants", "delete table inet clusterctl"):
+                host.check_output(f"nft {change}")
+                found.append(seen())
+        finally:
+            host.check_output(CONFINE)
+        assert [*found, seen()] == ["loaded", "changed", "missing", "loaded"]
 
 
 def test_builds_can_be_held_to_a_list(host: Any, reached: Reached) -> None:

@@ -121,13 +121,12 @@ def enter(at: str, port: int = 22) -> str:
 def many_threads(number: int, hold_s: float) -> str:
     """So many at once, as a fork bomb makes processes: one count bounds both. They stay for ``hold_s`` seconds."""
     code = (
-        "import sys, threading\nthreading.stack_size(65536)\nover = threading.Event()\nmade = 0\n"
-        f"timer = threading.Timer({hold_s}, over.set)\ntimer.start()\n"
+        "import os, threading\nthreading.stack_size(65536)\nnever = threading.Event()\nmade = 0\n"
         f"while made < {number}:\n"
-        "    try: threading.Thread(target=over.wait, daemon=True).start()\n"
+        "    try: threading.Thread(target=never.wait, daemon=True).start()\n"
         "    except RuntimeError as error:\n        print(error)\n        break\n"
         "    made += 1\n"
-        "print('made', made, flush=True)\nover.wait()\n"
+        f"print('made', made, flush=True)\nnever.wait({hold_s})\nos._exit(0)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     told = (done.stdout + done.stderr).strip()

@@ -39,8 +39,8 @@ def address(n: int) -> str:
 class Ensemble:
     """ZooKeeper N on 127.0.0.N; each has the list of members that it was last started with."""
 
-    def __init__(self, work: Path) -> None:
-        self.work = work
+    def __init__(self, work: Path, options: Sequence[str] = ()) -> None:
+        self.work, self.options = work, options  # of the JVMs
         self.daemons: dict[int, Daemon] = {}
 
     def start(self, n: int, members: Sequence[int]) -> None:
@@ -52,7 +52,7 @@ class Ensemble:
         (data / "myid").write_text(f"{n}\n")
         lines = "".join(f"server.{i}={address(i)}:2888:3888\n" for i in members)
         (data / "zoo.cfg").write_text(ZK_CONFIG.format(port=ZK_PORT, address=address(n), data=data) + lines)
-        argv = [JAVA, "-Xmx96m", "-XX:TieredStopAtLevel=1", "-cp", "/usr/share/java/zookeeper.jar"]
+        argv = [JAVA, "-Xmx96m", "-XX:TieredStopAtLevel=1", *self.options, "-cp", "/usr/share/java/zookeeper.jar"]
         main = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
         self.daemons[n] = Daemon(f"zk{n}", [*argv, main, str(data / "zoo.cfg")], self.work / f"zk{n}.log")
         self.daemons[n].start()

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import socket
 import threading
 import uuid
 from collections import defaultdict
@@ -97,6 +98,12 @@ class Framework:
 
     def _offer_of(self, hostname: str) -> Json | None:
         return next((o for o in list(self.offers.values()) if o["hostname"] == hostname), None)
+
+    def prove(self, headers: Mapping[str, str]) -> None:
+        """Subscribe again, and say from now on who it is, as a scheduler that was restarted with a secret."""
+        self._proof = dict(headers)
+        if self._stream is not None and self._stream.sock is not None:
+            self._stream.sock.shutdown(socket.SHUT_RDWR)
 
     def kill(self, task_id: str) -> None:
         self.call("KILL", kill={"task_id": {"value": task_id}})

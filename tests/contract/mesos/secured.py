@@ -35,11 +35,12 @@ class SecuredMesos:
     Args:
         work: a directory that everybody can enter.
         secured: False for the same without credentials and ACLs, as today's templates have it.
+        spec: the cluster file; has the groups of the demo and two slots.
     """
 
-    def __init__(self, root: Path, work: Path, *, secured: bool = True) -> None:
+    def __init__(self, root: Path, work: Path, *, secured: bool = True, spec: ClusterSpec | None = None) -> None:
         self.root, self.work, self.secured = root, work, secured
-        self.spec: ClusterSpec = demo_spec(jenkins={"allow_ephemeral_homes": True, "max_masters": 2})
+        self.spec = spec or demo_spec(jenkins={"allow_ephemeral_homes": True, "max_masters": 2})
         self.keys = Keyring(self.spec.cluster, new_key())
         self.env = {"LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH": "1"} if secured else {}
         self.master = Daemon(
@@ -117,6 +118,7 @@ class SecuredMesos:
             flags += [
                 f"--credentials={self._secret('credentials', credentials)}",
                 f"--acls={self._written('acls', json.dumps(mesos.master_acls(self.spec, [APP_USER])))}",
+                f"--rate_limits={self._written('rate-limits', json.dumps(mesos.rate_limits(self.spec)))}",
                 "--authenticate_frameworks",
                 "--authenticate_http_frameworks",
                 "--http_framework_authenticators=basic",

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from clusterctl.errors import CloudError
+from clusterctl.health.expect import Confined
 from clusterctl.remote.prober import HOLD_S, SshProber, probe_script
 from clusterctl.ssh.client import Ssh
 from clusterctl.ssh.config import SshConfig
@@ -32,12 +33,14 @@ class Nodes:
     consoles: dict[str, str] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, object]]] = field(default_factory=list)
     console_reads: list[str] = field(default_factory=list)
+    as_root: list[bool] = field(default_factory=list)
     rebuilt: dict[str, datetime] = field(default_factory=dict)
 
     def __call__(self, argv: Sequence[str], *, stdin: bytes, timeout_s: float) -> Finished:
         assert stdin == probe_script()
         words = shlex.split(argv[-1])
-        assert words[:-1] == ["python3", "-I", "-S", "-"]
+        assert words[:-1] in (["python3", "-I", "-S", "-"], ["sudo", "-n", "python3", "-I", "-S", "-"])
+        self.as_root.append(words[0] == "sudo")
         self.asked.append((argv[-2], json.loads(words[-1])))
         return self.answer[argv[-2]]()
 
@@ -71,6 +74,27 @@ def test_answers_become_facts(known: KnownHosts) -> None:
     assert request["units"] == {"zookeeper": "zookeeper", "mesos_master": "mesos-master", "marathon": "marathon"}
     assert request["boot_file"] == "/var/lib/clusterctl/boot.json"
     assert nodes.console_reads == []
+
+
+def test_confinement_is_asked_for_as_root_in_the_same_call_but_not_while_waiting(known: KnownHosts) -> None:
+    nodes = Nodes({"10.0.0.1": lambda: ANSWER})
+    asked = prober(nodes, known)
+    node = replace(N1, confined=Confined(builds=True, units=True))
+    asked.probe([N1])
+    asked.probe([node])
+    asked.hold(node, "")
+    assert nodes.as_root == [False, True, False]
+    assert [request.get("confinement") for _, request in nodes.asked] == [
+        None,
+        {
+            "rules": "/run/clusterctl/confined",
+            "confine": "/usr/lib/clusterctl/confine",
+            "units": ["zookeeper", "mesos-master", "marathon"],
+        },
+        None,
+    ]
+    asked.probe([replace(N1, confined=Confined(units=True))])
+    assert nodes.asked[-1][1]["confinement"]["rules"] is None  # type: ignore[index]
 
 
 def test_a_node_without_a_pinned_key_is_pinned_from_its_console(known: KnownHosts) -> None:

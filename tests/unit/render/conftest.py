@@ -60,8 +60,9 @@ settings:
   zookeeper_tcp_keep_alive: false
   zookeeper_classpath: /a b/%i:/etc/zookeeper
   mesos_master_agent_removal_rate_limit: ""
-mesos: {master_flags: {rate_limits: {limits: [{principal: 'a "b" $c', qps: 1.5}]}}, agent_flags: {switch_user: true}}
+mesos: {master_flags: {modules: {limits: [{principal: 'a "b" $c', qps: 1.5}]}}, agent_flags: {switch_user: true}}
 marathon: {flags: {metrics_prometheus: true, http_compression: false, max_apps: 9}}
+tls: {key: /etc/ssl/private/mesos.key, certificate: /etc/ssl/mesos.pem, ca: /etc/ssl/ca.pem}
 """
 )
 

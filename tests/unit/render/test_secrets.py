@@ -58,3 +58,53 @@ def test_a_restart_is_due_where_a_services_secrets_changed(nodes: dict[str, Node
 def test_an_open_node_knows_nothing_of_secrets(nodes: dict[str, Node]) -> None:
     for name in set(nodes) - {*CLOSED, "closed"}:
         assert not [path for path, text in texts(nodes[name]).items() if _PATH.search(text)], name
+
+
+# What closes each daemon, beside the files that it is given; names of variables are those of Mesos and Marathon
+CLOSING = {
+    ("closed-control", "mesos-master"): {
+        "MESOS_AUTHENTICATE_FRAMEWORKS=true",
+        "MESOS_AUTHENTICATE_HTTP_FRAMEWORKS=true",
+        "MESOS_HTTP_FRAMEWORK_AUTHENTICATORS=basic",
+        "MESOS_AUTHENTICATE_AGENTS=true",
+        "MESOS_AUTHENTICATE_HTTP_READONLY=true",
+        "MESOS_AUTHENTICATE_HTTP_READWRITE=true",
+        "MESOS_CREDENTIALS=file:///etc/clusterctl/secrets/mesos-master-credentials.json",
+        "MESOS_ACLS=file:///etc/clusterctl/secrets/mesos-master-acls.json",
+        "MESOS_RATE_LIMITS=file:///etc/clusterctl/secrets/mesos-master-rate-limits.json",
+        "MESOS_ROOT_SUBMISSIONS=false",
+        "LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH=1",
+    },
+    ("closed-builders", "mesos-agent"): {
+        "MESOS_CREDENTIAL=file:///etc/clusterctl/secrets/mesos-agent-credential.json",
+        "MESOS_HTTP_CREDENTIALS=file:///etc/clusterctl/secrets/mesos-agent-http-credentials.json",
+        "MESOS_AUTHENTICATE_HTTP_READONLY=true",
+        "MESOS_AUTHENTICATE_HTTP_READWRITE=true",
+        "MESOS_ACLS=file:///etc/clusterctl/secrets/mesos-agent-acls.json",
+        "LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH=1",
+    },
+    ("closed-control", "marathon"): {
+        "MARATHON_MESOS_AUTHENTICATION=",
+        "MARATHON_MESOS_AUTHENTICATION_SECRET_FILE=/etc/clusterctl/secrets/marathon-mesos-secret",
+        "LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH=1",
+    },
+}
+
+
+def test_everything_that_closes_mesos_is_there_and_nothing_of_it_where_mesos_is_open(nodes: dict[str, Node]) -> None:
+    for (name, unit), lines in CLOSING.items():
+        assert lines <= set(texts(nodes[name])[f"/etc/default/{unit}"].splitlines())
+        opened = texts(nodes[name.removeprefix("closed-")])[f"/etc/default/{unit}"].splitlines()
+        assert not lines & set(opened)
+
+
+def test_with_tls_all_who_speak_libprocess_have_it(nodes: dict[str, Node]) -> None:
+    for name, unit in (
+        ("settings-control", "mesos-master"),
+        ("settings-control", "marathon"),
+        ("settings-builders", "mesos-agent"),
+    ):
+        lines = texts(nodes[name])[f"/etc/default/{unit}"].splitlines()
+        assert {"LIBPROCESS_SSL_ENABLED=1", "LIBPROCESS_SSL_KEY_FILE=/etc/ssl/private/mesos.key"} <= set(lines)
+        plain = texts(nodes[name.removeprefix("settings-")])[f"/etc/default/{unit}"]
+        assert "LIBPROCESS_SSL" not in plain

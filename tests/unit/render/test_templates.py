@@ -128,7 +128,7 @@ def test_settings_and_flags_stand_in_the_files(nodes: dict[str, Node]) -> None:
         "MARATHON_ZK_SESSION_TIMEOUT=10000",
     } <= set(lines["/etc/default/marathon"])
     master = lines["/etc/default/mesos-master"]
-    assert r'MESOS_RATE_LIMITS="{\"limits\":[{\"principal\":\"a \\\"b\\\" \$c\",\"qps\":1.5}]}"' in master
+    assert r'MESOS_MODULES="{\"limits\":[{\"principal\":\"a \\\"b\\\" \$c\",\"qps\":1.5}]}"' in master
     assert "MESOS_RECOVERY_AGENT_REMOVAL_LIMIT=75%" in master
     assert not any("AGENT_REMOVAL_RATE_LIMIT" in line for line in master)
     agent = lines["/etc/default/mesos-agent"]
@@ -173,7 +173,7 @@ def test_services_that_must_come_back_do(nodes: dict[str, Node]) -> None:
         for file in render_files(roles_dir(), roles_of(services), variables):
             # These do something once
             if file.path.endswith(".service") and not file.path.endswith(
-                ("volume.service", "tree.service", "secrets.service")
+                ("volume.service", "tree.service", "secrets.service", "sandbox-logs.service")
             ):
                 assert "Restart=always" in file.content, file.path
                 assert "StartLimitIntervalSec=0" in file.content, file.path

@@ -14,6 +14,7 @@ from clusterctl.secrets.mesos import (
     agent_http_credentials,
     master_acls,
     master_credentials,
+    rate_limits,
 )
 from clusterctl.secrets.names import jenkins_principal, mesos_principals, names
 from clusterctl.secrets.secret import Secret
@@ -120,3 +121,19 @@ def test_names() -> None:
     assert len({KEYS[name].reveal() for name in all_names}) == len(all_names)
     with pytest.raises(ValueError, match="no slot 1000"):
         jenkins_principal(1000)
+
+
+def test_each_tenant_has_a_share_of_messages_and_marathon_no_limit() -> None:
+    assert rate_limits(tier()) == {
+        "limits": [
+            {"principal": "marathon"},
+            {"principal": "jenkins-001", "qps": 200, "capacity": 10_000},
+            {"principal": "jenkins-002", "qps": 200, "capacity": 10_000},
+        ]
+    }
+    assert rate_limits(demo_spec()) == {"limits": [{"principal": "marathon"}]}
+
+
+def test_no_limit_for_tenants() -> None:
+    unlimited = demo_spec(jenkins=TIER, mesos={"tenant_qps": 0})
+    assert rate_limits(unlimited)["limits"][1:] == [{"principal": "jenkins-001"}, {"principal": "jenkins-002"}]

@@ -45,6 +45,7 @@ def test_a_node_has_what_its_services_need_and_no_more() -> None:
         "key",
         "mesos-master-credentials.json",
         "mesos-master-acls.json",
+        "mesos-master-rate-limits.json",
         "mesos-operator.json",
         "mesos-operator.curl",
         "mesos-probe.json",

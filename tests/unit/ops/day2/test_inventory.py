@@ -65,7 +65,7 @@ def test_the_first_configure_changes_nothing(environment: dict[str, str], monkey
     spec = demo_spec(
         groups=groups,
         settings=EVERY_KIND,
-        mesos={"master_flags": {"rate_limits": {"limits": []}}, "agent_flags": {"quiet": True}},
+        mesos={"master_flags": {"modules": {"limits": []}}, "agent_flags": {"quiet": True}},
         marathon={"flags": {"metrics_prometheus": True, "max_apps": 9}, "zk_session_timeout_s": 12},
     )
     cloud = demo_cloud()

@@ -383,3 +383,20 @@ def test_killed_at_any_call_the_same_command_finishes(call: int, when: Any) -> N
     revive(running.cloud)
     mend(running)
     assert state(running) == state(undisturbed)
+
+
+def test_a_narrowed_access_is_narrowed_and_rules_of_others_stay() -> None:
+    wide = agents_spec()
+    running = Running(wide)
+    [group] = running.cloud.observe("demo").security_groups
+    running.cloud.create_rules(group.id, [Rule(22, 22, "203.0.113.0/24")], "somebody's")
+    narrow = wide.model_copy(update={"access": demo_spec(access={"ssh_from": ["10.0.0.0/8"]}).access})
+
+    def open_to() -> set[str | None]:
+        [now] = running.cloud.observe("demo").security_groups
+        return {rule.source for rule in now.rules if rule.port_min == 22 and rule.source}
+
+    assert Remedy.DELETE_RULE in [finding.remedy for finding in mend(running, narrow, apply=False).findings]
+    assert open_to() == {"198.51.100.0/24", "203.0.113.0/24"}
+    mend(running, narrow)
+    assert open_to() == {"10.0.0.0/8", "203.0.113.0/24"}

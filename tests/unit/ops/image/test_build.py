@@ -21,7 +21,7 @@ from clusterctl.resources import Flavor, Image, owner_mark
 from clusterctl.spec.artifacts import Artifact, Artifacts, Builder, ImageSpec, MarathonArtifact
 from clusterctl.spec.model import AccessSettings
 from tests.memory.cloud import MemoryCloud
-from tests.unit.ops.clouds import Clock, guard
+from tests.unit.ops.clouds import Clock, Killed, guard, revive
 
 CONTENT = b"a package"
 ARTIFACT = Artifact(version="1.0", src="a.bin", sha256=hashlib.sha256(CONTENT).hexdigest())
@@ -194,3 +194,27 @@ def test_a_builder_is_no_cluster_of_any_name(build: Callable[..., ImageReport], 
     assert [description for _, description in cloud.security_group_records.values()] == [mark]
     with pytest.raises(ValidationError):
         ImageSpec.model_validate({**SPEC.model_dump(), "family": "f" * 36})
+
+
+def test_a_builder_that_was_left_open_wide_is_gone_before_the_next_one(
+    build: Callable[..., ImageReport], cloud: MemoryCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def of(source: str) -> ImageSpec:
+        access = AccessSettings(ssh_from=(source,))
+        return SPEC.model_copy(update={"build": SPEC.build.model_copy(update={"access": access})})
+
+    opened: list[set[str | None]] = []
+
+    def install(*_args: object) -> None:
+        groups = cloud.observe("clusterctl-base.build").security_groups
+        opened.append({rule.source for group in groups for rule in group.rules})
+        if len(opened) == 1:
+            cloud.faults.append(Killed(0, "before", dead=True))
+
+    monkeypatch.setattr(image, "_install", install)
+    with pytest.raises(SystemExit):
+        build(of("0.0.0.0/0"))
+    revive(cloud)
+    build(of("10.0.0.0/8"))
+    assert opened == [{"0.0.0.0/0"}, {"10.0.0.0/8"}]
+    assert cloud.observe("clusterctl-base.build").security_groups == ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -30,11 +30,12 @@ class Node:
 
 @dataclass
 class Nodes:
-    """By address. ``asked`` counts the scripts that ran, by name."""
+    """By address. ``asked`` counts the scripts that ran, by name; ``closing`` answers that of ``secure``."""
 
     known: KnownHosts
     of: dict[str, Node] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)
+    closing: Callable[[str, Mapping[str, Any]], dict[str, Any]] | None = None
 
     @classmethod
     def at(cls, directory: Path, servers: Sequence[Server]) -> Nodes:
@@ -60,8 +61,12 @@ class Nodes:
         answer: dict[str, Any]
         if "paths" in request:
             answer = {"boot": node.boot, "there": [path for path in request["paths"] if path in node.files]}
+            answer["texts"] = {path: node.files.get(path) for path in request["files"]}
         elif script == "keyfile.py":
             answer = {"key": node.files.get(request["key"]), "boot": node.boot}
+        elif script == "closing.py":
+            assert self.closing is not None
+            answer = self.closing(argv[-2], request)
         else:
             answer = {"answer": {}}
             for file in request["files"]:

@@ -231,6 +231,7 @@ def test_other_settings_change_the_files_that_depend_on_them(world: World) -> No
     assert [path.rpartition("/")[2] for path in changed["demo-control-1"]] == [
         "mesos-master-credentials.json",
         "mesos-master-acls.json",
+        "mesos-master-rate-limits.json",
         "complete",
     ]
     assert [path.rpartition("/")[2] for path in changed["demo-builders-2"]] == ["mesos-agent-acls.json", "complete"]

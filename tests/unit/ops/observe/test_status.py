@@ -14,6 +14,7 @@ from clusterctl.resources import Server
 from tests.unit.health.clusters import CONTROL, SPEC, agent, agents, all_facts, expect, facts, servers
 from tests.unit.ops.jenkins.world import jenkins_servers, jenkins_spec
 from tests.unit.ops.observe.test_healthy import Listing
+from tests.unit.specs import demo_spec
 
 
 def status(of: list[Server] | None = None, **changes: NodeFacts) -> StatusReport:
@@ -106,6 +107,16 @@ def test_a_full_disk_is_told() -> None:
     node = first(status(c1=facts(1, disks=[full])))
     assert (node.state, node.free_mib) == ("ready", 3)
     assert node.detail == "/ has 3 of 10000 MiB free, expected 256"
+
+
+def test_a_unit_with_too_many_rights_is_told() -> None:
+    loose = {"no_new_privileges": True, "filtered": False, "own_mounts": True}
+    seen = facts(1, confinement={"units": {"marathon": loose}})
+    assert first(status(c1=seen)).detail == "", "the file leaves units open"
+    spec = demo_spec(security={"require": ["units"]})
+    node = first(make_status(spec, servers(), expect(spec), all_facts(c1=seen)))
+    assert node.state == "ready"
+    assert node.detail.startswith("marathon may make any system call; `clusterctl configure FILE`, then")
 
 
 def test_a_service_in_trouble_says_why() -> None:

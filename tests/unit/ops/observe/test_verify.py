@@ -15,6 +15,7 @@ from clusterctl.ops.observe.verify import verify
 from clusterctl.ssh.hostkeys import KnownHosts
 from tests.unit.health.clusters import CONTROL, FLAVORS, SPEC, all_facts, facts, servers
 from tests.unit.ops.observe.test_healthy import World
+from tests.unit.specs import demo_spec
 
 
 def test_verify_asks_control_nodes_and_with_deep_all(tmp_path: Path) -> None:
@@ -26,6 +27,23 @@ def test_verify_asks_control_nodes_and_with_deep_all(tmp_path: Path) -> None:
     world.says = lambda name, _: all_facts().get(name, facts(1))
     verify(SPEC, servers(), FLAVORS, world, deep=True)
     assert world.rounds == [("1", "2", "3"), ("1", "2", "3", "demo-builders-abc-1", "demo-jenkins-abc-1")]
+
+
+def test_confinement_is_judged_of_those_who_were_asked(tmp_path: Path) -> None:
+    world = World(KnownHosts(tmp_path / "known_hosts"))
+    spec = demo_spec(security={"require": ["builds", "units"]})
+    held = {"no_new_privileges": True, "filtered": True, "own_mounts": True}
+
+    def says(name: str, _: object) -> NodeFacts:
+        agent = name.startswith("demo-builders")
+        told = {"rules": "missing" if agent else "loaded", "units": {"zookeeper": held}}
+        return NodeFacts.model_validate(all_facts().get(name, facts(1)).model_dump() | {"confinement": told})
+
+    world.says = says
+    plain = {check.name: check.ok for check in verify(spec, servers(), FLAVORS, world).checks}
+    deep = {check.name: check.ok for check in verify(spec, servers(), FLAVORS, world, deep=True).checks}
+    assert (plain["units.hardened"], plain.get("builds.confined")) == (True, None)
+    assert (deep["units.hardened"], deep["builds.confined"]) == (True, False)
 
 
 class Silent:

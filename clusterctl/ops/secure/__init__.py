@@ -1,0 +1,1 @@
+"""Closing a cluster that serves: ``secure``."""

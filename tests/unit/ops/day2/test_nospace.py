@@ -1,0 +1,61 @@
+"""What a playbook's failure says of a full disk."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import pytest
+
+from clusterctl.ansible.playbook import PlaybookError, PlaybookResult
+from clusterctl.health.facts import DiskFacts
+from clusterctl.ops.day2.hosts import why
+from clusterctl.ops.day2.nospace import explained
+
+ASTRAY = "Module result deserialization failed: No start of json char found"
+DISKS = {
+    "full": (DiskFacts(path="/", free_mib=0, size_mib=2000),),
+    "well": (DiskFacts(path="/", free_mib=1500, size_mib=2000),),
+}
+
+
+def failure(*failures: tuple[str, str, str], unreachable: Collection[str] = ()) -> PlaybookError:
+    hosts = {
+        host: {"ok": 1, "changed": 0, "failed": host not in unreachable, "unreachable": host in unreachable}
+        for host, _, _ in failures
+    }
+    text = "restart.yml failed (ansible-playbook ended with 2):\n" + "\n".join(said for _, _, said in failures)
+    return PlaybookError(text, PlaybookResult(hosts, (), failures, (), ""), hint="Again.")
+
+
+def ask(names: Collection[str]) -> Mapping[str, Sequence[DiskFacts]]:
+    return {name: DISKS[name] for name in names}
+
+
+def test_the_node_and_its_file_system_are_named_and_not_ansibles_words() -> None:
+    told = explained(failure(("full", "Set it", ASTRAY)), ask)
+    assert told.message == (
+        "restart.yml failed (ansible-playbook ended with 2):\n  no space on full:/ (0 of 2000 MiB free)"
+    )
+    assert told.hint is not None
+    assert told.hint.startswith("Make room there: `clusterctl ssh FILE NODE")
+    assert told.hint.endswith(" Again.")
+    assert why(told, "full") == "no space on full:/ (0 of 2000 MiB free)"
+
+
+def test_what_failed_for_another_reason_keeps_it() -> None:
+    error = failure(("well", "Set it", "no such unit"), ("full", "Set it", ASTRAY))
+    told = explained(error, ask)
+    assert why(told, "well") == "Set it: no such unit"
+    assert "no space on full:/" in told.message
+    assert "no such unit" in told.message
+
+
+@pytest.mark.parametrize("unreachable", [(), ("well",)])
+def test_a_failure_of_another_kind_is_left_alone(unreachable: Collection[str]) -> None:
+    error = failure(("well", "Set it", ASTRAY), unreachable=unreachable)
+    assert explained(error, ask) is error
+
+
+def test_nobody_is_asked_who_can_not_be_reached() -> None:
+    error = failure(("gone", "Gathering Facts", "timed out"), unreachable=["gone"])
+    assert explained(error, ask) is error
