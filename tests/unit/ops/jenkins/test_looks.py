@@ -58,8 +58,8 @@ def test_a_node_without_the_release_of_its_masters_is_told(world: World) -> None
     assert {each["lacks"] for each in list_masters(tier).to_json()["masters"]} == {""}
     world.nodes.releases = {"2.277.1-old": 1}
     wanted = (
-        f"demo-jenkins-1 lacks its release {RELEASE}; `clusterctl jenkins upgrade FILE alice --artifacts artifacts.yml` "
-        "brings the one of that file there"
+        f"demo-jenkins-1 lacks its release {RELEASE}; "
+        "`clusterctl jenkins upgrade FILE alice --artifacts artifacts.yml` brings the one of that file there"
     )
     [alice] = [each for each in list_masters(tier).to_json()["masters"] if each["name"] == "alice"]
     assert (alice["lacks"], alice["problems"]) == (wanted, []), "its home can be backed up and moved as before"
