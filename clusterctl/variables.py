@@ -56,6 +56,7 @@ def cluster_variables(spec: ClusterSpec, at: Addresses) -> Variables:
         "mesos_master_offer_timeout_s": spec.mesos.offer_timeout_s,
         "mesos_master_max_completed_frameworks": spec.mesos.max_completed_frameworks,
         "mesos_master_flags": mesos_lines(spec.mesos.master_flags),
+        "marathon_tls": spec.tls.lines() if spec.tls else [],
         "marathon_zk_credentials": spec.secured(Part.ZOOKEEPER),
         "marathon_secured": spec.secured(Part.MARATHON),
         "mesos_master_authentication": spec.secured(Part.MESOS),

@@ -17,7 +17,7 @@ def render_list(report: ListReport) -> RenderableType:
     for master in report.masters:
         problems = "; ".join(master.problems)
         if not problems and master.state == "waiting" and master.app:
-            problems = master.app.failure
+            problems = master.lacks or master.app.failure
         masters.add_row(
             master.name,
             str(master.slot or "-"),

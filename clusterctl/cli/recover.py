@@ -60,6 +60,12 @@ def recover(
         ),
     ] = None,
     empty: Annotated[bool, typer.Option("--empty", help="Begin with empty members: all apps are lost.")] = False,
+    new_key: Annotated[
+        bool,
+        typer.Option(
+            "--new-key", help="Consent to a new key of the cluster, where its control nodes took it with them."
+        ),
+    ] = False,
     image: AnyImage = None,
     timeout: Annotated[int, typer.Option("--timeout", min=10, help="Seconds for all of it.")] = 1800,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
@@ -77,7 +83,7 @@ def recover(
     from clusterctl.ops.grow.recover import Source
     from clusterctl.ops.grow.recover import recover as recover_cluster
 
-    source = Source(names(members), backup.absolute() if backup else None, empty)
+    source = Source(names(members), backup.absolute() if backup else None, empty, new_key)
     with session(context) as at:
         report = recover_cluster(
             open_operation(at, timeout_s=timeout, image=image, together=True),

@@ -58,6 +58,7 @@ KEYS: Mapping[str, str] = {
     "marathon_flags": "marathon.flags",
     "marathon_heap_mib": "marathon.heap_mib",
     "marathon_mesos_role": "marathon.role",
+    "marathon_tls": "tls",
     "marathon_task_launch_timeout_ms": "marathon.task_launch_timeout_ms",
     "marathon_zk_session_timeout_ms": "marathon.zk_session_timeout_s",
     "marathon_mesos_authentication": "security",

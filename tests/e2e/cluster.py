@@ -18,13 +18,13 @@ T = TypeVar("T")
 class Cluster:
     """``with Cluster(file) as cluster``: created on entry, destroyed with its volumes on exit."""
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
+    def __init__(self, file: Path, *options: str) -> None:
+        self.file, self.options = file, options
         self.created: dict[str, Any] = {}
 
     def __enter__(self) -> Cluster:
         try:
-            self.created = labkit.clusterctl("create", self.file)
+            self.created = self.create()
         except BaseException:
             self.destroy()
             raise
@@ -41,8 +41,8 @@ class Cluster:
         return labkit.clusterctl("destroy", self.file, "--yes", "--volumes")
 
     def create(self) -> dict[str, Any]:
-        """`clusterctl create` once more."""
-        return labkit.clusterctl("create", self.file)
+        """`clusterctl create`, with the options given to us."""
+        return labkit.clusterctl("create", self.file, *self.options)
 
     def status(self) -> dict[str, Any]:
         """`clusterctl status`."""

@@ -68,10 +68,14 @@ class Tier:
         ]
         return sorted(name for name in found if name.startswith("jenkins-"))
 
+    def moved(self) -> None:
+        """Masters are asked anew where they are."""
+        self._known.clear()
+
     # --- a master's own API, asked on its node with its own token -------------------------------------------------
     def call(self, name: str, method: str, path: str, xml: str | None = None) -> str:
         """Body of an answer; headers come first where the method is POST."""
-        if name not in self._known:  # a master stays where it is
+        if name not in self._known:  # a master stays where it is; else see ``moved``
             self._known = self.list()
         master = self._known[name]
         body = f"-H 'Content-Type: application/xml' --data-binary {shlex.quote(xml)}" if xml else ""
@@ -121,3 +125,31 @@ class Tier:
     def log(self, name: str, job: str, item: str) -> str:
         """Console text of a build."""
         return self.call(name, "GET", f"/job/{job}/{self.number(name, job, item)}/consoleText")
+
+    def history(self, name: str, job: str) -> list[dict[str, Any]]:
+        """All builds of a job, the newest first: number, result, start and log."""
+        tree = "builds[number,result,timestamp,duration]"
+        found = json.loads(self.call(name, "GET", f"/job/{job}/api/json?tree={tree}"))
+        return [
+            {**build, "log": self.call(name, "GET", f"/job/{job}/{build['number']}/consoleText")}
+            for build in found["builds"]
+        ]
+
+    def versions(self, name: str) -> dict[str, str]:
+        """Versions of a master's core and of its plugins, as it tells them."""
+        plugins = json.loads(self.call(name, "GET", "/pluginManager/api/json?tree=plugins[shortName,version]"))
+        core = self.clusterctl("status", name)["core"]
+        return {"core": core, **{each["shortName"]: each["version"] for each in plugins["plugins"]}}
+
+
+def archive_of(report: dict[str, Any], name: str) -> Path:
+    """The archive that `clusterctl jenkins backup --json` tells of."""
+    return Path(report["done"][name].partition(" (")[0])
+
+
+def purge(tier: Tier, name: str) -> None:
+    """Deletes a master with its home, and looks that nothing of it is left."""
+    node = tier.list()[name]["node"]
+    tier.clusterctl("delete", name, "--purge", "--yes")
+    assert name not in tier.list()
+    assert name not in tier.cluster.on(node, f"sudo find {HOMES} -name '*{name}*'")

@@ -5,19 +5,23 @@ Jenkins and Marathon are the lab's stand-ins; Mesos, ZooKeeper, systemd, users a
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import signal
 import subprocess
 import urllib.request
+import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import labkit
 import pytest
 
 from tests.e2e.cluster import Cluster, eventually
-from tests.e2e.jenkins import Tier, tier_file
+from tests.e2e.conftest import as_json, run
+from tests.e2e.jenkins import Tier, archive_of, purge, tier_file
 
 pytestmark = pytest.mark.e2e
 
@@ -183,3 +187,83 @@ def test_open_shows_a_master_through_ssh(tier: Tier) -> None:
             opened.send_signal(signal.SIGINT)
             opened.wait(timeout=20)
     assert opened.returncode == 0
+
+
+def test_a_purged_master_comes_back_from_its_archive(tier: Tier, tmp_path: Path) -> None:
+    name = NAMES[4]
+    slot = tier.list()[name]["slot"]
+    tier.job(name, "kept", "echo remember me")
+    tier.finished(name, "kept", tier.build(name, "kept"))
+    before = tier.history(name, "kept")
+    assert [(each["number"], each["result"]) for each in before] == [(1, "SUCCESS")]
+    assert "remember me" in before[0]["log"]
+    archive = archive_of(tier.clusterctl("backup", name, "--directory", str(tmp_path)), name)
+    purge(tier, name)
+    tier.clusterctl("restore", str(archive))
+    tier.moved()
+    assert tier.list()[name]["slot"] == slot
+    assert tier.history(name, "kept") == before
+
+
+NEWER = {"core": "2.319.4", "credentials": "1.24", "jackson2-api": "2.5.4"}
+
+
+@pytest.fixture
+def newer(tier: Tier) -> Path:
+    """An artifacts file with a newer war, a newer plugin, and one more than masters have."""
+    content = json.loads((labkit.BUILD / "artifacts-container.yml").read_text())
+    made = labkit.build_jenkins(NEWER["core"])
+    more = next(p for p in labkit.build_jenkins(plugin="1.x")["jenkins_plugins"] if p["name"] == "jackson2-api")
+    for each in made["jenkins_plugins"]:
+        if each["name"] == "credentials":
+            each.update(raised(Path(each["src"]), each["version"], NEWER["credentials"]))
+    made["jenkins_plugins"].append(more)
+    content["artifacts"] |= made
+    path = labkit.BUILD / "artifacts-container-newer.yml"
+    path.write_text(json.dumps(content, indent=2) + "\n")
+    return path
+
+
+def raised(plugin: Path, old: str, new: str) -> dict[str, str]:
+    """A plugin file of the lab with another version in its manifest."""
+    path = plugin.with_name(plugin.name.replace(old, new))
+    with zipfile.ZipFile(plugin) as source, zipfile.ZipFile(path, "w") as target:
+        for name in source.namelist():
+            target.writestr(name, source.read(name).replace(f"Version: {old}".encode(), f"Version: {new}".encode()))
+    return {"version": new, "src": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+@pytest.mark.operate
+def test_an_upgrade_goes_in_batches_and_what_fails_goes_back(tier: Tier, newer: Path, tmp_path: Path) -> None:
+    """The home of one master has something in the way of the new plugin: its start fails with that release alone."""
+    old = tier.versions(NAMES[0])
+    assert (old["core"], old["credentials"], "jackson2-api" in old) == ("2.319.3", "1.22", False)
+    failing = tier.list()[NAMES[2]]
+    hurdle = f"{tier.home(NAMES[2])}/plugins/jackson2-api.clusterctl"  # the name under which it is copied there
+    tier.cluster.on(failing["node"], f"sudo mkdir {hurdle}")
+    pids = {name: tier.pid(each["slot"], each["node"]) for name, each in tier.list().items()}
+    command = ("--all", "--artifacts", str(newer), "--batch", "2", "--timeout", "60", "--directory", str(tmp_path))
+
+    done = run("jenkins", "upgrade", tier.cluster.file, *command, "--json")
+    assert done.returncode == 1, done.stderr
+    report = as_json(done)
+    assert (list(report["done"]), list(report["failed"])) == ([NAMES[0], NAMES[1]], [NAMES[2]]), report
+    assert "is back at 2.319.3-" in report["failed"][NAMES[2]]
+    assert report["skipped"] == dict.fromkeys(NAMES[3:], "not tried after the failure of others")
+    assert [tier.versions(name) for name in NAMES[:3]] == [old | NEWER, old | NEWER, old]
+    for name in NAMES[3:]:
+        each = tier.list()[name]
+        assert tier.pid(each["slot"], each["node"]) == pids[name], "it was not to be touched"
+
+    tier.cluster.on(failing["node"], f"sudo rmdir {hurdle}")
+    report = tier.clusterctl("upgrade", *command)
+    assert (sorted(report["done"]), sorted(report["skipped"])) == (NAMES[2:], NAMES[:2])
+    assert [tier.versions(name) for name in NAMES] == [old | NEWER] * 5
+    for name in NAMES:
+        tier.job(name, "after", "echo built after the upgrade")
+    builds = {name: tier.build(name, "after") for name in NAMES}
+    for name in NAMES:
+        assert tier.finished(name, "after", builds[name])["result"] == "SUCCESS"
+    assert (tmp_path / NAMES[0]).is_dir(), "each home was packed before"
+    report = tier.cluster.verify()
+    assert report["healthy"], [check for check in report["checks"] if not check["ok"]]

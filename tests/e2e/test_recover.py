@@ -122,8 +122,8 @@ def test_services_that_are_stopped_or_broken_are_repaired(cluster: Cluster) -> N
     assert [each["remedy"] for each in findings(cluster, node)] == ["restart", "restart"]
     assert labkit.clusterctl("repair", cluster.file, "--apply")["healthy"]
     healthy(cluster)
-    # as a full disk leaves it: the newest log is empty, and the member ends whenever it starts (ZOOKEEPER-1621's kind)
-    broken = "sudo -u zookeeper touch /var/lib/zookeeper/version-2/log.ff00000001"
+    # the newest log is none, and the member ends whenever it starts; an empty one its unit deletes by itself
+    broken = "echo not a log of transactions | sudo -u zookeeper tee /var/lib/zookeeper/version-2/log.ff00000001"
     cluster.on(node, f"sudo systemctl stop zookeeper && {broken} && sudo systemctl start zookeeper")
     # Marathon there ends, too, and comes back when it has found another ZooKeeper
     told = eventually(
@@ -148,7 +148,7 @@ def test_from_a_backup_apps_and_tasks_come_back(cluster: Cluster, cloud: Any) ->
     nothing = run("recover", cluster.file, "--yes")
     assert nothing.returncode == 1
     assert "--from-backup DIRECTORY" in nothing.stderr
-    report = labkit.clusterctl("recover", cluster.file, "--from-backup", directory, "--yes")
+    report = labkit.clusterctl("recover", cluster.file, "--from-backup", directory, "--new-key", "--yes")
     assert (report["kept"], sorted(report["made"]), report["healthy"]) == ([], sorted(CONTROL), True)
     assert state(cluster) == before, "what was done to apps since the backup is lost, and nothing else"
     healthy(cluster)

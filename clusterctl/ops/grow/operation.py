@@ -24,6 +24,8 @@ from clusterctl.spec.model import ClusterSpec
 # Shows what is about to happen, and returns only with consent
 Confirm = Callable[[Sequence[str]], None]
 
+_DETACH_S = 120.0  # for the volumes of servers that are gone
+
 
 @dataclass(frozen=True)
 class Operation:
@@ -33,7 +35,7 @@ class Operation:
         wait_healthy: see ``create``.
         drains: the drains of a cluster with these servers.
         image: for new servers, instead of the file's, whatever is in it.
-        left: seconds until ``--timeout`` is over, where it bounds all waits together.
+        left: seconds that a wait may take: what is left of ``--timeout`` where it bounds all waits together, else all.
     """
 
     run: Run
@@ -133,7 +135,7 @@ class Operation:
                     v.status in DELETABLE for v in self.run.cloud.volumes(self.run.spec.cluster) if v.id in ids
                 ),
                 what=f"the volumes of {', '.join(sorted(gone))} to be detached",
-                timeout_s=120,
+                timeout_s=min(_DETACH_S, self.left()),
             )
             for_each(self.run.cloud.delete_volume, sorted(ids))
 
@@ -143,12 +145,12 @@ def open_operation(run: Run, *, timeout_s: float, image: str | None = None, toge
 
     Args:
         timeout_s: for builds, and for the cluster to be healthy again.
-        together: it bounds all waits of the operation together, from now on.
+        together: it bounds all waits of the operation together, from now on; else each wait by itself.
     """
     end = run.waiter.clock() + timeout_s
 
     def left() -> float:
-        return max(0.0, end - run.waiter.clock()) if together else float("inf")
+        return max(0.0, end - run.waiter.clock()) if together else timeout_s
 
     def wait(spec: ClusterSpec, fresh: bool) -> VerifyReport:
         return healthy_within(run, min(timeout_s, left()))(spec, fresh)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from clusterctl.errors import ClusterctlError, InputError, NodeError
 from clusterctl.health.expect import Node
 from clusterctl.ops.backup.backup import checked
+from clusterctl.ops.grow.newkey import key_told
 from clusterctl.ops.grow.operation import Confirm, Operation
 from clusterctl.ops.grow.rescue import Rescue, anew, ensemble_groups, rescue, serving_members, without_majority
 from clusterctl.ops.kit.parallel import for_each
@@ -20,8 +21,6 @@ from clusterctl.ops.roll.gates import serves
 from clusterctl.remote.members import MemberData
 from clusterctl.resources import Observed
 from clusterctl.services import Service
-from clusterctl.spec.model import ClusterSpec
-from clusterctl.spec.security import Part
 from clusterctl.topology import quorum
 
 _TICK_S = 5.0
@@ -60,13 +59,19 @@ class Source:
         members: names of survivors; servers of others are given up.
         backup: directory of a backup; all members begin empty.
         empty: all members begin empty.
+        new_key: consent to a new key of the cluster, where its control nodes took it with them.
     """
 
     members: Sequence[str] = ()
     backup: Path | None = None
     empty: bool = False
+    new_key: bool = False
 
     def __post_init__(self) -> None:
+        if self.new_key and not self.anew:
+            raise InputError(
+                "--new-key: found without --from-backup and --empty; allowed: with one of them. A survivor has the key"
+            )
         if sum((bool(self.members), self.backup is not None, self.empty)) > 1:
             raise InputError("--from, --from-backup, --empty: found several; allowed: one of them")
 
@@ -122,17 +127,6 @@ def recover(op: Operation, work: MemberWork, source: Source, confirm: Confirm) -
     return report
 
 
-def lost_key(spec: ClusterSpec, source: Source) -> Iterator[str]:
-    """What a new key means. Agents get its secrets by this command; Jenkins masters read theirs when they start."""
-    if source.anew and spec.has_secrets and spec.secrets.source == "control":
-        yield "lost: the cluster's key, if no control node is left that has it: then a new one is made"
-        if spec.jenkins is not None and spec.secured(Part.MESOS):
-            yield (
-                "with a new key, Jenkins masters that run can't register with Mesos before "
-                "`clusterctl jenkins restart FILE --all`"
-            )
-
-
 @dataclass(frozen=True)
 class _Recovery:
     op: Operation
@@ -155,8 +149,9 @@ class _Recovery:
                     hint="`clusterctl repair FILE` shows what else is wrong.",
                 )
             ways = self._ways(look, observed) if not (whole and self.source.backup) else []
+            key = key_told(op.run, observed.servers, anew=bool(ways) and self.source.anew, consent=self.source.new_key)
             op.can_make([way.group for way in ways if way.first or way.rest])
-        self.report.lost = [*trouble, *(line for way in ways for line in way.lines), *self._losses()]
+        self.report.lost = [*trouble, *(line for way in ways for line in way.lines), *self._losses(), *key]
         return ways
 
     def go(self, ways: Sequence[Rescue]) -> None:
@@ -180,9 +175,6 @@ class _Recovery:
         return rescue(spec, observed, look, data, self.source.members)
 
     def _losses(self) -> list[str]:
-        return [*self._lost_data(), *lost_key(self.op.run.spec, self.source)]
-
-    def _lost_data(self) -> list[str]:
         if self.source.backup is not None:
             time = checked(self.source.backup, self.op.run.spec.cluster)["time"]
             return [

@@ -90,6 +90,7 @@ def master_json(master: Master) -> dict[str, Any]:
         "ports": dict(vars(master.ports)),
         "release": master.app.release if master.app else None,
         "failure": master.app.failure if master.app else "",
+        "lacks": master.lacks,
         "problems": list(master.problems),
     }
 
@@ -144,7 +145,7 @@ def registered(tier: Tier) -> frozenset[str] | None:
 def _report(
     master: Master, replies: Sequence[Reply] | NodeError | None, framework: bool | None, home_mib: int | None
 ) -> MasterReport:
-    trouble = list(master.problems)
+    trouble = [*master.problems, *([master.lacks] if master.lacks else [])]
     bodies: list[Any] = [None] * len(_QUESTIONS)
     core = None
     if isinstance(replies, NodeError):

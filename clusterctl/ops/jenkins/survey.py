@@ -10,7 +10,7 @@ from typing import Any
 
 from clusterctl.errors import ClusterctlError, NodeError
 from clusterctl.health.expect import Node
-from clusterctl.jenkins.app import LABEL, LABEL_CLUSTER, LABEL_RELEASE, app_id, slot_of
+from clusterctl.jenkins.app import CURRENT, LABEL, LABEL_CLUSTER, LABEL_RELEASE, app_id, slot_of
 from clusterctl.jenkins.home import Marker, read_marker
 from clusterctl.jenkins.slots import MASTER_UID, Ports, port_plan
 from clusterctl.spec.model import ClusterSpec
@@ -84,6 +84,7 @@ class Master:
         node: with its home, else that of its app.
         problems: what doesn't fit together.
         release: to start it with, instead of the app's; '' for that.
+        lacks: what its node must get before it can start there, and how; '' for nothing.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Master:
     home: Home | None
     problems: tuple[str, ...] = ()
     release: str = ""
+    lacks: str = ""
 
     @property
     def state(self) -> str:
@@ -178,7 +180,18 @@ class Survey:
             app=app,
             home=home,
             problems=tuple(self._problems(name, app, homes, bound, slots)),
+            lacks=self._lacks(app, bound) if app and bound else "",
         )
+
+    def _lacks(self, app: App, node: Node) -> str:
+        """A server that was made from an older image than the release of its masters has not got it."""
+        host = self.host(node)
+        if host.error or app.release in ("", CURRENT, *host.releases):
+            return ""
+        cure = (
+            f"`clusterctl jenkins upgrade FILE {app.name} --artifacts artifacts.yml` brings the one of that file there"
+        )
+        return f"{node.name} lacks its release {app.release}; {cure}"
 
     def _problems(
         self, name: str, app: App | None, homes: Sequence[Home], bound: Node | None, slots: Sequence[int]

@@ -34,6 +34,7 @@ def stage(tier: Tier, hosts: Hosts, spec: ImageSpec, base: Path, cache: Path) ->
 
     Raises:
         InputError: there is no war, a file is missing or another, or they don't go together.
+        LockedError: another command is at work on the cluster.
         ClusterctlError: a node did not get them.
     """
     assert tier.spec.jenkins is not None  # noqa: S101  (open_tier raised otherwise)
@@ -68,7 +69,8 @@ def stage(tier: Tier, hosts: Hosts, spec: ImageSpec, base: Path, cache: Path) ->
             for name, (each, path) in plugins.items()
         ],
     }
-    hosts.run("jenkins-release", [node.name for node in tier.nodes], variables)
+    with tier.locked():
+        hosts.run("jenkins-release", [node.name for node in tier.nodes], variables)
     return release
 
 

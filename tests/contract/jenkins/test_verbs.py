@@ -23,6 +23,7 @@ from clusterctl.ops.jenkins.restore import move, restore
 from clusterctl.ops.jenkins.stop import Manner, hibernate, restart, wake
 from clusterctl.ops.jenkins.upgrade import upgrade
 from clusterctl.ops.loadtest.tier import left, remove, run_masters
+from clusterctl.ops.observe.healthy import healthy_within
 from clusterctl.ops.observe.verify import verify
 from tests.contract.jenkins import tier as tiers
 from tests.contract.jenkins.master import built
@@ -199,6 +200,34 @@ def test_a_home_comes_back_with_its_builds(world: World, tmp_path: Path) -> None
     assert (world.home(3, "carol") / ".clusterctl/token").read_text() != (
         world.home(2, "alice") / ".clusterctl/token"
     ).read_text()
+
+
+def test_a_master_starts_again_at_a_new_server_of_its_node(world: World) -> None:
+    """The server was destroyed, and that was found out late; its volume came back with a new one."""
+    cluster, at = world.cluster, "127.0.0.2"
+
+    def states_of(name: str) -> list[str]:
+        return [each["state"] for each in cluster.tasks(f"/jenkins/{name}", None)]
+
+    [before] = cluster.tasks("/jenkins/alice")
+    old = cluster.agent_ids(3)[at]
+    directory = cluster.destroy_agent(2)
+    wait_for(
+        "Mesos to give the agent up",
+        lambda: states_of("alice") == ["TASK_UNREACHABLE"],
+        60,
+    )
+    shutil.rmtree(directory)
+    cluster.agents[1].start()
+    wait_for("another agent at its address", lambda: cluster.agent_ids(3)[at] != old, 60)
+    assert states_of("alice") == ["TASK_UNREACHABLE"]
+    assert checks(world)["jenkins.masters"] == (False, "/jenkins/alice has no running task")
+
+    run = world.tier().run
+    assert healthy_within(run, 120)(world.spec, True).healthy
+    [after] = cluster.tasks("/jenkins/alice")
+    assert (after["state"], after["host"], after["id"] != before["id"]) == ("TASK_RUNNING", at, True)
+    wait_for("alice to serve", lambda: history(world, "alice") == ["SUCCESS"], 60)
 
 
 def test_a_move_takes_the_builds_along(world: World) -> None:

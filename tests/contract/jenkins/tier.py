@@ -5,8 +5,11 @@ directories of the machine, which stay as they are. Only two things are not real
 in the namespace of the node.
 """
 
+import os
+import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -220,6 +223,17 @@ class TierCluster(MarathonCluster):
             file.write("4lw.commands.whitelist=srvr,mntr,ruok,stat,isro\n")
         return daemon
 
+    def destroy_agent(self, n: int) -> Path:
+        """Kills agent N and all that it started, as when its server is destroyed; the agent's directory."""
+        directory = self.work / f"agent{n}"
+        self.agents[n - 1].kill()
+        mine = f"{directory}/".encode()
+        for process in processes():
+            with suppress(OSError):
+                if mine in (process / "environ").read_bytes():  # MESOS_DIRECTORY of executors and what they run
+                    os.kill(int(process.name), signal.SIGKILL)
+        return directory
+
     def stop(self) -> None:
         super().stop()
         for root in self.roots.values():
@@ -275,15 +289,21 @@ class World:
         return self.cluster.roots[n].path / HOMES.lstrip("/") / name
 
 
-def processes_of(user_id: int) -> list[str]:
-    """Command lines of a user's processes in our network namespace; the machine may have others of that number."""
+def processes() -> Iterator[Path]:
+    """Directories in /proc of the processes in our network namespace."""
     here = Path("/proc/thread-self/ns/net").readlink()
-    found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
-            try:
-                if entry.stat().st_uid == user_id and (entry / "ns/net").readlink() == here:
-                    found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
-            except OSError:  # it ended meanwhile
-                continue
+            with suppress(OSError):  # it ends meanwhile
+                if (entry / "ns/net").readlink() == here:
+                    yield entry
+
+
+def processes_of(user_id: int) -> list[str]:
+    """Command lines of a user's processes in our network namespace; the machine may have others of that number."""
+    found = []
+    for entry in processes():
+        with suppress(OSError):
+            if entry.stat().st_uid == user_id:
+                found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
     return found

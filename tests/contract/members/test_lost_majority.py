@@ -41,7 +41,10 @@ def kept(ensemble: Ensemble, n: int) -> MemberData:
     done = subprocess.run(
         [sys.executable, memberdata.__file__],
         input=json.dumps(
-            {"zookeeper": str(ensemble.work / f"zk{n}"), "mesos_master": str(ensemble.work / f"master{n}")}
+            {
+                "zookeeper": [str(ensemble.work / f"zk{n}"), str(ensemble.work / f"zk{n}-log")],
+                "mesos_master": [str(ensemble.work / f"master{n}")],
+            }
         ),
         env={"PYTHONPATH": os.pathsep.join(sys.path)},
         stdout=subprocess.PIPE,
@@ -152,6 +155,48 @@ def test_a_member_with_broken_data_learns_anew_in_a_fresh_directory(ensemble: En
     ensemble.start(broken, [1, 2, 3])
     ensemble.synced(2)
     reader = KazooClient(f"{address(broken)}:{ZK_PORT}")
+    reader.start(30)
+    try:
+        assert reader.get("/kept")[0] == b"yes"
+    finally:
+        reader.stop()
+        reader.close()
+
+
+@pytest.fixture
+def apart(network: None, tmp_path: Path) -> Iterator[Ensemble]:
+    """Its logs lie elsewhere than its snapshots."""
+    made = Ensemble(tmp_path, logs=True)
+    for n in (1, 2, 3):
+        made.start(n, [1, 2, 3])
+    made.synced(2)
+    yield made
+    made.stop()
+
+
+def test_a_log_without_its_snapshots_keeps_a_member_from_starting(apart: Ensemble) -> None:
+    """Why ``spec.zookeeper_rules`` wants both to share their fate, and ``playbooks/fresh-data.yml`` sets both aside."""
+    client = KazooClient(f"{address(1)}:{ZK_PORT}")
+    client.start(30)
+    client.create("/kept", b"yes")
+    client.stop()
+    client.close()
+    n = next(n for n in (1, 2, 3) if n != apart.leader())
+    data = kept(apart, n).zookeeper
+    assert data is not None
+    assert data.epoch > 0
+    assert data.zxid > 0, "it counts the log, where the snapshots are of before the first write"
+    apart.daemons[n].kill()
+    snapshots, log = apart.work / f"zk{n}/version-2", apart.work / f"zk{n}-log/version-2"
+    assert [path.name for path in snapshots.glob("log.*")] == []
+    snapshots.rename(snapshots.with_name("version-2.aside"))
+    apart.start(n, [1, 2, 3])
+    wait_for("it ends by itself", lambda: not apart.daemons[n].running)
+    log.rename(log.with_name("version-2.aside"))
+    shutil.rmtree(snapshots, ignore_errors=True)
+    apart.start(n, [1, 2, 3])
+    apart.synced(2)
+    reader = KazooClient(f"{address(n)}:{ZK_PORT}")
     reader.start(30)
     try:
         assert reader.get("/kept")[0] == b"yes"

@@ -37,10 +37,15 @@ def address(n: int) -> str:
 
 
 class Ensemble:
-    """ZooKeeper N on 127.0.0.N; each has the list of members that it was last started with."""
+    """ZooKeeper N on 127.0.0.N; each has the list of members that it was last started with.
 
-    def __init__(self, work: Path, options: Sequence[str] = ()) -> None:
-        self.work, self.options = work, options  # of the JVMs
+    Args:
+        options: of the JVMs.
+        logs: transactions are logged in ``zkN-log``, not beside the snapshots.
+    """
+
+    def __init__(self, work: Path, options: Sequence[str] = (), *, logs: bool = False) -> None:
+        self.work, self.options, self.logs = work, options, logs
         self.daemons: dict[int, Daemon] = {}
 
     def start(self, n: int, members: Sequence[int]) -> None:
@@ -51,6 +56,8 @@ class Ensemble:
         data.mkdir(exist_ok=True)
         (data / "myid").write_text(f"{n}\n")
         lines = "".join(f"server.{i}={address(i)}:2888:3888\n" for i in members)
+        if self.logs:
+            lines += f"dataLogDir={self.work}/zk{n}-log\n"
         (data / "zoo.cfg").write_text(ZK_CONFIG.format(port=ZK_PORT, address=address(n), data=data) + lines)
         argv = [JAVA, "-Xmx96m", "-XX:TieredStopAtLevel=1", *self.options, "-cp", "/usr/share/java/zookeeper.jar"]
         main = "org.apache.zookeeper.server.quorum.QuorumPeerMain"

@@ -16,7 +16,7 @@ from clusterctl.health.expect import Node
 from clusterctl.health.facts import NodeFacts
 from clusterctl.ops.backup.backup import MANIFEST, TREE
 from clusterctl.ops.grow.operation import Operation
-from clusterctl.ops.grow.recover import RecoverReport, Source, lost_key, recover
+from clusterctl.ops.grow.recover import RecoverReport, Source, recover
 from clusterctl.ops.lifecycle.majorities import LostMajorityError
 from clusterctl.ops.observe.look import Look
 from clusterctl.remote.members import MemberData
@@ -24,7 +24,7 @@ from clusterctl.services import Service
 from clusterctl.topology import quorum
 from tests.unit.ops.clouds import create_in, kill, revive
 from tests.unit.ops.operations import Running
-from tests.unit.specs import demo, demo_spec, only_closed
+from tests.unit.specs import demo, demo_spec
 
 
 @dataclass
@@ -291,20 +291,6 @@ def test_empty_by_word() -> None:
     assert not any("key" in line for line in told), "it is open"
 
 
-@pytest.mark.parametrize(
-    ("source", "secrets", "parts", "said"),
-    [
-        (Source(empty=True), {}, ["mesos"], 2),
-        (Source(empty=True), {}, ["marathon"], 1),
-        (Source(empty=True), {"from": "env", "variable": "KEY"}, ["mesos"], 0),
-        (Source(), {}, ["mesos"], 0),
-    ],
-)
-def test_a_key_that_is_lost_is_told(source: Source, secrets: dict[str, str], parts: list[str], said: int) -> None:
-    spec = demo_spec(jenkins={"allow_ephemeral_homes": True}, security=only_closed(*parts), secrets=secrets)
-    assert len(list(lost_key(spec, source))) == said
-
-
 def backup(directory: Path, cluster: str = "demo") -> Path:
     tree = json.dumps({"path": "/marathon", "zxid": [1, 2], "nodes": {"": "", "/state": ""}})
     (directory / TREE).write_text(tree)
@@ -347,6 +333,8 @@ def test_old_volumes_are_not_taken_for_a_beginning(tmp_path: Path) -> None:
 
 
 def test_wrong_words() -> None:
+    with pytest.raises(InputError, match="--new-key: found without --from-backup and --empty"):
+        Source(new_key=True)
     made = world()
     made.running.vanish("demo-control-1")
     made.running.vanish("demo-control-2")

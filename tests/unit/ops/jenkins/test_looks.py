@@ -36,6 +36,7 @@ def test_masters_and_their_nodes(world: World) -> None:
         "ports": {"http": 31000, "inbound": 31001, "libprocess": 32000},
         "release": RELEASE,
         "failure": "",
+        "lacks": "",
         "problems": [],
     }
     assert [(each["name"], each["masters"], each["release"]) for each in report["nodes"]] == [
@@ -50,6 +51,19 @@ def test_states(world: World) -> None:
     assert states(world) == {"alice": "hibernating", "bob": "waiting"}
     del world.marathon.apps["/jenkins/alice"]
     assert states(world)["alice"] == "kept"
+
+
+def test_a_node_without_the_release_of_its_masters_is_told(world: World) -> None:
+    tier = world.tier()
+    assert {each["lacks"] for each in list_masters(tier).to_json()["masters"]} == {""}
+    world.nodes.releases = {"2.277.1-old": 1}
+    wanted = (
+        f"demo-jenkins-1 lacks its release {RELEASE}; "
+        "`clusterctl jenkins upgrade FILE alice --artifacts artifacts.yml` brings the one of that file there"
+    )
+    [alice] = [each for each in list_masters(tier).to_json()["masters"] if each["name"] == "alice"]
+    assert (alice["lacks"], alice["problems"]) == (wanted, []), "its home can be backed up and moved as before"
+    assert wanted in status(tier, "alice").trouble
 
 
 @pytest.mark.parametrize(

@@ -278,6 +278,43 @@ def test_plugins_of_the_release_are_placed_and_others_stay(place: Place) -> None
     assert (plugins / "git.jpi").read_text() == "own"
 
 
+def test_plugins_that_only_another_release_has_go_with_it(place: Place) -> None:
+    newer = place.root / "opt/jenkins/2.319.4-0"
+    (newer / "plugins").mkdir(parents=True)
+    place.pack(newer / "jenkins.war", "Jenkins-Version: 2.319.4\n")
+    place.pack(newer / "plugins/mesos.jpi", "Short-Name: mesos\nPlugin-Version: 0.16\n")
+    place.pack(newer / "plugins/metrics.jpi", "Short-Name: metrics\nPlugin-Version: 4\n")
+    plugins = place.home / "plugins"
+    place.prepare()
+    (plugins / "git.jpi").write_text("own")
+    unlocked(place)
+    place.prepare(release="2.319.4-0")
+    assert sorted(path.name for path in plugins.iterdir()) == ["git.jpi", "mesos.jpi", "metrics.jpi"]
+    unlocked(place)
+    place.prepare()
+    assert sorted(path.name for path in plugins.iterdir()) == ["credentials.jpi", "git.jpi", "mesos.jpi"]
+
+
+def test_a_record_of_plugins_reaches_no_other_file(place: Place) -> None:
+    (place.home / "secret.key").write_text("key")
+    (place.home / ".clusterctl/plugins").write_text("../secret.key\n../config.jpi\n")
+    (place.home / "config.jpi").write_text("not a plugin of ours")
+    place.prepare()
+    assert (place.home / "secret.key").read_text() == "key"
+    assert (place.home / "config.jpi").exists()
+    assert (place.home / ".clusterctl/plugins").read_text().split() == ["credentials.jpi", "mesos.jpi"]
+
+
+def test_what_is_in_the_way_is_named(place: Place, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    (place.home / "plugins/mesos.clusterctl").mkdir(parents=True)
+    for name, value in {"HOST": "192.0.2.9", "MESOS_SANDBOX": str(place.sandbox), "PORT0": "1", "PORT1": "2"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PORT2", "3")
+    monkeypatch.setattr(sys, "argv", ["jenkins-start", "alice", "7"])
+    assert place.module.main() == 78
+    assert capsys.readouterr().err == f"jenkins-start: {place.home}/plugins/mesos.clusterctl: Is a directory\n"
+
+
 def test_a_home_without_a_marker_is_refused(place: Place) -> None:
     (place.home / ".clusterctl/master.json").unlink()
     status, message = place.refusal()
