@@ -26,7 +26,7 @@ from clusterctl.topology import Addresses
 from lab.hosts import nodes as test_nodes
 from tests.attacks.judge import unexpected
 from tests.attacks.positions import ends, plan, program
-from tests.attacks.table import BUILD, CONTROL, ROOTED, Attack, Place, Scene
+from tests.attacks.table import BUILD, Attack, Place, Scene
 from tests.contract.mesos.cluster import wait_for
 
 from .conftest import LABHOST, NONCE, ROOT, Lab
@@ -165,7 +165,7 @@ def test_units_come_back_with_what_is_on_the_disk(closed: Closed) -> None:
     test_everything_serves_and_the_tree_is_closed(closed)
 
 
-# Those of tests/attacks that need no third node: of a build, and of a process without rights on a control node
+# Those of tests/attacks that a build can make without a third node
 OF_A_BUILD = {
     *("container on its own agent", "forged task on its own agent", "flags of its agent", "flags of the masters"),
     *("framework in Marathon's role", "framework in role *", "framework as root", "write of the masters' log"),
@@ -175,7 +175,6 @@ OF_A_BUILD = {
     *("its agent's API for executors", "user-data", "config drive", "console nonce"),
     *("secrets' names", "its agent's credential", "journal"),
 }
-BY_CONTROL = {attack.name for attack in CONTROL} - {"ZooKeeper: observer"}  # there is one member
 
 
 def attacks_as(closed: Closed, node: test_nodes.Node, user: str, attacks: Sequence[Attack]) -> dict[str, str]:
@@ -194,18 +193,3 @@ def test_attacks_of_a_builds_user_are_denied_as_the_table_says(closed: Closed) -
     attacks = [attack for attack in BUILD if attack.name in OF_A_BUILD]
     assert len(attacks) == len(OF_A_BUILD)
     assert attacks_as(closed, closed.builder, "b-001", attacks) == {}
-
-
-def test_what_is_behind_the_network_asks_who_one_is(closed: Closed) -> None:
-    attacks = [attack for attack in CONTROL if attack.name in BY_CONTROL]
-    assert attacks_as(closed, closed.control, "nobody", attacks) == {}
-
-
-def test_root_of_a_builder_is_nobody_without_its_password(closed: Closed) -> None:
-    """And with its agent's: no framework, no operator, and no offer of what is reserved for Marathon."""
-    needs_third = ("another", "SSH", "the masters' agent", "Marathon:", "observer", "write of")
-    attacks = [attack for attack in ROOTED if not any(word in attack.name for word in needs_third)]
-    assert len(attacks) == 10
-    assert attacks_as(closed, closed.builder, "root", attacks) == {}
-    log = closed.sh(closed.control, "journalctl --unit=mesos-master --output=cat --no-pager | grep rogue")
-    assert "(rogue): Not authorized to register agent providing resources" in log
