@@ -72,7 +72,8 @@ def same(path: Path, data: bytes, owner: int, group: int, mode: int) -> bool:
 
 def written(path: Path, data: bytes, owner: int, group: int, mode: int) -> Path:
     """A new file beside ``path``, for root alone until it has its owner and mode."""
-    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    # others open what they may read by its name; which secrets a node has is nobody's business
+    path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.clusterctl")
     beside.unlink(missing_ok=True)  # of a run that was killed
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)

@@ -80,7 +80,7 @@ class Tier:
         master = self._known[name]
         body = f"-H 'Content-Type: application/xml' --data-binary {shlex.quote(xml)}" if xml else ""
         token = f"$(cat {self.home(name)}/.clusterctl/token)"
-        options = f"-sS --max-time 30 -X {method} {'-D -' if method == 'POST' else ''} {body}"
+        options = f"-gsS --max-time 30 -X {method} {'-D -' if method == 'POST' else ''} {body}"
         line = f'curl {options} -u "admin:{token}" "{master["url"].rstrip("/")}{path}"'
         return self.cluster.on(master["node"], f"sudo sh -c {shlex.quote(line)}")
 

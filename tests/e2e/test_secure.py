@@ -139,7 +139,8 @@ def test_an_open_cluster_is_closed_under_load(cluster: Cluster) -> None:
         killed_at(cluster, "restart marathon on")
         report = labkit.clusterctl("secure", cluster.file, "--yes")
     assert report["healthy"]
-    assert [stage["stage"] for stage in report["stages"]] == ["clients", "required"]
+    # Marathons that lost their ZooKeeper for a moment came back with new files: then nothing is left of that stage
+    assert [stage["stage"] for stage in report["stages"]] in (["clients", "required"], ["required"])
     assert (report["closed"], report["open"]) == (["mesos", "zookeeper", "marathon"], ["builds", "units", "network"])
 
     verified = cluster.verify("--deep")

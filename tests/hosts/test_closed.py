@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,9 @@ from clusterctl.secrets.nodes import credentials_for
 from clusterctl.ssh.console import BootState
 from clusterctl.topology import Addresses
 from lab.hosts import nodes as test_nodes
+from tests.attacks.judge import unexpected
+from tests.attacks.positions import ends, plan, program
+from tests.attacks.table import BUILD, Attack, Place, Scene
 from tests.contract.mesos.cluster import wait_for
 
 from .conftest import LABHOST, NONCE, ROOT, Lab
@@ -160,3 +163,33 @@ def test_no_secret_is_where_others_can_read_it(closed: Closed) -> None:
 def test_units_come_back_with_what_is_on_the_disk(closed: Closed) -> None:
     assert closed.sh(closed.control, "systemctl restart zookeeper && echo restarted") == "restarted"
     test_everything_serves_and_the_tree_is_closed(closed)
+
+
+# Those of tests/attacks that a build can make without a third node
+OF_A_BUILD = {
+    *("container on its own agent", "forged task on its own agent", "flags of its agent", "flags of the masters"),
+    *("framework in Marathon's role", "framework in role *", "framework as root", "write of the masters' log"),
+    *("framework with a borrowed principal", "rogue agent with a stolen reservation"),
+    *("ZooKeeper: create", "ZooKeeper: delete", "ZooKeeper: setAcl", "ZooKeeper: read"),
+    *("Marathon: apps", "Marathon: an app as root", "SSH of a control node", "SSH of its own node"),
+    *("its agent's API for executors", "user-data", "config drive", "console nonce"),
+    *("secrets' names", "its agent's credential", "journal"),
+}
+
+
+def attacks_as(closed: Closed, node: test_nodes.Node, user: str, attacks: Sequence[Attack]) -> dict[str, str]:
+    """Runs them as a user of a node; what ended otherwise than ``tests/attacks/table.py`` says."""
+    latest = closed.sh(closed.builder, "readlink -f /var/lib/mesos/agent/meta/slaves/latest")
+    own = Place(closed.builder.name, closed.builder.address, latest.rpartition("/")[2])
+    at = closed.control.address
+    scene = Scene((at,), at, at, at, own, own, own, 1, "/", 1, 1, 1, "eth0", "/bin/true")
+    text = program(plan(attacks, scene, closed=True))
+    become = ["setpriv", f"--reuid={user}", "--regid=nogroup", "--clear-groups"]
+    told = closed.lab.run(node.name, *become, "sh", "-c", f"cd /tmp\n{text}")
+    return unexpected(attacks, ends(told.stdout), closed=True) or ({"stderr": told.stderr} if told.returncode else {})
+
+
+def test_attacks_of_a_builds_user_are_denied_as_the_table_says(closed: Closed) -> None:
+    attacks = [attack for attack in BUILD if attack.name in OF_A_BUILD]
+    assert len(attacks) == len(OF_A_BUILD)
+    assert attacks_as(closed, closed.builder, "b-001", attacks) == {}

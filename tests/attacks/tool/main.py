@@ -71,7 +71,14 @@ def main(path: str) -> None:
     with open(path) as file:  # noqa: PTH123
         plan = [json.loads(line) for line in file]
     with ThreadPoolExecutor(8) as pool:
-        results = list(pool.map(attempt, [attack for attack in plan if attack["do"] in NETWORK]))
-    results += [attempt(attack) for attack in plan if attack["do"] not in NETWORK]
-    for result in results:
-        sys.stdout.write(json.dumps(result) + "\n")
+        for result in pool.map(attempt, [attack for attack in plan if attack["do"] in NETWORK]):
+            tell(result)
+    for attack in plan:
+        if attack["do"] in IN_TURN:
+            tell(attempt(attack))
+
+
+def tell(result: dict[str, str]) -> None:
+    """Prints it at once: a later attack may end the build."""
+    sys.stdout.write(json.dumps(result) + "\n")
+    sys.stdout.flush()

@@ -41,6 +41,8 @@ def test_files_get_their_content_and_mode(tmp_path: Path) -> None:
     assert (one.read_text(), one.stat().st_mode & 0o777) == ("first\n", 0o600)
     assert (two.read_text(), two.stat().st_mode & 0o777) == ("second", 0o640)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "two"]
+    # its names are not for everybody, but what one may read is found by its name
+    assert one.parent.stat().st_mode & 0o777 == 0o711
 
 
 def test_what_is_as_wanted_is_left_alone(tmp_path: Path) -> None:
