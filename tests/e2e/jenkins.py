@@ -128,12 +128,13 @@ class Tier:
 
     def history(self, name: str, job: str) -> list[dict[str, Any]]:
         """All builds of a job, the newest first: number, result, start and log."""
-        tree = "builds[number,result,timestamp,duration]"
-        found = json.loads(self.call(name, "GET", f"/job/{job}/api/json?tree={tree}"))
-        return [
-            {**build, "log": self.call(name, "GET", f"/job/{job}/{build['number']}/consoleText")}
-            for build in found["builds"]
-        ]
+        found = json.loads(self.call(name, "GET", f"/job/{job}/api/json?tree=builds[number]"))
+        builds = []
+        for number in (each["number"] for each in found["builds"]):
+            path = f"/job/{job}/{number}"  # the stand-in's list of builds has their numbers only
+            told = json.loads(self.call(name, "GET", f"{path}/api/json?tree=number,result,timestamp,duration"))
+            builds.append({**told, "log": self.call(name, "GET", f"{path}/consoleText")})
+        return builds
 
     def versions(self, name: str) -> dict[str, str]:
         """Versions of a master's core and of its plugins, as it tells them."""
