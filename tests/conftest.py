@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+from collections.abc import Generator
 
 import pytest
 
@@ -13,3 +15,21 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     del config
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """A test that leaves another umask behind fails: the tests after it would, and name another cause."""
+    before = _umask()
+    yield
+    after = _umask()
+    if after != before:
+        os.umask(before)
+        pytest.fail(f"{item.nodeid} leaves the umask {after:03o}, not {before:03o}", pytrace=False)
+
+
+def _umask() -> int:
+    """This process's, which can only be read by setting it."""
+    umask = os.umask(0o022)
+    os.umask(umask)
+    return umask
