@@ -69,8 +69,9 @@ class Tier:
         return sorted(name for name in found if name.startswith("jenkins-"))
 
     def moved(self) -> None:
-        """Masters are asked anew where they are."""
+        """Masters are asked anew where they are, and those that started anew count their queue from 1 again."""
         self._known.clear()
+        self._numbers.clear()
 
     # --- a master's own API, asked on its node with its own token -------------------------------------------------
     def call(self, name: str, method: str, path: str, xml: str | None = None) -> str:
