@@ -88,6 +88,7 @@ class Positions:
             "cpus": 0.1,
             "mem": 32,
             "constraints": [["pool", "CLUSTER", "jenkins-master"]],
+            "acceptedResourceRoles": ["marathon"],  # as the masters: all of their node is reserved
         }
         self.cluster.marathon("PUT", "/v2/apps/developer", app)
         place = "/var/lib/mesos/agent/slaves/*/frameworks/*/executors/developer*/runs/latest"
