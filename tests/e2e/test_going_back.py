@@ -184,8 +184,8 @@ def test_a_member_whose_log_lies_elsewhere_is_backed_up_and_learns_anew(cluster:
     assert any(name.startswith("version-2/snapshot.") for name in names)
 
     node = next(name for name in CONTROL if name != cluster.status()["leaders"]["zookeeper"])
-    # as a full disk leaves it: the newest log is empty, and the member ends whenever it starts
-    broken = f"sudo -u zookeeper touch {LOG}/version-2/log.ff00000001"
+    # the newest log is none, and the member ends whenever it starts; an empty one its unit deletes by itself
+    broken = f"echo not a log of transactions | sudo -u zookeeper tee {LOG}/version-2/log.ff00000001"
     cluster.on(node, f"sudo systemctl stop zookeeper && {broken} && sudo systemctl start zookeeper")
     eventually(
         "its end is seen",
