@@ -79,6 +79,17 @@ class Cluster:
         found: dict[str, Any] = json.loads(self.on(node["name"], curl))
         return found
 
+    def tasks(self, app: str) -> list[dict[str, Any]]:
+        """An app's tasks; where Marathon doesn't answer, one whose ``state`` says why.
+
+        It ends when it loses its ZooKeeper, and takes some seconds to start: to be asked again, and told at last.
+        """
+        try:
+            found: list[dict[str, Any]] = self.marathon("GET", f"/v2/apps/{app}/tasks")["tasks"]
+        except subprocess.CalledProcessError as error:
+            return [{"state": str(error)}]
+        return found
+
     def agents(self) -> dict[str, str]:
         """Address -> agent id, from the leading master."""
         leader = self.node(self.status()["leaders"]["mesos_master"])

@@ -159,7 +159,7 @@ def test_each_leader_is_killed_in_turn_and_the_task_runs_on(container_cluster: C
     cluster.marathon("PUT", "/v2/apps/counter", COUNTER)
     tasks = eventually(
         "the counter runs",
-        lambda: cluster.marathon("GET", "/v2/apps/counter/tasks")["tasks"],
+        lambda: cluster.tasks("counter"),
         lambda found: [task["state"] for task in found] == ["TASK_RUNNING"],
     )
     builder = next(node for node in cluster.status()["nodes"] if node["address"] == tasks[0]["host"])

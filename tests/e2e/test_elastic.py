@@ -57,7 +57,7 @@ def task(cluster: Cluster, *, elsewhere_than: str = "") -> dict[str, Any]:
 
     (found,) = eventually(
         f"the counter runs{f' elsewhere than on {elsewhere_than}' if elsewhere_than else ''}",
-        lambda: cluster.marathon("GET", "/v2/apps/counter/tasks")["tasks"],
+        lambda: cluster.tasks("counter"),
         good,
         within_s=240,
     )

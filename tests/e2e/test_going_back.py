@@ -117,7 +117,7 @@ def task(cluster: Cluster) -> str:
     """Id of the counter's one running task."""
     (found,) = eventually(
         "the counter runs",
-        lambda: cluster.marathon("GET", "/v2/apps/counter/tasks")["tasks"],
+        lambda: cluster.tasks("counter"),
         lambda tasks: [each["state"] for each in tasks] == ["TASK_RUNNING"],
         within_s=240,
     )

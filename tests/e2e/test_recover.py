@@ -54,9 +54,7 @@ def state(cluster: Cluster) -> dict[str, Any]:
     def running(tasks: list[dict[str, Any]]) -> bool:
         return [each["state"] for each in tasks] == ["TASK_RUNNING"]
 
-    (task,) = eventually(
-        "the counter runs", lambda: cluster.marathon("GET", "/v2/apps/counter/tasks")["tasks"], running, within_s=240
-    )
+    (task,) = eventually("the counter runs", lambda: cluster.tasks("counter"), running, within_s=240)
     return {
         "apps": [app["id"] for app in cluster.marathon("GET", "/v2/apps")["apps"]],
         "framework": cluster.marathon("GET", "/v2/info")["frameworkId"],

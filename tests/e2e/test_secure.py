@@ -126,7 +126,7 @@ def test_an_open_cluster_is_closed_under_load(cluster: Cluster) -> None:
     cluster.marathon("PUT", "/v2/apps/counter", COUNTER)
     tasks = eventually(
         "the counter runs",
-        lambda: cluster.marathon("GET", "/v2/apps/counter/tasks")["tasks"],
+        lambda: cluster.tasks("counter"),
         lambda found: [task["state"] for task in found] == ["TASK_RUNNING"],
     )
     ids = cluster.agents()

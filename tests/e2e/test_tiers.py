@@ -60,7 +60,7 @@ def test_a_serving_cluster_is_parted_into_tiers_and_loses_no_task(cluster: Clust
     cluster.marathon("PUT", "/v2/apps/counter", COUNTER)
     eventually(
         "the counter runs",
-        lambda: cluster.marathon("GET", "/v2/apps/counter/tasks")["tasks"],
+        lambda: cluster.tasks("counter"),
         lambda tasks: [task["state"] for task in tasks] == ["TASK_RUNNING"],
     )
     # 31000 and 31001 are slot 1's, 32000 is its libprocess port, 31500 is for tasks that take what comes

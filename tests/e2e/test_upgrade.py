@@ -91,16 +91,9 @@ def task(cluster: Cluster) -> dict[str, Any]:
 
 
 def running_task(cluster: Cluster) -> dict[str, Any]:
-    def tasks() -> list[dict[str, Any]]:
-        try:
-            found: list[dict[str, Any]] = cluster.marathon("GET", "/v2/apps/counter/tasks")["tasks"]
-        except subprocess.CalledProcessError as error:  # a Marathon that lost its ZooKeeper starts again for some seconds
-            return [{"state": str(error)}]
-        return found
-
     (found,) = eventually(
         "the counter runs",
-        tasks,
+        lambda: cluster.tasks("counter"),
         lambda tasks: [each["state"] for each in tasks] == ["TASK_RUNNING"],
     )
     return dict(found)

@@ -161,7 +161,7 @@ def test_a_destroyed_server_comes_back_with_its_homes_and_masters(tier: Tier, cl
     eventually("the server is gone", lambda: cloud.compute.find_server(node), lambda found: found is None, within_s=300)
     eventually(
         "Mesos has given the agent up",
-        lambda: tier.cluster.marathon("GET", f"/v2/apps/jenkins/{MASTER}/tasks")["tasks"],
+        lambda: tier.cluster.tasks(f"jenkins/{MASTER}"),
         lambda tasks: [each["state"] for each in tasks] == ["TASK_UNREACHABLE"],
         within_s=300,
     )
