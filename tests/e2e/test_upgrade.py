@@ -288,12 +288,21 @@ def test_nodes_added_later_come_with_what_the_others_run(cluster: Cluster, new: 
         openstack.connect(cloud="lab").image.delete_image(image["id"])
 
 
+HELD = (
+    "cd /run/systemd/system && mkdir -p zookeeper.service.d && "
+    'printf "[Service]\\nExecStartPre=sleep infinity\\nTimeoutStartSec=infinity\\n" > zookeeper.service.d/held.conf && '
+    "systemctl daemon-reload"
+)
+
+
 def test_a_node_killed_in_the_middle_stops_the_roll(cluster: Cluster, task: dict[str, Any]) -> None:
     before = starts(cluster)
     leader = cluster.status()["leaders"]["zookeeper"]
     second = [name for name in CONTROL if name != leader][1]
     connection = openstack.connect(cloud="lab")
     (server,) = [each for each in connection.compute.servers() if each.name == second]
+    # Its start hangs, so that Nova is never too late; /run is empty after the next boot
+    cluster.on(second, f"sudo sh -c '{HELD}'")
     command = [labkit.PROGRAM, "restart", cluster.file, "zookeeper", "--timeout", "60", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as roll:
         assert roll.stderr is not None
