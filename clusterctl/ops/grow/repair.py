@@ -27,7 +27,7 @@ _ROUNDS = 5
 
 @dataclass
 class RepairReport:
-    """What was found, and what was done about it."""
+    """What was found, what was done about it, and what is wrong still."""
 
     cluster: str
     findings: list[Finding]
@@ -60,7 +60,8 @@ class Consent:
 def repair(op: Operation, work: ServiceWork, *, apply: bool, consent: Consent = Consent()) -> RepairReport:
     """Diagnoses, and with ``apply`` does what is needed.
 
-    What becomes wrong while it works is diagnosed anew.
+    What becomes wrong while it works is diagnosed anew. What is left is told by a diagnosis at the end: much of what a
+    person would have had to judge at first was only waiting for what was broken.
 
     Raises:
         InputError: a name of ``consent.fresh`` is not a member's.
@@ -72,6 +73,7 @@ def repair(op: Operation, work: ServiceWork, *, apply: bool, consent: Consent = 
         if apply:
             op.run.refuse_left_open()
         report = RepairReport(op.run.spec.cluster, _diagnose(op, consent.fresh))
+    left = [finding for finding in report.findings if finding.remedy is Remedy.NONE]
     if not any(finding.remedy is not Remedy.NONE for finding in report.findings):
         if apply:
             op.run.guard.clear(op.run.spec.cluster, op.run.cloud)
@@ -80,8 +82,11 @@ def repair(op: Operation, work: ServiceWork, *, apply: bool, consent: Consent = 
             consent.confirm(lines)
         with op.run.going_on(instead=_way_out(op)), op.run.guard.hold(op.run.spec.cluster, op.run.cloud):
             _rounds(op, work, report, consent)
+            with op.run.progress.phase("diagnose again"):
+                left = _diagnose(op, consent.fresh)
         report.healthy = True
-    report.left = [finding.line for finding in report.findings if finding.remedy is Remedy.NONE]
+    told = tuple(report.left)  # with the reason why it is left
+    report.left += [finding.line for finding in left if not any(line.startswith(finding.line) for line in told)]
     report.healthy = report.healthy or not report.findings
     report.seconds = dict(op.run.progress.seconds)
     calls = op.run.cloud.calls

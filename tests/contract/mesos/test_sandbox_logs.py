@@ -52,6 +52,11 @@ def test_sandboxes_go_after_the_delay(cluster: Cluster, framework: Framework) ->
     agent = cluster.agents[1]
     agent.env |= {"MESOS_GC_DELAY": "3secs", "MESOS_DISK_WATCH_INTERVAL": "1secs"}
     agent.kill()
+    # what was offered of it is withdrawn; a task that is launched on such an offer is lost
+    wait_for("the agent's absence", lambda: not cluster.agent_infos()["agent-two"].get("active"))
+    wait_for(
+        "its offers to go", lambda: all(each["hostname"] != "agent-two" for each in list(framework.offers.values()))
+    )
     agent.start()
     task = framework.launch("echo done", "agent-two")
     framework.wait_state(task, "TASK_FINISHED", 90)

@@ -14,7 +14,9 @@ from clusterctl.health.facts import Ghost, MarathonFacts, NodeFacts
 from clusterctl.ops.grow.findings import Remedy
 from clusterctl.ops.grow.repair import Consent, RepairReport, repair
 from clusterctl.ops.lifecycle.majorities import LostMajorityError
+from clusterctl.ops.observe.verify import VerifyReport
 from clusterctl.resources import KEY_NODE, Limits, PortRequest, Rule, ServerRequest, owner_mark
+from clusterctl.services import Service
 from clusterctl.spec.model import ClusterSpec
 from tests.memory.faults import Fault
 from tests.unit.ops.clouds import kill, revive
@@ -348,6 +350,41 @@ def test_a_security_group_in_use_is_left() -> None:
     report = mend(running)
     assert report.healthy
     assert report.done == []
+    [line] = report.left
+    assert line.endswith("needed: delete the security group: in use")
+
+
+def waiting(running: Running) -> Running:
+    """A member is shut off, and a Marathon beside it ends again and again until it is back."""
+    running.change("demo-control-1", status="SHUTOFF")
+    running.nodes.dead = {("demo-control-2", Service.MARATHON): "activating"}
+    return running
+
+
+def test_what_heals_by_itself_when_the_rest_is_mended_is_not_left() -> None:
+    running = waiting(Running(agents_spec()))
+    report = mend(running, apply=False)
+    assert [finding.remedy for finding in report.findings] == [Remedy.START, Remedy.NONE]
+    assert len(report.left) == 1
+
+    def healed(spec: ClusterSpec, fresh: bool) -> VerifyReport:
+        running.nodes.dead = {}
+        return running.wait_healthy(spec, fresh)
+
+    report = repair(running.operation(healed), running.unit_work, apply=True)
+    assert (report.healthy, report.left) == (True, [])
+    assert [line.split(";")[0] for line in report.done] == ["demo-control-1: is shut off"]
+
+
+def test_what_is_wrong_at_the_end_is_left_whenever_it_began() -> None:
+    running = waiting(Running(agents_spec()))
+
+    def another(spec: ClusterSpec, fresh: bool) -> VerifyReport:
+        running.nodes.dead = {("demo-control-3", Service.MARATHON): "activating"}
+        return running.wait_healthy(spec, fresh)
+
+    [line] = repair(running.operation(another), running.unit_work, apply=True).left
+    assert line.startswith("demo-control-3: marathon does not serve")
 
 
 def test_without_a_leading_master_resources_are_judged_all_the_same() -> None:
