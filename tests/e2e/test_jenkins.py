@@ -137,6 +137,7 @@ def test_libprocess_ports_are_open_to_control_nodes_only(tier: Tier) -> None:
     assert tier.cluster.on(names["builders"], web).strip() == "open", "builds fetch their agent there"
 
 
+@pytest.mark.operate
 def test_builds_outlive_leaders_and_agents(tier: Tier) -> None:
     """One build a master, all of them running while each part is hurt in turn; none is lost, no master starts anew."""
     names = NAMES[:2]

@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.cluster import Cluster, eventually
 from tests.e2e.test_container import COUNTER
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.operate]
 SECURITY = "security: {{require: [{parts}]}}\n"
 # A build that became root: nothing on its node holds it, only the network does
 CAN = "timeout 4 bash -c 'echo > /dev/tcp/{0}/{1}' 2>/dev/null && echo {0}:{1}"

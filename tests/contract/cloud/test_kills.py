@@ -10,7 +10,7 @@ import pytest
 from tests.faults.kills import Killer, Point, points, stages, sweep
 from tests.faults.lab import place
 
-pytestmark = pytest.mark.contract
+pytestmark = [pytest.mark.contract, pytest.mark.operate]
 
 EACH = 2  # points of each command; other ones every day
 

@@ -113,6 +113,7 @@ def test_builds_run_through_tunnels(field: Field, access: Access) -> None:
     assert list(access.ssh.config.control_dir.glob("load-*")) == []
 
 
+@pytest.mark.operate
 def test_as_many_frameworks_as_allowed_fit_through_one_ssh(field: Field, access: Access) -> None:
     what = {"kind": "suppress", "count": MAX_FRAMEWORKS, "join_over_s": 40}
     group = FrameworkGroup.model_validate(

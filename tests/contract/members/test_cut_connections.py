@@ -94,6 +94,7 @@ def test_with_the_settings_of_the_image_members_come_back(tmp_path: Path) -> Non
             print(f"whole again after {time.monotonic() - began:.1f} s")
 
 
+@pytest.mark.operate
 def test_without_them_they_stay_apart(tmp_path: Path) -> None:
     """That the test above can fail: the kernel's and ZooKeeper's defaults."""
     with private_network(), members(tmp_path, [OPTION.format("false")]) as ensemble:

@@ -47,6 +47,7 @@ def test_package_has_the_usual_paths_and_starts_nothing(package: Path, root: Pat
     assert {p.name for p in (tmp_path / "control").iterdir()} == {"control", "md5sums"}
 
 
+@pytest.mark.operate
 def test_build_is_reproducible(package: Path, tmp_path: Path) -> None:
     cache = Path(os.environ.get("CLUSTERCTL_CACHE", "/var/cache/clusterctl")) / "mesos/egg"
     fresh = tmp_path / "cache/mesos"

@@ -97,6 +97,7 @@ def test_a_flood_of_one_framework_does_not_delay_another(root: Path) -> None:
     assert limited < unlimited / 3
 
 
+@pytest.mark.operate
 def test_beyond_the_capacity_the_error_says_so_and_all_goes_on(root: Path) -> None:
     with running(root) as mesos, driver(mesos, OTHER) as other, driver(mesos, TENANT) as tenant:
         identity = tenant.framework_id
