@@ -20,7 +20,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import Protocol
 from xml.etree import ElementTree
 
 LAB, HOSTS = "lab", "hosts"
@@ -93,6 +93,19 @@ class Target:
             os.killpg(self._process.pid, number)
 
 
+_asked: list[int] = []  # signals that ask for an end and were not heeded yet
+
+
+def pause(seconds: float) -> None:
+    """Sleeps; raises KeyboardInterrupt if an end was asked for. Only here: a suite that has just been started is
+    known to those who end it.
+    """
+    time.sleep(seconds)
+    if _asked:
+        _asked.clear()
+        raise KeyboardInterrupt
+
+
 def main(words: Sequence[str], start: Callable[[str], Job] = Target) -> int:
     """See the module; the exit code. Raises SystemExit for words that it doesn't know.
 
@@ -132,7 +145,7 @@ class Suites:
         suites: Collection[str],
         start: Callable[[str], Job],
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] = pause,
         *,
         side_by_side: bool = False,
     ) -> None:
@@ -277,8 +290,8 @@ def _of_lines(text: str) -> tuple[int, list[str]]:
     return sum(words[0] == "ok" for words in told), [words[1] for words in told if words[0] == "FAILED"]
 
 
-def _stop(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
+def _stop(number: int, _: object) -> None:
+    _asked.append(number)
 
 
 if __name__ == "__main__":
