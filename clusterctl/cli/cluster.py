@@ -126,6 +126,7 @@ def destroy(
     cloud: CloudName = None,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask for the cluster's name.")] = False,
     volumes: Annotated[bool, typer.Option("--volumes", help="Delete data volumes, too.")] = False,
+    timeout: Annotated[int, typer.Option("--timeout", min=10, help="Seconds for all of it.")] = 600,
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
@@ -139,7 +140,7 @@ def destroy(
     with session(context) as at:
         if not yes:
             _confirm(at, volumes=volumes)
-        report = destroy_cluster(at, with_volumes=volumes)
+        report = destroy_cluster(at, with_volumes=volumes, timeout_s=timeout)
     if as_json:
         print_json(report.to_json())
         return

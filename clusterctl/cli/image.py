@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from clusterctl.cli.output import print_json, print_line
-from clusterctl.cli.session import CloudName, Json, given, interruptible
+from clusterctl.cli.session import CloudName, Json, given, interruptible, waiter
 
 verbs = typer.Typer(help="Build and list base images.", no_args_is_help=True)
 
@@ -29,6 +29,15 @@ def build(
     max_age: Annotated[
         float | None,
         typer.Option("--max-age", min=0, metavar="DAYS", help="Build if the newest image of these inputs is older."),
+    ] = None,
+    timeout: Annotated[
+        int | None,
+        typer.Option(
+            "--timeout",
+            min=10,
+            help="Seconds for each wait: for the builder to boot, for the snapshot.",
+            show_default=False,
+        ),
     ] = None,
     steal_lock: Annotated[
         bool, typer.Option("--steal-lock", help="Go on although another build of the family holds the lock.")
@@ -52,7 +61,7 @@ def build(
     command = given(context)
     with interruptible(command) as progress:
         guard = Guard("image-build", steal=steal_lock, unlock=str(command.having(steal_lock=True)), note=progress.note)
-        builder = ImageBuilder(spec, open_cloud(spec.build.cloud), progress)
+        builder = ImageBuilder(spec, open_cloud(spec.build.cloud), progress, waiter(context, progress))
         sources = Sources(artifacts.parent, paths.data_root(), paths.cache_root() / "artifacts")
         report = build_image(builder, sources, guard, force=force, max_age_days=max_age)
     if as_json:

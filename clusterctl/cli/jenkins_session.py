@@ -20,6 +20,10 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="A master.", show_defa
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Masters.", show_default=False)]
 All = Annotated[bool, typer.Option("--all", help="All masters.")]
 ReadyTimeout = Annotated[int, typer.Option("--timeout", min=10, help="Seconds for a batch to be ready.")]
+WaitTimeout = Annotated[
+    int | None,
+    typer.Option("--timeout", min=10, help="Seconds for each wait but that for running builds.", show_default=False),
+]
 Force = Annotated[bool, typer.Option("--force", help="Don't wait for running builds; they are lost.")]
 QuietTimeout = Annotated[
     int | None,

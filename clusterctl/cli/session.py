@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from clusterctl.ops.kit.command import Command
 if TYPE_CHECKING:  # the verbs import what they need when they run: `--help` must not wait for OpenStack's SDK
     from clusterctl.ops.kit.progress import Progress
     from clusterctl.ops.kit.run import Run
+    from clusterctl.ops.kit.waiting import Waiter
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The cluster file (YAML).", show_default=False)]
 Node = Annotated[str, typer.Argument(metavar="NODE", help="Name of a node.", show_default=False)]
@@ -80,7 +82,17 @@ def session(context: typer.Context, *, after: str | None = None) -> Iterator[Run
         spec = spec.model_copy(update={"cloud": cloud})
     with interruptible(command.other(after) if after else command) as progress:
         guard = Guard(command.verb.replace(" ", "-"), steal=bool(context.params.get("steal_lock")), note=progress.note)
-        yield Run(spec, open_cloud(spec.cloud), command, guard, progress, warn=_warn)
+        yield Run(spec, open_cloud(spec.cloud), command, guard, progress, waiter(context, progress), warn=_warn)
+
+
+def waiter(context: typer.Context, progress: Progress) -> Waiter:
+    """The command's: no wait is longer than the ``--timeout`` that was given, and each tells what it waits for."""
+    from clusterctl.ops.kit.waiting import Waiter
+
+    source = context.get_parameter_source("timeout")
+    default = source is None or source.name.startswith("DEFAULT")
+    most_s = math.inf if default else float(context.params["timeout"])
+    return Waiter(note=progress.note, left=lambda: most_s)
 
 
 @contextmanager

@@ -119,7 +119,7 @@ class Operation:
         with self.run.progress.phase("delete servers"):
             ids = [server.id for server in servers]
             run, within_s = self.run, min(DELETE_S, self.left())
-            delete_servers(run.spec.cluster, ids, run.cloud, run.progress, run.waiter, timeout_s=within_s)
+            delete_servers(run.spec.cluster, ids, run.cloud, run.waiter, timeout_s=within_s)
 
     def release_identity(self, nodes: Collection[str], *, with_volumes: bool) -> None:
         """Deletes the ports of named nodes that have no server any more, and their volumes if asked."""
@@ -158,7 +158,7 @@ def open_operation(run: Run, *, timeout_s: float, image: str | None = None, toge
     return Operation(
         run,
         wait_healthy=wait,
-        drains=lambda servers: open_drains(run.spec, servers, run.access),
+        drains=lambda servers: open_drains(run.spec, servers, run.access, run.waiter),
         build_timeout_s=timeout_s,
         image=image,
         left=left,

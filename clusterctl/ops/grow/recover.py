@@ -283,7 +283,6 @@ class _Recovery:
             seen[:] = [look := op.look(op.run.spec)]
             found[:] = problems(look)
             if found:
-                op.run.progress.note(f"waiting for {what}: {found[0]}")
                 made = [server.id for server in look.servers if server.node in self.report.made]
                 op.run.delivery.bring(op.run.spec, look.servers, made)
             return not found

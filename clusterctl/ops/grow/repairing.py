@@ -299,8 +299,6 @@ class Repairing:
 
         def none() -> bool:
             found[:] = problems()
-            if found:
-                op.run.progress.note(f"waiting for {what}: {found[0]}")
             return not found
 
         within_s = min(most_s, op.left())

@@ -101,6 +101,7 @@ def probe_builds(tier: Tier, masters: Sequence[Master], *, timeout_s: float = TI
     replies = tier.call(masters, _DELETE, make, _BUILD)
     runs = [_started(master, replies[master.name]) for master in masters]
     began = tier.run.waiter.clock()
+    timeout_s = min(timeout_s, tier.run.waiter.left())
     while waiting := [run for run in runs if run.done is None]:
         look = tier.run.waiter.clock()
         answers = tier.jenkins.call([asked(run.master, run.calls()) for run in waiting])

@@ -153,7 +153,7 @@ def wait_gone(
     """
     assert tier.spec.jenkins is not None  # noqa: S101  (open_tier raised otherwise)
     began = tier.run.waiter.clock()
-    timeout_s = tier.spec.jenkins.master.kill_grace_s + _STOP_MARGIN_S
+    timeout_s = min(tier.spec.jenkins.master.kill_grace_s + _STOP_MARGIN_S, tier.run.waiter.left())
     left = set(names)
     while left:
         look = tier.run.waiter.clock()

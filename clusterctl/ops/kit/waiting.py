@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clusterctl.errors import ClusterctlError
 
@@ -19,10 +20,19 @@ class Waiter:
     Attributes:
         clock: monotonic seconds.
         sleep: takes seconds.
+        note: told what is waited for, each time that it isn't there yet.
+        left: seconds that a wait which begins now may take: what the operator allows by ``--timeout``.
     """
 
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
+    note: Callable[[str], None] = lambda _text: None
+    left: Callable[[], float] = lambda: math.inf
+
+    def together(self, seconds: float) -> Waiter:
+        """One whose waits take so many seconds altogether, from now on."""
+        end = self.clock() + seconds
+        return replace(self, left=lambda: max(0.0, end - self.clock()))
 
     def until(
         self,
@@ -39,17 +49,20 @@ class Waiter:
         It rests between two looks, see ``rest``.
 
         Args:
-            told: what was still missing, for the message when the time is up.
+            timeout_s: the operator's bound (``left``) may be shorter.
+            told: what is still missing.
 
         Raises:
-            ClusterctlError: it wasn't true within ``timeout_s``; whatever the condition raises passes through.
+            ClusterctlError: it wasn't true in time; whatever the condition raises passes through.
         """
         began = self.clock()
-        deadline = began + timeout_s
+        within_s = min(timeout_s, self.left())
+        deadline = began + within_s
         while not condition():
+            missing = f"{what}: {found}" if (found := told()) else what
             if self.clock() >= deadline:
-                last = f": {found}" if (found := told()) else ""
-                raise ClusterctlError(f"timed out after {timeout_s:g} s waiting for {what}{last}", hint=hint)
+                raise ClusterctlError(f"timed out after {within_s:.6g} s waiting for {missing}", hint=hint)
+            self.note(f"waiting for {missing}")
             self.rest(began, every_s)
             began = self.clock()
 

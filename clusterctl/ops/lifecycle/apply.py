@@ -14,7 +14,7 @@ from functools import partial
 from clusterctl import releases
 from clusterctl import resources as r
 from clusterctl.cloud.base import Cloud
-from clusterctl.errors import CloudError, ClusterctlError
+from clusterctl.errors import CloudError
 from clusterctl.ops.kit.parallel import for_each
 from clusterctl.ops.kit.run import Run
 from clusterctl.ops.lifecycle.networks import add_rules, bring_in, ids_for, make_groups
@@ -58,7 +58,7 @@ def apply_plan(
         return frozenset()
     spec, cloud = run.spec, run.cloud
     with run.progress.phase("prepare"):
-        delete_servers(spec.cluster, [server.id for server in plan.discard], cloud, run.progress, run.waiter)
+        delete_servers(spec.cluster, [server.id for server in plan.discard], cloud, run.waiter)
         ids = make_groups(spec, plan.network, observed, cloud)
         jobs: list[Callable[[], list[_Made]]] = [
             partial(_create_rules, spec, plan, ids, cloud),
@@ -231,13 +231,11 @@ def _volumes_ready(run: Run, nodes: Sequence[NamedNode], world: Observed) -> Non
 
     if ready(world.volumes):
         return
-    run.progress.note("waiting for volumes")
-    try:
-        run.waiter.until(
-            lambda: ready(run.cloud.volumes(run.spec.cluster)), what="volumes to become available", timeout_s=300
-        )
-    except ClusterctlError as error:
-        left = [f"{volume.name} ({volume.id}) is {volume.status}" for volume in mine if volume.status != "available"]
-        if left and not isinstance(error, CloudError):
-            error.message = f"{error.message}: {', '.join(left)}"
-        raise
+    run.waiter.until(
+        lambda: ready(run.cloud.volumes(run.spec.cluster)),
+        what="volumes to become available",
+        timeout_s=300,
+        told=lambda: ", ".join(
+            f"{each.name} ({each.id}) is {each.status}" for each in mine if each.status != "available"
+        ),
+    )

@@ -119,7 +119,7 @@ class Builds:
             self.run.progress.note(f"{len(surplus)} surplus agents: a killed run had asked for them, too")
             with self.run.progress.phase("delete servers"):
                 ids = [server.id for server in surplus]
-                delete_servers(self.run.spec.cluster, ids, self.run.cloud, self.run.progress, self.run.waiter)
+                delete_servers(self.run.spec.cluster, ids, self.run.cloud, self.run.waiter)
 
     def _built(self, deadline: float) -> list[Server]:
         """All of them, once none is in BUILD."""
@@ -127,16 +127,14 @@ class Builds:
 
         def over() -> bool:
             seen[:] = [server for server in self.run.cloud.servers(self.run.spec.cluster) if self.mine(server)]
-            left = [server.name for server in seen if server.status == "BUILD"]
-            if left:
-                self.run.progress.note(f"{len(seen) - len(left)} of {len(seen)} servers are built")
-            return not left
+            return not any(server.status == "BUILD" for server in seen)
 
         with self.run.progress.phase("build"):
             self.run.waiter.until(
                 over,
                 what=f"the servers of {self.run.spec.cluster} to be built",
                 timeout_s=max(round(deadline - self.run.waiter.clock(), 1), 0.0),
+                told=lambda: f"{sum(server.status != 'BUILD' for server in seen)} of {len(seen)} are",
                 hint="`openstack server list` shows those in BUILD; the cloud's operators can see what holds them up.",
             )
         return seen

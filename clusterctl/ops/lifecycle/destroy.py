@@ -10,11 +10,13 @@ from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError
 from clusterctl.ops.kit.parallel import for_each
 from clusterctl.ops.kit.progress import Progress
-from clusterctl.ops.kit.run import Run
+from clusterctl.ops.kit.run import Run, counted
 from clusterctl.ops.kit.waiting import Waiter
-from clusterctl.ops.lifecycle.removal import DELETABLE, delete_servers
+from clusterctl.ops.lifecycle.removal import DELETABLE, DELETE_S, delete_servers
 from clusterctl.resources import Observed
 from clusterctl.secrets.stored import StoredKey
+
+_SHOWN = 8  # of what is waited for
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,13 @@ class DestroyReport:
         }
 
 
-def destroy(run: Run, *, with_volumes: bool = False, timeout_s: float = 600) -> DestroyReport:
+def destroy(run: Run, *, with_volumes: bool = False, timeout_s: float = DELETE_S) -> DestroyReport:
     """Deletes servers, then ports, volumes (only ``with_volumes``), server and security groups; at last the lock.
 
     A key in the key manager goes when no volume stays: what volumes hold is closed with secrets that were made from it.
+
+    Args:
+        timeout_s: for all waits together.
 
     Raises:
         LockedError: another command is at work on the cluster.
@@ -60,7 +65,7 @@ def destroy(run: Run, *, with_volumes: bool = False, timeout_s: float = 600) -> 
     if not any(wanted) and not locks and not key_goes:
         return _report(observed, observed, keys, keys, {"locks": (0, 0)})
     with run.guard.hold(cluster, cloud), run.going_on():
-        before, after = remove(cluster, cloud, run.progress, run.waiter, with_volumes, timeout_s)
+        before, after = remove(cluster, cloud, run.progress, run.waiter.together(timeout_s), with_volumes)
         if not after.volumes:
             for key in keys:
                 cloud.delete_cluster_key(key.id)
@@ -112,7 +117,7 @@ def _no_snapshots(cluster: str, cloud: Cloud) -> None:
 
 
 def remove(
-    cluster: str, cloud: Cloud, progress: Progress, waiter: Waiter, with_volumes: bool = True, timeout_s: float = 600
+    cluster: str, cloud: Cloud, progress: Progress, waiter: Waiter, with_volumes: bool = True
 ) -> tuple[Observed, Observed]:
     """Deletes all but the lock, which the caller holds; what was there, and what is left.
 
@@ -124,14 +129,24 @@ def remove(
     with progress.phase("delete servers"):
         observed = _own(cloud.observe(cluster))
         ids = [server.id for server in observed.servers]
-        delete_servers(cluster, ids, cloud, progress, waiter, timeout_s=timeout_s)
+        delete_servers(cluster, ids, cloud, waiter)
     with progress.phase("delete the rest"):
         for_each(cloud.delete_port, (port.id for port in observed.ports))
         if with_volumes:
+            held: list[str] = []
+
+            def detached() -> bool:
+                volumes = [each for each in cloud.volumes(cluster) if each.status not in DELETABLE]
+                held[:] = [f"{each.name} ({each.id}) is {each.status}" for each in volumes]
+                return not held
+
             waiter.until(
-                lambda: all(v.status in DELETABLE for v in cloud.volumes(cluster)),
+                detached,
                 what=f"the volumes of {cluster} to be detached",
-                timeout_s=timeout_s,
+                timeout_s=DELETE_S,
+                told=lambda: ", ".join(held[:_SHOWN]),
+                hint="`openstack volume show ID` tells what holds one; freed, the same command goes on. Without "
+                "--volumes they stay.",
             )
             for_each(cloud.delete_volume, (volume.id for volume in observed.volumes))
         for_each(cloud.delete_server_group, (group.id for group in observed.server_groups))
@@ -150,6 +165,7 @@ def remove(
             nothing_left,
             what=f"the last resources of {cluster} to be gone",
             timeout_s=120,
+            told=lambda: counted({kind: count for kind, count in left["now"].counts.items() if count}),
             hint="Run the same command again; what stays has a reason that the cloud's operators can see.",
         )
     return observed, left["now"]

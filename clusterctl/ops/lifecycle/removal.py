@@ -6,7 +6,6 @@ from collections.abc import Collection
 
 from clusterctl.cloud.base import Cloud
 from clusterctl.ops.kit.parallel import for_each
-from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.resources import Server
 
@@ -20,7 +19,6 @@ def delete_servers(
     cluster: str,
     ids: Collection[str],
     cloud: Cloud,
-    progress: Progress,
     waiter: Waiter,
     *,
     timeout_s: float = DELETE_S,
@@ -39,8 +37,6 @@ def delete_servers(
 
     def gone() -> bool:
         left[:] = [server for server in cloud.servers(cluster) if server.id in wanted]
-        if left:
-            progress.note(f"{len(left)} servers left")
         # Nova leaves a server in ERROR when its deletion fails on the host; asking again is the documented cure
         broken = [server.id for server in left if server.status == "ERROR" and server.task_state is None]
         for_each(cloud.delete_server, broken)
@@ -50,6 +46,8 @@ def delete_servers(
         gone,
         what=f"{len(wanted)} servers of {cluster} to be gone",
         timeout_s=timeout_s,
-        told=lambda: ", ".join(f"{each.name} is {each.task_state or each.status}" for each in left[:8]),
+        told=lambda: (
+            f"{len(left)} left: " + ", ".join(f"{each.name} is {each.task_state or each.status}" for each in left[:8])
+        ),
         hint="The cloud is still deleting them, or can't; run the same command again.",
     )

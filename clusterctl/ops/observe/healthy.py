@@ -47,6 +47,7 @@ def healthy_within(run: Run, timeout_s: float) -> WaitHealthy:
             run.cloud,
             run.access,
             deadline_s=deadline_s,
+            waiter=run.waiter,
             note=run.progress.note,
             helpers=Helpers(delivery, farewell),
         )

@@ -43,7 +43,7 @@ class Rolling:
     def cluster(self) -> Cluster:
         """See ``Cluster``."""
         run = self.run
-        return Cluster(run.spec, run.cloud, run.access.prober, note=run.progress.note, left_out=self.without)
+        return Cluster(run.spec, run.cloud, run.access.prober, run.waiter, run.progress.note, self.without)
 
     @cached_property
     def hosts(self) -> Hosts:
@@ -57,7 +57,7 @@ class Rolling:
     def drainer(self) -> Drainer:
         """See ``Drainer``."""
         servers = self.run.cloud.servers(self.run.spec.cluster)
-        return Drainer(self.cluster, open_drains(self.run.spec, servers, self.run.access))
+        return Drainer(self.cluster, open_drains(self.run.spec, servers, self.run.access, self.run.waiter))
 
     def roll(self, work: Work, journal: Journal, overlook: tuple[str, ...] = ()) -> Roll:
         """A roll of that work over the cluster."""

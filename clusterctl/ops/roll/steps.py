@@ -18,7 +18,7 @@ from clusterctl.ops.roll.order import next_member
 from clusterctl.ops.roll.report import Journal
 from clusterctl.services import Service
 
-SETTLE_S = 60.0  # before the first step; a cluster that is not healthy by then is refused
+SETTLE_S = 60.0
 _GATE_S = 180.0  # for one gate of a control service: an election, a sync, a registration
 _BACK_S = 60.0  # for a node that was rolled back
 # Marathon ends when it loses ZooKeeper, then loads a JVM, ends again until its old session is over, waits for an
@@ -40,6 +40,11 @@ class Patience:
         """For a service to recover after a step."""
         own = _MARATHON_S if service is Service.MARATHON else _GATE_S
         return own if self.given_s is None else self.given_s
+
+    @property
+    def settle_s(self) -> float:
+        """For the cluster before the first step; one that is not healthy by then is refused."""
+        return SETTLE_S if self.given_s is None else min(SETTLE_S, self.given_s)
 
     @property
     def whole(self) -> float:
@@ -118,7 +123,7 @@ class Roll:
             if started:
                 return healthy(self.patience.whole)
             try:
-                return healthy(SETTLE_S)
+                return healthy(self.patience.settle_s)
             except GateError as error:
                 if not all(problem.startswith("marathon.") for problem in error.problems):
                     raise

@@ -42,7 +42,7 @@ class Program:
     def _healthy(self, spec: ClusterSpec, _cloud: object, _access: object, **_: object) -> VerifyReport:
         return self.running.wait_healthy(spec, fresh=True)
 
-    def _drains(self, _spec: object, servers: Any, _access: object) -> Drains:
+    def _drains(self, _spec: object, servers: Any, _access: object, _waiter: object) -> Drains:
         return self.running.drains(servers)
 
     def __call__(self, verb: str, *words: str) -> tuple[int, str, str]:

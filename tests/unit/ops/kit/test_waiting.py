@@ -39,3 +39,17 @@ def test_a_pause_is_as_long_as_a_look_within_limits(took_s: float, pause_s: floa
 def test_waiting_in_vain_is_an_error() -> None:
     with pytest.raises(ClusterctlError, match="timed out after 5 s waiting for it"):
         Slow(1, looks=100).wait(timeout_s=5)
+
+
+def test_waits_together_share_their_time() -> None:
+    now = [100.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    shared = Waiter(clock=lambda: now[0], sleep=sleep).together(20)
+    began = now[0]
+    shared.until(lambda: now[0] >= began + 15, what="the first", timeout_s=600, every_s=5)
+    with pytest.raises(ClusterctlError, match="timed out after 5 s waiting for the second"):
+        shared.until(lambda: False, what="the second", timeout_s=600, every_s=5)
+    assert now == [120]

@@ -11,8 +11,8 @@ from clusterctl.errors import CloudError, ClusterctlError
 from clusterctl.ops.lifecycle.destroy import DestroyReport, destroy
 from clusterctl.resources import Limits
 from tests.memory.cloud import MemoryCloud
-from tests.memory.faults import Fault
-from tests.unit.ops.clouds import create_in, demo_cloud, kill, revive, run_of
+from tests.memory.faults import Fault, When
+from tests.unit.ops.clouds import Clock, create_in, demo_cloud, kill, revive, run_of
 from tests.unit.ops.lifecycle.test_create import with_volume
 from tests.unit.specs import demo_spec
 
@@ -126,3 +126,32 @@ def test_in_a_full_project() -> None:
     cloud.quota = Limits(*[0] * 10)
     destroy_in(cloud)
     assert (cloud.server_records, cloud.security_group_records, cloud.lock_records) == ({}, {}, {})
+
+
+def test_the_time_out_bounds_all_waits_together_and_what_is_left_is_named() -> None:
+    cloud = demo_cloud()
+    create_in(cloud, demo_spec())
+    clock = Clock()
+    cloud.delete_ticks = 10**6
+    began = clock.now
+    with pytest.raises(
+        ClusterctlError, match=r"after 30 s waiting for 5 servers of demo to be gone: 5 left: demo-"
+    ) as e:
+        destroy(run_of(cloud, demo_spec(), "destroy", clock.waiter()), timeout_s=30)
+    assert clock.now - began < 40
+    assert "`clusterctl destroy demo.yml` goes on from here" in (e.value.hint or "")
+
+
+def test_a_volume_that_stays_attached_is_named() -> None:
+    cloud = demo_cloud()
+    create_in(cloud, with_volume())
+    [first, *_] = cloud.volumes("demo")
+    record, metadata = cloud.volume_records[first.id]
+
+    def stuck(_number: int, _kind: str, _when: When) -> None:
+        cloud.volume_records[first.id] = (replace(record, status="detaching", attached_to=None), metadata)
+
+    cloud.faults.append(stuck)
+    with pytest.raises(ClusterctlError, match=rf"detached: {first.name} \({first.id}\) is detaching") as caught:
+        destroy_in(cloud, with_volumes=True, timeout_s=60)
+    assert "Without --volumes they stay" in (caught.value.hint or "")
