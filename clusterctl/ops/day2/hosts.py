@@ -13,6 +13,7 @@ from clusterctl.errors import ClusterctlError
 from clusterctl.ops.day2.nospace import AskDisks, disks_of, naming_full_disks
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.run import Run
+from clusterctl.services import UNITS, Service
 
 
 class Hosts(Protocol):
@@ -56,6 +57,18 @@ class AnsibleHosts:
 def ansible_hosts(run: Run, inventory: Inventory, data: Path) -> AnsibleHosts:
     """The nodes of a command's cluster."""
     return AnsibleHosts(inventory, data, run.progress, disks_of(run))
+
+
+def set_unit(hosts: Hosts, service: Service, names: Sequence[str], state: str) -> None:
+    """Brings the unit of a service to a state on some nodes.
+
+    Args:
+        state: ``started``, ``restarted`` or ``stopped`` (Ansible's module systemd_service).
+
+    Raises:
+        PlaybookError: it failed on one of them.
+    """
+    hosts.run("restart", names, {"roll_unit": f"{UNITS[service]}.service", "roll_state": state})
 
 
 def reasons(error: PlaybookError, names: Sequence[str]) -> dict[str, str]:

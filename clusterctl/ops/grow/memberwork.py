@@ -9,11 +9,10 @@ from pathlib import Path
 from clusterctl.errors import NodeError
 from clusterctl.health.expect import Node
 from clusterctl.ops.backup.backup import bring_back
-from clusterctl.ops.day2.hosts import AnsibleHosts, ansible_hosts
+from clusterctl.ops.day2.hosts import AnsibleHosts, ansible_hosts, set_unit
 from clusterctl.ops.day2.inventory import cluster_inventory
 from clusterctl.ops.kit.run import Run
 from clusterctl.ops.observe.look import Look
-from clusterctl.ops.roll.restart import set_unit
 from clusterctl.remote.members import MemberData, member_data
 from clusterctl.services import UNITS, Service
 

@@ -10,13 +10,13 @@ from clusterctl.errors import CloudError, ClusterctlError
 from clusterctl.ops.grow.agents import Victim, remove, victims
 from clusterctl.ops.grow.findings import Finding, Remedy
 from clusterctl.ops.grow.operation import Operation
-from clusterctl.ops.grow.services import STOPPED, others_serve
+from clusterctl.ops.grow.services import STOPPED
 from clusterctl.ops.kit.parallel import for_each
 from clusterctl.ops.lifecycle.majorities import refuse_lost
 from clusterctl.ops.lifecycle.preflight import own_cidrs
 from clusterctl.ops.observe.healthy import fail_on_shut_off
 from clusterctl.ops.observe.look import Look
-from clusterctl.ops.observe.majority import hopeless, lacks, loss
+from clusterctl.ops.observe.majority import hopeless, lacks, loss, others_serve
 from clusterctl.ops.roll.gates import serves
 from clusterctl.ops.roll.order import batch_size
 from clusterctl.plan import Plan, alive, make_plan

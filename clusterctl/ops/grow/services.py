@@ -11,8 +11,8 @@ from clusterctl.health.judge import BOOTED, boot_text
 from clusterctl.health.leaders import takes_part
 from clusterctl.ops.grow.findings import Finding, Remedy
 from clusterctl.ops.observe.look import Look
+from clusterctl.ops.observe.majority import others_serve
 from clusterctl.services import ENSEMBLES, UNITS, Service
-from clusterctl.topology import quorum
 
 # systemd's states of a unit that doesn't run. One that ends by itself again and again is "activating" most of the time.
 STOPPED = ("inactive", "failed", "deactivating")
@@ -80,13 +80,3 @@ def _advice(name: str, service: Service, *, majority: bool) -> str:
         cure = f"`clusterctl repair FILE --apply --fresh-data {name}`"
         return f"{journal}; if its data are broken, {cure} sets them aside, and it learns from the others"
     return f"{journal}; the others are no majority: if they don't come back, `clusterctl recover FILE` leads out"
-
-
-def others_serve(look: Look, service: Service, name: str) -> bool:
-    """Whether the members besides ``name`` are a majority that takes part."""
-    serving = [
-        node.name
-        for node in look.expect.running(service)
-        if node.name != name and takes_part(service, look.expect, node, look.facts.get(node.name))
-    ]
-    return len(serving) >= quorum(look.expect.size[service])

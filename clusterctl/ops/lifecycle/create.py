@@ -16,6 +16,7 @@ from clusterctl.ops.kit.command import Command
 from clusterctl.ops.kit.run import Run
 from clusterctl.ops.lifecycle.apply import apply_plan
 from clusterctl.ops.lifecycle.builds import BUILD_TIMEOUT_S, Builds
+from clusterctl.ops.lifecycle.cutoff import CutOff, Restart
 from clusterctl.ops.lifecycle.differences import differences
 from clusterctl.ops.lifecycle.majorities import refuse_lost
 from clusterctl.ops.lifecycle.networks import close_down
@@ -90,12 +91,14 @@ def create(
     wait_healthy: WaitHealthy | None,
     build_timeout_s: float = BUILD_TIMEOUT_S,
     image: str | None = None,
+    restart: Restart | None = None,
 ) -> CreateReport:
     """Brings the cluster up, or finishes it; does nothing to a complete one, and locks it only if it writes.
 
     Args:
         wait_healthy: None to end when the servers are ACTIVE: nothing is known of their boot and of the services then.
         image: for new servers, instead of the file's, whatever is in it.
+        restart: of members that were cut off when rules went; see ``CutOff``.
 
     Raises:
         InputError, LostMajorityError: see ``plan_cluster``.
@@ -134,13 +137,18 @@ def create(
                 rebuilt = Builds(run, lookup, timeout_s=build_timeout_s).finish(batches)
         report = None
         if wait_healthy is not None:
+            cut_off = CutOff(run, wait_healthy, restart)
+            made = plan.makes_nodes or building
             with progress.phase("verify"):
-                report = wait_healthy(spec, not plan.empty or building)
+                if plan.network.early_rules:
+                    report = cut_off.settle(fresh=made)
+                else:
+                    report = wait_healthy(spec, not plan.empty or building)
             if plan.network.late:
-                # No agent serves there any more. Neutron cuts connections when rules go: asked again
+                # no agent serves there any more
                 close_down(spec, plan.network, observed, cloud)
                 with progress.phase("verify"):
-                    report = wait_healthy(spec, True)
+                    report = cut_off.settle(fresh=False)
     return CreateReport(
         cluster=spec.cluster,
         nodes=topology(spec).size,

@@ -42,6 +42,12 @@ def hopeless(look: Look, name: str) -> bool:
     return False
 
 
+def others_serve(look: Look, service: Service, name: str) -> bool:
+    """Whether the members besides ``name`` are a majority that takes part."""
+    others = [node for node in look.expect.running(service) if node.name != name]
+    return sum(_serves(look, service, node) for node in others) >= quorum(look.expect.size[service])
+
+
 def node_serves(look: Look, name: str) -> bool:
     """Whether a control node takes part in all its services."""
     node = next((node for node in look.expect.control if node.name == name), None)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from clusterctl.ansible.playbook import PlaybookError
 from clusterctl.errors import ClusterctlError, InputError
-from clusterctl.ops.day2.hosts import Hosts, why
+from clusterctl.ops.day2.hosts import Hosts, set_unit, why
 from clusterctl.ops.kit.run import Run
 from clusterctl.ops.observe.look import Cluster, Look
 from clusterctl.ops.roll import gates
@@ -22,7 +22,7 @@ from clusterctl.ops.roll.gates import CHANGED
 from clusterctl.ops.roll.ground import Rolling
 from clusterctl.ops.roll.order import batch_size, batches, chosen
 from clusterctl.ops.roll.report import Journal
-from clusterctl.ops.roll.restart import Restart, set_unit
+from clusterctl.ops.roll.restart import Restart
 from clusterctl.ops.roll.steps import Roll
 from clusterctl.ops.roll.window import roll_service
 from clusterctl.remote.masters import DRAINED

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clusterctl.ops.day2.hosts import Hosts
+from clusterctl.ops.day2.hosts import Hosts, set_unit
 from clusterctl.ops.roll.ground import Rolling
 from clusterctl.ops.roll.order import batch_size, chosen
 from clusterctl.ops.roll.report import Journal
 from clusterctl.ops.roll.window import roll_service
-from clusterctl.services import ROLLS, UNITS, Service
+from clusterctl.services import ROLLS, Service
 
 
 @dataclass(frozen=True)
@@ -28,18 +28,6 @@ class Restart:
         """See ``Work``."""
         set_unit(self.hosts, service, [name], "started")
         return ""
-
-
-def set_unit(hosts: Hosts, service: Service, names: Sequence[str], state: str) -> None:
-    """Brings the unit of a service to a state on some nodes.
-
-    Args:
-        state: ``started``, ``restarted`` or ``stopped`` (Ansible's module systemd_service).
-
-    Raises:
-        PlaybookError: it failed on one of them.
-    """
-    hosts.run("restart", names, {"roll_unit": f"{UNITS[service]}.service", "roll_state": state})
 
 
 def restart_service(rolling: Rolling, service: str, only: Sequence[str], *, batch: str, max_failures: int) -> Journal:

@@ -16,10 +16,9 @@ from pathlib import Path
 
 from clusterctl.errors import ClusterctlError, NodeError
 from clusterctl.health.facts import NodeFacts
-from clusterctl.ops.day2.hosts import Hosts, why
+from clusterctl.ops.day2.hosts import Hosts, set_unit, why
 from clusterctl.ops.observe.look import Look
 from clusterctl.ops.roll import gates
-from clusterctl.ops.roll.restart import set_unit
 from clusterctl.ops.roll.steps import Roll
 from clusterctl.ops.upgrade.marathonlog import serious
 from clusterctl.ops.upgrade.versions import same_release

@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 
 from clusterctl.ansible.playbook import PlaybookError
 from clusterctl.cloud.base import Cloud
-from clusterctl.ops.day2.hosts import Hosts, reasons
+from clusterctl.ops.day2.hosts import Hosts, reasons, set_unit
 from clusterctl.ops.kit.parallel import for_each
-from clusterctl.ops.roll.restart import set_unit
 from clusterctl.ops.upgrade.artifacts import Previous
 from clusterctl.ops.upgrade.nodestate import NodeState, WantedArtifact
 from clusterctl.ops.upgrade.survey import node_states
