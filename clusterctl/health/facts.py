@@ -141,7 +141,10 @@ class Ghost(BaseModel):
 
 
 class MarathonFacts(_Facts):
-    """A Marathon. ``leader`` is the ``host:port`` that it takes for it; ``jenkins`` and ``ghosts``: the leader only."""
+    """A Marathon. ``leader`` is the ``host:port`` that it takes for it; ``jenkins`` and ``ghosts``: the leader only.
+
+    ``turning``: it runs, and its leader wants another password than it does, while that is turned over.
+    """
 
     leader: str | None = None
     no_leader: str = ""
@@ -149,6 +152,7 @@ class MarathonFacts(_Facts):
     version: str = ""
     deployments: tuple[Deployment, ...] = ()
     ghosts: tuple[Ghost, ...] = ()
+    turning: bool = False
     jenkins: tuple[JenkinsApp, ...] | Unknown = ()
 
 

@@ -91,7 +91,7 @@ def _answering(expect: Expected, facts: Mapping[str, NodeFacts]) -> list[tuple[N
     return [
         (node, found)
         for node in expect.running(Service.MARATHON)
-        if (found := facts.get(node.name, _UNASKED).marathon) is not None and not found.error
+        if (found := facts.get(node.name, _UNASKED).marathon) is not None and not (found.error or found.turning)
     ]
 
 

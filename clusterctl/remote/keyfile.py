@@ -1,7 +1,8 @@
-"""Runs on a control node, as root: reads the cluster's key. Standard library only.
+"""Runs on a node, as root: reads the cluster's key, and the epochs of its secrets. Standard library only.
 
-Reads one line of JSON from standard input, ``{"key": PATH, "boot": PATH}``, and prints ``{"key": text or null, "boot":
-state or null}``: what the file of the key holds, and how far the node's first boot got (null: it has said nothing yet).
+Reads one line of JSON from standard input, ``{"key": PATH, "epochs": PATH, "boot": PATH}``, and prints ``{"key": text
+or null, "epochs": text or null, "boot": state or null}``: what the files hold, and how far the node's first boot got
+(null: it has said nothing yet).
 With ``"paths": [PATH, ...]`` the key is not told, but ``"there"``, those of the paths that exist, and ``"texts"``, what
 is in each of the request's ``"files": [PATH, ...]`` (null: no such file).
 """
@@ -22,7 +23,7 @@ def main() -> None:
         answer["there"] = [path for path in request["paths"] if Path(path).exists()]
         answer["texts"] = {path: content(Path(path)) for path in request.get("files", ())}
     else:
-        answer["key"] = content(Path(request["key"]))
+        answer |= {name: content(Path(request[name])) for name in ("key", "epochs")}
     sys.stdout.write(json.dumps(answer) + "\n")
 
 

@@ -37,10 +37,10 @@ BUDGET_S = 40.0  # for all parts together: services that hang (10 s each) must n
 class Asker:
     """Bounded requests to the services of one address.
 
-    ``logins`` are headers that say who asks, by port.
+    ``logins`` are headers that say who asks, by port; of several the next one is tried where one is refused.
     """
 
-    def __init__(self, address: str, timeout_s: float, logins: dict[int, str] | None = None) -> None:
+    def __init__(self, address: str, timeout_s: float, logins: dict[int, list[str]] | None = None) -> None:
         self.address = address
         self.timeout_s = timeout_s
         self.logins = logins or {}
@@ -64,13 +64,22 @@ class Asker:
             return answer
 
     def http(self, port: int, path: str) -> tuple[int, dict[str, str], bytes]:
-        """GET: status, headers (names in lower case), body."""
+        """GET: status, headers (names in lower case), body. Of refusals, the one that a leader gave through another."""
+        refused = []
+        for login in self.logins.get(port) or [""]:
+            answer = self._http(port, path, login)
+            if answer[0] != 401:
+                return answer
+            refused.append(answer)
+        return max(refused, key=lambda answer: VIA in answer[1])
+
+    def _http(self, port: int, path: str, login: str) -> tuple[int, dict[str, str], bytes]:
         lines = (
             f"GET {path} HTTP/1.0",
             f"Host: {self.address}:{port}",
             "Accept: application/json, */*",
             "Connection: close",
-            *([self.logins[port]] if port in self.logins else []),
+            *([login] if login else []),
         )
         request = "\r\n".join((*lines, "", ""))
         head, _, body = self.exchange(port, request.encode()).partition(b"\r\n\r\n")
@@ -152,15 +161,20 @@ def mesos_agent(ask: Asker, port: int) -> Json:
     }
 
 
+VIA = "x-marathon-via"  # of answers that are passed on (RequestForwarder)
 NO_LEADER = (500, 502, 503, 504)  # of Marathon's proxy: 500 where the connection to the leader broke off
 
 
 def marathon(ask: Asker, port: int) -> Json:
     """An instance that does not lead proxies everything to the one that does, even ``/ping``.
 
-    So an answer of ``NO_LEADER`` to any request comes from an instance that runs, but can't reach a leader.
+    So an answer of ``NO_LEADER`` to any request comes from an instance that runs, but can't reach a leader. And while a
+    turn of its password is under way, which callers have two of then, the leader may want the one that this instance
+    refuses.
     """
-    status, _, _ = ask.http(port, "/ping")
+    status, headers, _ = ask.http(port, "/ping")
+    if status == 401 and VIA in headers and len(ask.logins.get(port, [])) > 1:
+        return {"turning": True}
     if status in NO_LEADER:
         return {"no_leader": f"/ping: HTTP {status}"}
     if status != 200:
@@ -256,7 +270,7 @@ PROBES: dict[str, Callable[[Asker, int], Json]] = {
 def probe(request: Json) -> Json:
     """The whole answer to a request."""
     logins = {request["ports"][name]: path for name, path in request.get("logins", {}).items()}
-    headers = {port: header for port, path in logins.items() if (header := login(path))}
+    headers = {port: login(path) for port, path in logins.items()}
     ask = Asker(request["address"], float(request["timeout_s"]), headers)
     answer: dict[str, Json] = {"boot": part(lambda: boot(request["boot_file"]))}
     silent = []

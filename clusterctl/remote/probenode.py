@@ -61,8 +61,9 @@ def boot(path: str) -> Json:
         return json.load(file)
 
 
-def login(path: str) -> str:
-    """The header of HTTP's Basic authentication from a file ``{"principal", "secret"}``.
+def login(path: str) -> list[str]:
+    """Headers of HTTP's Basic authentication from a file ``{"principal", "secret", "others"?}``: more than one where
+    the service may want another secret still.
 
     Empty where the file is not there yet: the service's answer tells.
     """
@@ -70,9 +71,9 @@ def login(path: str) -> str:
         with open(path, encoding="utf-8") as file:  # noqa: PTH123 (importing pathlib takes time)
             found = json.load(file)
     except FileNotFoundError:
-        return ""
-    words = f"{found['principal']}:{found['secret']}".encode()
-    return "Authorization: Basic " + binascii.b2a_base64(words, newline=False).decode()
+        return []
+    pairs = [f"{found['principal']}:{secret}".encode() for secret in (found["secret"], *found.get("others", []))]
+    return ["Authorization: Basic " + binascii.b2a_base64(pair, newline=False).decode() for pair in pairs]
 
 
 def unit_states(units: list[str]) -> Json:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import base64
 import re
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from clusterctl.errors import InputError
+from clusterctl.secrets.epochs import FIRST, Epochs
 from clusterctl.secrets.secret import Secret
 
 KEY_BYTES = 32
@@ -25,23 +25,6 @@ _SALT = b"clusterctl secrets 1"
 _KEY = re.compile(r"[0-9a-f]{64}")
 _CLUSTER = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 _NAME = re.compile(r"[a-z][a-z0-9-]*(/[A-Za-z0-9_.-]+)+")
-
-
-@dataclass(frozen=True)
-class Epochs:
-    """How often secrets were turned over: the epoch of all, and of those that are ahead of it. No secret."""
-
-    of_all: int = 1
-    of: Mapping[str, int] = field(default_factory=dict)
-
-    def __getitem__(self, name: str) -> int:
-        return max(self.of_all, self.of.get(name, 0))
-
-    def next(self, *names: str) -> Epochs:
-        """One further for these names; for all where none is given."""
-        if names:
-            return Epochs(self.of_all, {**self.of, **{name: self[name] + 1 for name in names}})
-        return Epochs(max([self.of_all, *self.of.values()]) + 1)
 
 
 def new_key() -> Secret:
@@ -95,7 +78,16 @@ class Keyring:
 
     cluster: str
     key: Secret
-    epochs: Epochs = Epochs()
+    epochs: Epochs = FIRST
 
     def __getitem__(self, name: str) -> Secret:
-        return derive(self.key, self.cluster, self.epochs[name], name)
+        """The one that clients say."""
+        return self.of(name, self.epochs[name])
+
+    def of(self, name: str, epoch: int) -> Secret:
+        """The one of an epoch."""
+        return derive(self.key, self.cluster, epoch, name)
+
+    def taken(self, name: str) -> list[Secret]:
+        """Those that servers take, the one that clients say first."""
+        return [self.of(name, epoch) for epoch in self.epochs.taken(name)]

@@ -23,14 +23,14 @@ CURL_FILE = f"{DIRECTORY}/marathon.curl"
 
 
 def marathon_files(wanted: Wanted) -> list[SecretFile]:
-    """None where Marathon's API is open."""
+    """None where Marathon's API is open. While instances have different passwords, callers are told both."""
     if not (wanted.spec.secured(Part.MARATHON) and wanted.runs(Service.MARATHON)):
         return []
-    secret = wanted.keys[MARATHON_HTTP]
+    secret, *others = wanted.keys.taken(MARATHON_HTTP)
     pair = f"{USER}:{secret.reveal()}"
     return [
         # Not MARATHON_HTTP_CREDENTIALS, which would be a flag
         SecretFile(ENVIRONMENT, Secret(f"MESOSPHERE_HTTP_CREDENTIALS={pair}\n")),
-        SecretFile(HTTP_FILE, principal_file(USER, secret)),
+        SecretFile(HTTP_FILE, principal_file(USER, secret, *others)),
         SecretFile(CURL_FILE, Secret(f'user = "{pair}"\n')),
     ]

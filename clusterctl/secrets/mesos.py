@@ -12,16 +12,17 @@ from typing import Any
 
 from clusterctl.jenkins.slots import build_user, master_user
 from clusterctl.secrets.derive import Keyring
+from clusterctl.secrets.epochs import FIRST, Epochs
 from clusterctl.secrets.names import (
     AGENT_HTTP,
     MARATHON,
-    MESOS_AGENT_HTTP,
     OPERATOR,
     PROBE,
     agent_principal,
     jenkins_principal,
+    login_secret,
     mesos_principals,
-    mesos_secret,
+    principal_of,
 )
 from clusterctl.secrets.secret import Secret
 from clusterctl.services import Service
@@ -64,39 +65,51 @@ Acls = dict[str, Any]
 
 def master_credentials(spec: ClusterSpec, keys: Keyring) -> Secret:
     """The masters' ``--credentials``: everybody's secret, JSON."""
-    found = [(principal, keys[mesos_secret(principal)]) for principal in mesos_principals(spec)]
-    return _credentials(found)
+    return _credentials(mesos_principals(spec), keys)
 
 
 def agent_credential(group: str, keys: Keyring) -> Secret:
     """An agent's ``--credential``, by which it registers; the same for all of a group (D4)."""
-    principal = agent_principal(group)
-    return principal_file(principal, keys[mesos_secret(principal)])
+    return login_file(agent_principal(group), keys)
 
 
-def principal_file(principal: str, secret: Secret) -> Secret:
-    """One principal and its secret, JSON."""
-    return Secret(json.dumps({"principal": principal, "secret": secret.reveal()}) + "\n")
+def login(principal: str, keys: Keyring) -> tuple[str, Secret]:
+    """Who somebody says he is now, and his secret."""
+    name = login_secret(principal)
+    return principal_of(principal, keys.epochs[name]), keys[name]
+
+
+def login_file(principal: str, keys: Keyring) -> Secret:
+    """The same, JSON."""
+    return principal_file(*login(principal, keys))
+
+
+def principal_file(principal: str, secret: Secret, *others: Secret) -> Secret:
+    """One principal and its secret, JSON; with ``others``, a list, those that servers may want still."""
+    told: dict[str, Any] = {"principal": principal, "secret": secret.reveal()}
+    return Secret(json.dumps(told | ({"others": [each.reveal() for each in others]} if others else {})) + "\n")
 
 
 def agent_http_credentials(keys: Keyring) -> Secret:
     """An agent's ``--http_credentials``: who may ask its API, which has nothing to do with the masters'."""
-    return _credentials([(AGENT_HTTP, keys[MESOS_AGENT_HTTP])])
+    return _credentials([AGENT_HTTP], keys)
 
 
-def master_acls(spec: ClusterSpec, app_users: Sequence[str] = ()) -> Acls:
+def master_acls(spec: ClusterSpec, app_users: Sequence[str] = (), epochs: Epochs = FIRST) -> Acls:
     """The masters' ``--acls``; what is not allowed here is denied (``permissive: false``).
 
     Args:
         app_users: Unix users that Marathon's apps may have, besides those of Jenkins masters.
     """
     agents = spec.groups_of(Service.MESOS_AGENT)
+    registering = [who for group in agents for who in _known(agent_principal(group), epochs)]
+    operators, probes = _known(OPERATOR, epochs), _known(PROBE, epochs)
     acls: Acls = {
         "permissive": False,
         "register_frameworks": [_rule([MARATHON], "roles", [spec.marathon.role])],
         "run_tasks": _run_tasks(spec, app_users),
-        "register_agents": [_rule([agent_principal(group) for group in agents], "agents", ANY)],
-        "reserve_resources": _reservations(spec, agents),
+        "register_agents": [_rule(registering, "agents", ANY)],
+        "reserve_resources": _reservations(spec, agents, epochs),
     }
     if spec.jenkins:
         tenants = [jenkins_principal(slot) for slot in _slots(spec)]
@@ -104,7 +117,7 @@ def master_acls(spec: ClusterSpec, app_users: Sequence[str] = ()) -> Acls:
     for objects, actions in _OPERATOR.items():
         for action in actions:
             probed = action in _PROBE.get(objects, ())
-            acls[action] = [_rule([OPERATOR, PROBE] if probed else [OPERATOR], objects, ANY)]
+            acls[action] = [_rule([*operators, *probes] if probed else operators, objects, ANY)]
     return acls
 
 
@@ -121,13 +134,13 @@ def rate_limits(spec: ClusterSpec) -> dict[str, Any]:
     return {"limits": [{"principal": MARATHON}, *tenants]}
 
 
-def agent_acls(spec: ClusterSpec, app_users: Sequence[str] = ()) -> Acls:
+def agent_acls(spec: ClusterSpec, app_users: Sequence[str] = (), epochs: Epochs = FIRST) -> Acls:
     """An agent's ``--acls``: whoever has its node's credential may look, and start nothing.
 
     Agents authorize the tasks that masters send them once more, by the framework's principal: the same rules as there.
     """
     looks = {
-        action: [_rule([AGENT_HTTP], objects, ANY)]
+        action: [_rule(_known(AGENT_HTTP, epochs), objects, ANY)]
         for objects, actions in _OPERATOR.items()
         for action in actions
         if action.startswith(("view_", "get_endpoints"))
@@ -144,14 +157,14 @@ def _slots(spec: ClusterSpec) -> range:
     return range(1, spec.jenkins.max_masters + 1) if spec.jenkins else range(0)
 
 
-def _reservations(spec: ClusterSpec, groups: Iterable[str]) -> list[Acls]:
+def _reservations(spec: ClusterSpec, groups: Iterable[str], epochs: Epochs) -> list[Acls]:
     """Static ones are authorised, too, at an agent's registration: for the role that its group reserves for, and for
     ``*`` where it offers anything besides.
     """
     rules = []
     for group in groups:
         reserved = spec.groups[group].reserve_for
-        rules.append(_rule([agent_principal(group)], "roles", [reserved, "*"] if reserved else ["*"]))
+        rules.append(_rule(_known(agent_principal(group), epochs), "roles", [reserved, "*"] if reserved else ["*"]))
     return rules
 
 
@@ -159,6 +172,16 @@ def _rule(principals: Sequence[str], objects: str, of: Sequence[str] | dict[str,
     return {"principals": {"values": list(principals)}, objects: of if isinstance(of, dict) else {"values": list(of)}}
 
 
-def _credentials(found: Iterable[tuple[str, Secret]]) -> Secret:
+def _known(principal: str, epochs: Epochs) -> list[str]:
+    """As whom servers know somebody: in a turn under two names."""
+    return [principal_of(principal, epoch) for epoch in epochs.taken(login_secret(principal))]
+
+
+def _credentials(principals: Iterable[str], keys: Keyring) -> Secret:
+    found = [
+        pair
+        for principal in principals
+        for pair in zip(_known(principal, keys.epochs), keys.taken(login_secret(principal)), strict=True)
+    ]
     listed = [{"principal": principal, "secret": secret.reveal()} for principal, secret in found]
     return Secret(json.dumps({"credentials": listed}) + "\n")

@@ -11,15 +11,15 @@ from clusterctl.secrets.mesos import (
     agent_acls,
     agent_credential,
     agent_http_credentials,
+    login,
+    login_file,
     master_acls,
     master_credentials,
-    principal_file,
     rate_limits,
 )
 from clusterctl.secrets.names import (
     AGENT_HTTP,
     MARATHON,
-    MESOS_AGENT_HTTP,
     OPERATOR,
     PROBE,
     jenkins_principal,
@@ -57,22 +57,23 @@ def mesos_files(wanted: Wanted) -> list[SecretFile]:
         return []
     files = []
     if wanted.runs(Service.MESOS_MASTER):
+        operator, secret = login(OPERATOR, keys)
         files += [
             SecretFile(MASTER_CREDENTIALS, master_credentials(spec, keys), group="mesos", mode=0o640),
-            SecretFile(MASTER_ACLS, _json(master_acls(spec, app_users(spec))), group="mesos", mode=0o640),
+            SecretFile(MASTER_ACLS, _json(master_acls(spec, app_users(spec), keys.epochs)), group="mesos", mode=0o640),
             SecretFile(MASTER_RATE_LIMITS, _json(rate_limits(spec)), group="mesos", mode=0o640),
-            SecretFile(OPERATOR_FILE, principal_file(OPERATOR, keys[mesos_secret(OPERATOR)])),
-            SecretFile(OPERATOR_CURL, Secret(f'user = "{OPERATOR}:{keys[mesos_secret(OPERATOR)].reveal()}"\n')),
-            SecretFile(PROBE_FILE, principal_file(PROBE, keys[mesos_secret(PROBE)])),
+            SecretFile(OPERATOR_FILE, login_file(OPERATOR, keys)),
+            SecretFile(OPERATOR_CURL, Secret(f'user = "{operator}:{secret.reveal()}"\n')),
+            SecretFile(PROBE_FILE, login_file(PROBE, keys)),
         ]
     if wanted.runs(Service.MESOS_MASTER) or wanted.runs(Service.MESOS_AGENT):
         # of masters' nodes, too: operators ask agents from there
-        files.append(SecretFile(AGENT_PROBE_FILE, principal_file(AGENT_HTTP, keys[MESOS_AGENT_HTTP])))
+        files.append(SecretFile(AGENT_PROBE_FILE, login_file(AGENT_HTTP, keys)))
     if wanted.runs(Service.MESOS_AGENT):
         files += [
             SecretFile(AGENT_CREDENTIAL, agent_credential(wanted.group, keys)),
             SecretFile(AGENT_HTTP_CREDENTIALS, agent_http_credentials(keys)),
-            SecretFile(AGENT_ACLS, _json(agent_acls(spec, app_users(spec)))),
+            SecretFile(AGENT_ACLS, _json(agent_acls(spec, app_users(spec), keys.epochs))),
         ]
     if spec.jenkins and wanted.group == spec.masters_group:
         files += [

@@ -10,6 +10,7 @@ from __future__ import annotations
 from clusterctl.services import Service
 from clusterctl.spec.jenkins import MAX_SLOTS
 from clusterctl.spec.model import ClusterSpec
+from clusterctl.spec.security import WITH_SECRETS, Part
 
 MARATHON = "marathon"
 OPERATOR = "operator"
@@ -27,6 +28,24 @@ MESOS_AGENT_HTTP = "mesos/agent-http"
 def mesos_secret(principal: str) -> str:
     """The name of a Mesos principal's secret."""
     return f"mesos/{principal}"
+
+
+def is_framework(name: str) -> bool:
+    """Whether a secret belongs to a framework, whose principal Mesos never lets change."""
+    return name == mesos_secret(MARATHON) or name.startswith(mesos_secret("jenkins-"))
+
+
+def principal_of(principal: str, epoch: int) -> str:
+    """Who somebody is in an epoch: with the next secret he is another one, so that masters can know both.
+
+    Not so frameworks. Nothing else has a '.' in its name.
+    """
+    return principal if epoch == 1 or is_framework(mesos_secret(principal)) else f"{principal}.{epoch}"
+
+
+def login_secret(principal: str) -> str:
+    """The name of the secret by which a principal of masters or of agents logs in."""
+    return MESOS_AGENT_HTTP if principal == AGENT_HTTP else mesos_secret(principal)
 
 
 def agent_principal(group: str) -> str:
@@ -49,13 +68,14 @@ def mesos_principals(spec: ClusterSpec) -> tuple[str, ...]:
 
 
 def names(spec: ClusterSpec) -> tuple[str, ...]:
-    """All secrets of a cluster."""
-    return (
-        ZOOKEEPER_SUPER,
-        ZOOKEEPER_QUORUM,
-        ZOOKEEPER_MESOS,
-        ZOOKEEPER_MARATHON,
-        *map(mesos_secret, mesos_principals(spec)),
-        MESOS_AGENT_HTTP,
-        MARATHON_HTTP,
-    )
+    """All secrets of a cluster, also of parts that are open."""
+    return tuple(name for part in WITH_SECRETS for name in names_of(spec, part))
+
+
+def names_of(spec: ClusterSpec, part: Part) -> tuple[str, ...]:
+    """Those that a part of the cluster uses where it is closed."""
+    if part is Part.ZOOKEEPER:
+        return ZOOKEEPER_SUPER, ZOOKEEPER_QUORUM, ZOOKEEPER_MESOS, ZOOKEEPER_MARATHON
+    if part is Part.MESOS:
+        return (*map(mesos_secret, mesos_principals(spec)), MESOS_AGENT_HTTP)
+    return (MARATHON_HTTP,) if part is Part.MARATHON else ()

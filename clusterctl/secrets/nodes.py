@@ -6,9 +6,11 @@ All nodes of a group have the same (D4). Each service's files are said by a modu
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 
 from clusterctl.secrets.derive import Keyring
+from clusterctl.secrets.epochs import FIRST
 from clusterctl.secrets.files import DIRECTORY, SecretFile
 from clusterctl.secrets.marathon_files import marathon_files
 from clusterctl.secrets.mesos_files import mesos_files
@@ -21,6 +23,8 @@ from clusterctl.topology import Addresses
 
 # The cluster's key on its control nodes, if it has no other place
 KEY_FILE = f"{DIRECTORY}/key"
+# How often secrets were turned over (``secrets.epochs``), on all nodes; not there as long as they were not
+EPOCHS_FILE = f"{DIRECTORY}/epochs"
 # Lines as ``sha256sum --check`` reads them, of all files of the node. It comes last: services wait for it
 COMPLETE_FILE = f"{DIRECTORY}/complete"
 
@@ -37,6 +41,8 @@ def credentials_for(spec: ClusterSpec, group: str, keys: Keyring, at: Addresses)
         return []
     wanted = Wanted(spec, group, keys, at)
     files = [file for contribute in CONTRIBUTORS for file in contribute(wanted)]
+    if keys.epochs != FIRST:
+        files.insert(0, SecretFile(EPOCHS_FILE, Secret(json.dumps(keys.epochs.to_json()) + "\n")))
     if spec.secrets.source == "control" and any(map(wanted.runs, CONTROL_SERVICES)):
         files.insert(0, SecretFile(KEY_FILE, Secret(keys.key.reveal() + "\n")))
     if len({file.path for file in files}) < len(files):

@@ -22,28 +22,39 @@ from clusterctl.secrets.secret import Secret
 SUPER, MESOS, MARATHON, MEMBER = "super", "mesos", "marathon", "zookeeper"
 MESOS_PATH, MARATHON_PATH = "/mesos", "/marathon"
 
-_ALL, _READ = 31, 1  # ZooDefs.Perms
+_ALL, _WITHOUT_ADMIN, _READ = 31, 15, 1  # ZooDefs.Perms
 _EVERYBODY_READS = [_READ, "world", "anyone"]
 
 Acl = list[list[Any]]
 
 
 def jaas(keys: Keyring) -> Secret:
-    """The members' JAAS file: by it a learner proves itself to a leader, and a leader checks learners."""
-    secret = keys[ZOOKEEPER_QUORUM].reveal()
+    """The members' JAAS file: by it a learner proves itself to a leader, and a leader checks learners.
+
+    A name has one password there, so members have another name in each epoch.
+    """
     module = "org.apache.zookeeper.server.auth.DigestLoginModule required"
-    return Secret(
-        f'QuorumServer {{\n    {module}\n    user_{MEMBER}="{secret}";\n}};\n'
-        f'QuorumLearner {{\n    {module}\n    username="{MEMBER}"\n    password="{secret}";\n}};\n'
+    known = "".join(
+        f'\n    user_{_member(epoch)}="{keys.of(ZOOKEEPER_QUORUM, epoch).reveal()}"'
+        for epoch in keys.epochs.taken(ZOOKEEPER_QUORUM)
     )
+    name, secret = _member(keys.epochs[ZOOKEEPER_QUORUM]), keys[ZOOKEEPER_QUORUM].reveal()
+    return Secret(
+        f"QuorumServer {{\n    {module}{known};\n}};\n"
+        f'QuorumLearner {{\n    {module}\n    username="{name}"\n    password="{secret}";\n}};\n'
+    )
+
+
+def _member(epoch: int) -> str:
+    return MEMBER if epoch == 1 else f"{MEMBER}{epoch}"
 
 
 def java_options(keys: Keyring, jaas_path: str) -> Secret:
     """A file of options for ``java @FILE``, so that the process list shows none of them.
 
-    The server knows of ``super``, whom no ACL stops, only the digest.
+    The server knows of the user whom no ACL stops only the digest.
     """
-    who = digest_id(SUPER, keys[ZOOKEEPER_SUPER])
+    who = digest_id(*_super(keys))
     return Secret(
         f"-Dzookeeper.DigestAuthenticationProvider.superDigest={who}\n-Djava.security.auth.login.config={jaas_path}\n"
     )
@@ -51,7 +62,17 @@ def java_options(keys: Keyring, jaas_path: str) -> Secret:
 
 def super_credentials(keys: Keyring) -> Secret:
     """``user:password``, as clients of scheme "digest" say it."""
-    return Secret(f"{SUPER}:{keys[ZOOKEEPER_SUPER].reveal()}\n")
+    user, secret = _super(keys)
+    return Secret(f"{user}:{secret.reveal()}\n")
+
+
+def _super(keys: Keyring) -> tuple[str, Secret]:
+    """Whom no ACL stops: ``super``. While Marathon's secret turns, Marathon with the next one.
+
+    Else one that has it couldn't read what one with the last one makes meanwhile: a node is open to its creator only.
+    """
+    taken = keys.epochs.taken(ZOOKEEPER_MARATHON)
+    return (MARATHON, keys.of(ZOOKEEPER_MARATHON, max(taken))) if len(taken) > 1 else (SUPER, keys[ZOOKEEPER_SUPER])
 
 
 def masters_credentials(keys: Keyring) -> Secret:
@@ -73,6 +94,16 @@ def digest_id(user: str, secret: Secret) -> str:
     return f"{user}:{base64.b64encode(hashlib.sha1(pair).digest()).decode()}"  # noqa: S324 (ZooKeeper's)
 
 
+def _owners(user: str, name: str, keys: Keyring) -> Acl:
+    """By whom nodes are changed. In a turn one of two sets no ACLs, by which the lists of its stages differ: so
+    ``zookeeper-tree`` looks again at what was made meanwhile.
+    """
+    return [
+        [_WITHOUT_ADMIN if number else _ALL, "digest", digest_id(user, secret)]
+        for number, secret in enumerate(keys.taken(name))
+    ]
+
+
 def tree(keys: Keyring, heap_mib: int) -> Secret:
     """What ``zookeeper-tree`` makes true: JSON of ``{"nodes": [...], "quotas": {...}}``.
 
@@ -82,8 +113,8 @@ def tree(keys: Keyring, heap_mib: int) -> Secret:
     Args:
         heap_mib: of a ZooKeeper, which holds the whole tree there: Marathon's part must not fill it.
     """
-    mesos = [[_ALL, "digest", digest_id(MESOS, keys[ZOOKEEPER_MESOS])], _EVERYBODY_READS]
-    marathon = [[_ALL, "digest", digest_id(MARATHON, keys[ZOOKEEPER_MARATHON])]]
+    mesos = [*_owners(MESOS, ZOOKEEPER_MESOS, keys), _EVERYBODY_READS]
+    marathon = _owners(MARATHON, ZOOKEEPER_MARATHON, keys)
     told = {
         "nodes": [
             # Anyone's are the nodes that a quota is written to, and the root, until somebody says otherwise

@@ -6,6 +6,8 @@ Kept there, it is made once, by a command that holds the cluster's lock and make
 control node has one and all of them (or, of some that stay silent for long, a majority) are in their first boot. Agents
 get nothing before a majority of control nodes has the key. So where a majority says that it never had one, no node can
 have a secret that was derived from it.
+
+How often secrets were turned over is kept by all nodes, wherever the key is, and told by control nodes first.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ from clusterctl.ops.kit.access import Access
 from clusterctl.remote.standardinput import sent
 from clusterctl.resources import Server
 from clusterctl.secrets.derive import new_key, parse_key
-from clusterctl.secrets.nodes import KEY_FILE
+from clusterctl.secrets.epochs import FIRST, Epochs, furthest, parse_epochs
+from clusterctl.secrets.nodes import EPOCHS_FILE, KEY_FILE
 from clusterctl.secrets.secret import Secret
 from clusterctl.secrets.sources import from_command, from_environment, from_file
 from clusterctl.secrets.stored import key_name, the_key
@@ -43,6 +46,7 @@ class Found:
     Attributes:
         fresh: in their first boot, without a key.
         bare: past their first boot, and without a key.
+        epochs: of the secrets, as nodes have them that have any.
         silent: can't be asked, and why.
     """
 
@@ -50,6 +54,7 @@ class Found:
     fresh: list[str] = field(default_factory=list)
     bare: list[str] = field(default_factory=list)
     silent: dict[str, str] = field(default_factory=dict)
+    epochs: dict[str, Epochs] = field(default_factory=dict)
 
 
 def given_key(spec: ClusterSpec, cloud: Cloud, environ: Mapping[str, str] = os.environ) -> Secret | None:
@@ -101,12 +106,13 @@ def _stored_key(cluster: str, cloud: Cloud) -> Secret:
 
 
 def ask_nodes(access: Access, targets: Sequence[Target]) -> Found:
-    """Asks control nodes whose host keys are pinned.
+    """Asks nodes whose host keys are pinned.
 
     Raises:
         InputError: a node's file holds something else than a key.
+        ClusterctlError: a node's file of epochs is of a newer release.
     """
-    script = sent("keyfile.py", {"key": KEY_FILE, "boot": BOOT_FILE}, root=True)
+    script = sent("keyfile.py", {"key": KEY_FILE, "epochs": EPOCHS_FILE, "boot": BOOT_FILE}, root=True)
     answers = access.ssh.run_many(targets, lambda _: script.command, stdin=script.stdin, timeout_s=_TIMEOUT_S)
     found = Found()
     for target in targets:
@@ -118,13 +124,31 @@ def ask_nodes(access: Access, targets: Sequence[Target]) -> Found:
             found.silent[target.name] = f"the script ended with {answer.returncode} and said: {said}"
         else:
             told = json.loads(answer.stdout)
+            fresh = told["boot"] in (None, "running", "failed")
             if told["key"] is not None:
                 found.keys[target.name] = parse_key(told["key"], f"{target.name}:{KEY_FILE}")
-            elif told["boot"] in (None, "running", "failed"):
+            elif fresh:
                 found.fresh.append(target.name)
             else:
                 found.bare.append(target.name)
+            if told["epochs"] is not None:
+                found.epochs[target.name] = parse_epochs(told["epochs"], f"{target.name}:{EPOCHS_FILE}")
+            elif told["key"] is not None or not fresh:
+                found.epochs[target.name] = FIRST  # its files came without: nothing was turned over then
     return found
+
+
+def known_epochs(found: Found, members: int, *, patient: bool) -> Epochs | None:
+    """The epochs of a cluster whose control nodes said that; None if it can't be told yet.
+
+    Args:
+        members: number of control nodes.
+        patient: the silent ones may still speak up.
+    """
+    if found.epochs:
+        return furthest(found.epochs.values())
+    heard = len(found.fresh)
+    return FIRST if (heard == members if patient else heard >= quorum(members)) else None
 
 
 def agreed(cluster: str, found: Found) -> Secret | None:

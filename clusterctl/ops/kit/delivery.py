@@ -19,6 +19,7 @@ from clusterctl.ops.kit.lock import Guard
 from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.resources import Server
 from clusterctl.secrets.derive import Keyring
+from clusterctl.secrets.epochs import FIRST, Epochs, furthest
 from clusterctl.secrets.files import SecretFile
 from clusterctl.secrets.nodes import credentials_for
 from clusterctl.secrets.secret import Secret
@@ -47,6 +48,7 @@ class Delivery:
         self._note = note
         self._clock = (waiter or Waiter()).clock
         self._key: Secret | None = None
+        self._epochs: Epochs | None = None
         self._holders: set[str] = set()  # ids of control servers that have the key
         self._done: set[str] = set()
         self._found = clusterkey.Found()
@@ -88,13 +90,32 @@ class Delivery:
         if self._key is None:
             self._key = clusterkey.given_key(spec, self._cloud)
         if self._key is None:
-            targets = [target_of(s) for s in servers if is_control(s) and s.status == "ACTIVE"]
-            found = clusterkey.ask_nodes(self._access, list(filter(self._access.host_keys.find, targets)))
+            found = self._asked(servers, control=True)
             self._key = clusterkey.agreed(spec.cluster, found)
             if self._key is None:
-                clusterkey.may_make(spec.cluster, found, len(targets), patient=True)
+                members = len(found.fresh) + len(found.bare) + len(found.silent)
+                clusterkey.may_make(spec.cluster, found, members, patient=True)
                 raise clusterkey.missing(spec.cluster, found)
-        return Keyring(spec.cluster, self._key)
+            self._epochs = self._epochs or furthest(found.epochs.values())
+        if self._epochs is None:
+            self._epochs = furthest(self.epochs(servers).values())
+        return Keyring(spec.cluster, self._key, self._epochs)
+
+    def epochs(self, servers: Sequence[Server]) -> dict[str, Epochs]:
+        """By name, those that nodes have: control nodes, or all others where none of these tells; asked anew.
+
+        Args:
+            servers: all of the cluster.
+        """
+        return self._asked(servers, control=True).epochs or self._asked(servers, control=False).epochs
+
+    def turn(self, epochs: Epochs) -> None:
+        """From now on nodes get the secrets of these epochs. Held is the cluster's lock."""
+        self._epochs = epochs
+
+    def _asked(self, servers: Sequence[Server], *, control: bool) -> clusterkey.Found:
+        targets = [target_of(s) for s in servers if is_control(s) is control and s.status == "ACTIVE"]
+        return clusterkey.ask_nodes(self._access, list(filter(self._access.host_keys.find, targets)))
 
     def begin(self, spec: ClusterSpec, servers: Sequence[Server], *, untouched: bool) -> None:
         """The key of a cluster that is to be closed: the one that it has, or a new one, which is nowhere yet.
@@ -113,6 +134,7 @@ class Delivery:
             clusterkey.store_key(spec, self._cloud, () if untouched else servers)
         self._key = self._key or clusterkey.given_key(spec, self._cloud)
         if self._key is not None:
+            self.keyring(spec, servers)
             return
         control = [target_of(server) for server in servers if is_control(server)]
         found = clusterkey.ask_nodes(self._access, list(filter(self._access.host_keys.find, control)))
@@ -124,6 +146,7 @@ class Delivery:
                 clusterkey.may_make(spec.cluster, found, len(control), patient=True)
             self._key = clusterkey.make_key()
             self._note("made the cluster's key; its control nodes keep it")
+        self._epochs = furthest(found.epochs.values())
 
     def settle(
         self,
@@ -156,13 +179,16 @@ class Delivery:
         return deliver(self._access, files, look=look)
 
     def _find_key(self, spec: ClusterSpec, control: Sequence[Server], reached: Sequence[Server]) -> bool:
-        self._key = clusterkey.given_key(spec, self._cloud)
-        if self._key is not None:
-            return True
+        given = clusterkey.given_key(spec, self._cloud)
         if not reached:
             return False
         if self._asked_since is None:
             self._asked_since = self._clock()
+        if given is not None:
+            self._found = clusterkey.ask_nodes(self._access, list(map(target_of, reached)))
+            self._epochs = clusterkey.known_epochs(self._found, len(control), patient=self._patient())
+            self._key = given if self._epochs else None
+            return self._key is not None
         if self._ask(spec, reached):
             return True
         if not self._may_make(spec, control):
@@ -178,20 +204,23 @@ class Delivery:
     def _ask(self, spec: ClusterSpec, reached: Sequence[Server]) -> bool:
         self._found = clusterkey.ask_nodes(self._access, list(map(target_of, reached)))
         self._key = clusterkey.agreed(spec.cluster, self._found)
+        self._epochs = furthest(self._found.epochs.values())
         self._holders = {server.id for server in reached if target_of(server).name in self._found.keys}
         return self._key is not None
 
     def _may_make(self, spec: ClusterSpec, control: Sequence[Server]) -> bool:
+        return clusterkey.may_make(spec.cluster, self._found, len(control), patient=self._patient())
+
+    def _patient(self) -> bool:
         asked = self._asked_since if self._asked_since is not None else self._clock()
-        patient = self._clock() < asked + PATIENCE_S
-        return clusterkey.may_make(spec.cluster, self._found, len(control), patient=patient)
+        return self._clock() < asked + PATIENCE_S
 
     def _locked(self, spec: ClusterSpec) -> AbstractContextManager[None]:
         return nullcontext() if spec.cluster in self._guard.held else self._guard.hold(spec.cluster, self._cloud)
 
     def _give(self, spec: ClusterSpec, servers: Iterable[Server]) -> None:
         assert self._key is not None  # noqa: S101  (the callers')
-        keys = Keyring(spec.cluster, self._key)
+        keys = Keyring(spec.cluster, self._key, self._epochs or FIRST)
         by_target: dict[Target, Server] = {target_of(s): s for s in servers if s.id not in self._done}
         if not by_target:
             return

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from clusterctl.errors import ClusterctlError
 from clusterctl.jenkins.slots import build_user
 from clusterctl.secrets.derive import Keyring
+from clusterctl.secrets.mesos import login
 from clusterctl.secrets.mesos_files import app_users
-from clusterctl.secrets.names import MARATHON, OPERATOR, jenkins_principal, mesos_secret
+from clusterctl.secrets.names import MARATHON, OPERATOR, jenkins_principal
 from clusterctl.spec.model import ClusterSpec
 
 
@@ -69,5 +70,6 @@ class ClosedLogins(Logins):
         )
 
     def _header(self, principal: str) -> dict[str, str]:
-        words = f"{principal}:{self._keys[mesos_secret(principal)].reveal()}".encode()
+        who, secret = login(principal, self._keys)
+        words = f"{who}:{secret.reveal()}".encode()
         return {"Authorization": f"Basic {base64.b64encode(words).decode()}"}

@@ -145,3 +145,10 @@ def test_any_other_agent_may_come_back(ghost: dict[str, str], registered: dict[s
 
 def test_without_leaders_nobody_is_replaced() -> None:
     assert replaced_agents(expect(), {}) == []
+
+
+def test_whom_the_leader_refuses_while_a_password_turns_is_no_problem_and_no_witness() -> None:
+    turning = {f"c{n}": facts(n, marathon={"turning": True, "leader": None, "framework_id": None}) for n in (1, 3)}
+    assert failed(**turning) == {}
+    every = turning | {"c2": facts(2, marathon={"turning": True, "leader": None, "framework_id": None})}
+    assert "marathon.leader" in failed(**every)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from clusterctl.remote import mastercall
+from clusterctl.remote import marathoncall, mastercall
 from clusterctl.remote import probe as script
 from clusterctl.remote.masters import SshMasters
 from clusterctl.remote.prober import SshProber
@@ -83,9 +83,30 @@ def test_a_login_that_is_not_there_yet_is_the_services_answer(tmp_path: Path) ->
         assert probed(port, tmp_path / "none") == {"error": "/state: HTTP 401"}
 
 
+def test_of_two_secrets_the_probe_finds_the_one_that_is_wanted(login: Path) -> None:
+    """While secrets are turned over."""
+    login.write_text(json.dumps({"principal": "probe", "secret": "next", "others": [SECRET]}))
+    with strict(STATE) as (port, seen):
+        assert probed(port, login)["id"] == "S1"
+        assert seen[0].count("Basic cHJvYmU6bmV4dA==") == 1
+
+
+def test_of_two_secrets_a_call_to_marathon_finds_the_one_that_is_wanted(login: Path) -> None:
+    login.write_text(json.dumps({"principal": "probe", "secret": "next", "others": [SECRET]}))
+    request = {"address": "127.0.0.1", "timeout_s": 2, "login": str(login)}
+    calls = [{"method": "PUT", "path": "/v2/apps/a", "body": {}}] * 2
+    with strict({"version": "1"}) as (port, seen):
+        found = marathoncall.run({**request, "port": port, "calls": calls})
+        assert found == {"answers": [{"status": 200, "body": {"version": "1"}}] * 2}
+        assert [head.startswith("PUT /v2/apps/a ") for head in seen] == [True] * 4
+        login.write_text(json.dumps({"principal": "probe", "secret": "next"}))
+        found = marathoncall.run({**request, "port": port, "calls": calls})
+        assert (found["error"].startswith("HTTP 401"), found["made"]) == (True, 0)
+
+
 def test_other_ports_are_told_nothing(login: Path) -> None:
     with strict({}) as (mine, _), strict({}) as (other, seen):
-        ask = script.Asker("127.0.0.1", 2.0, {mine: f"Authorization: {BASIC}"})
+        ask = script.Asker("127.0.0.1", 2.0, {mine: [f"Authorization: {BASIC}"]})
         assert (ask.http(mine, "/")[0], ask.http(other, "/")[0]) == (200, 401)
         assert "Authorization" not in seen[0]
 
@@ -153,8 +174,11 @@ def test_an_open_cluster_has_no_logins() -> None:
 @pytest.mark.parametrize(
     ("files", "answer"),
     [
-        ({}, {"key": None, "boot": None}),
-        ({"key": "ab\n", "boot": '{"state": "running", "step": "secrets"}'}, {"key": "ab\n", "boot": "running"}),
+        ({}, {"key": None, "epochs": None, "boot": None}),
+        (
+            {"key": "ab\n", "epochs": "{}", "boot": '{"state": "running", "step": "secrets"}'},
+            {"key": "ab\n", "epochs": "{}", "boot": "running"},
+        ),
     ],
 )
 def test_the_key_is_read_with_how_far_the_boot_is(
@@ -162,6 +186,6 @@ def test_the_key_is_read_with_how_far_the_boot_is(
 ) -> None:
     for name, text in files.items():
         (tmp_path / name).write_text(text)
-    ask = sent("keyfile.py", {"key": str(tmp_path / "key"), "boot": str(tmp_path / "boot")})
+    ask = sent("keyfile.py", {name: str(tmp_path / name) for name in ("key", "epochs", "boot")})
     done = subprocess.run(ask.command, input=ask.stdin, capture_output=True, check=True)
     assert json.loads(done.stdout) == answer

@@ -34,7 +34,7 @@ def test_who_calls_is_read_from_a_file_of_the_node(tmp_path: Path) -> None:
     heard: list[str] = []
     with serving({f"GET /v2/apps{HTTP}": http({"apps": []})}, heard) as port:
         request = {"address": ADDRESS, "port": port, "timeout_s": 2, "calls": [Call("GET", "/v2/apps").to_json()]}
-        assert script.header(str(login)) == {}, "it may not be there yet"
+        assert script.headers(str(login)) == [{}], "it may not be there yet"
         login.write_text('{"principal": "clusterctl", "secret": "hush"}')
         assert script.run({**request, "login": str(login)}) == {"answers": [{"status": 200, "body": {"apps": []}}]}
     assert "Authorization: Basic Y2x1c3RlcmN0bDpodXNo" in heard

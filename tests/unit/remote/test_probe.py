@@ -241,6 +241,22 @@ def test_homes_that_are_not_there() -> None:
     assert found.error == "no such file or directory"
 
 
+@pytest.mark.parametrize("header", ["X-Marathon-Via: 1.1 10.0.0.1:8080", "Server: Marathon"])
+@pytest.mark.parametrize("others", [["last"], None])
+def test_while_its_password_turns_a_leader_may_want_the_other_one(
+    header: str, others: list[str] | None, tmp_path: Path
+) -> None:
+    """An instance that runs passes on what its leader says; one that doesn't know us itself is an error as ever."""
+    login = tmp_path / "login"
+    told = {"principal": "clusterctl", "secret": "next", **({"others": others} if others else {})}
+    login.write_text(json.dumps(told))
+    with serving({"GET /ping": http(b"", "401 Unauthorized", header)}) as port:
+        found = ask("marathon", port, logins={"marathon": str(login)}).marathon
+    assert found is not None
+    fits = others is not None and header.startswith("X-Marathon-Via")
+    assert (found.turning, found.error) == ((True, "") if fits else (False, "/ping: HTTP 401"))
+
+
 @pytest.mark.parametrize("status", ["500 Server Error", "502 Bad Gateway", "503 Service Unavailable"])
 @pytest.mark.parametrize("path", ["/ping", "/v2/leader", "/v2/info", "/v2/deployments"])
 def test_marathon_that_reaches_no_leader_runs_all_the_same(path: str, status: str) -> None:

@@ -7,7 +7,8 @@ import re
 import pytest
 
 from clusterctl.errors import InputError
-from clusterctl.secrets.derive import Epochs, Keyring, derive, hkdf_sha256, new_key, parse_key
+from clusterctl.secrets.derive import Keyring, derive, hkdf_sha256, new_key, parse_key
+from clusterctl.secrets.epochs import Epochs
 from clusterctl.secrets.secret import Secret
 
 KEY = Secret("0b" * 32)

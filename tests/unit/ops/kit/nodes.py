@@ -63,7 +63,7 @@ class Nodes:
             answer = {"boot": node.boot, "there": [path for path in request["paths"] if path in node.files]}
             answer["texts"] = {path: node.files.get(path) for path in request["files"]}
         elif script == "keyfile.py":
-            answer = {"key": node.files.get(request["key"]), "boot": node.boot}
+            answer = {name: node.files.get(request[name]) for name in ("key", "epochs")} | {"boot": node.boot}
         elif script == "closing.py":
             assert self.closing is not None
             answer = self.closing(argv[-2], request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,11 @@ from clusterctl.ops.kit.delivery import PATIENCE_S, Delivery
 from clusterctl.ops.kit.lock import Guard
 from clusterctl.ops.kit.waiting import Waiter
 from clusterctl.resources import PortRequest, Server, owner_mark
-from clusterctl.secrets.nodes import COMPLETE_FILE, KEY_FILE
+from clusterctl.secrets.derive import Keyring
+from clusterctl.secrets.epochs import FIRST, Epochs
+from clusterctl.secrets.files import DIRECTORY
+from clusterctl.secrets.nodes import COMPLETE_FILE, EPOCHS_FILE, KEY_FILE
+from clusterctl.secrets.secret import Secret
 from clusterctl.spec.model import ClusterSpec
 from tests.memory.cloud import MemoryCloud
 from tests.unit.ops.kit.nodes import Node, Nodes
@@ -198,7 +203,74 @@ def test_a_key_from_elsewhere_is_kept_on_no_node(world: World, monkeypatch: pyte
     monkeypatch.setenv("THE_KEY", OTHER)
     world.command().bring(spec, world.servers, [server.id for server in world.servers])
     assert (world.served(), world.found()) == ([*CONTROL, *AGENTS], set())
-    assert {script for _, script in world.nodes.asked} == {"place.py"}
+    assert [script for _, script in world.nodes.asked] == ["keyfile.py"] * 3 + ["place.py"] * 5
+
+
+def turned(world: World) -> Epochs:
+    """As the end of a `secrets rotate` leaves all nodes."""
+    world.bring(world.command())
+    for node in world.nodes.of.values():
+        node.boot = "done"
+    delivery, epochs = world.command(), FIRST.next("mesos/marathon")
+    delivery.turn(epochs)
+    delivery.settle(SPEC, world.servers)
+    return epochs
+
+
+def test_whoever_comes_after_a_turn_gets_the_secrets_of_its_epoch(world: World) -> None:
+    epochs = turned(world)
+    secret = world.node(CONTROL[1]).files[f"{DIRECTORY}/marathon-mesos-secret"]
+    (key,) = world.found()
+    assert secret == Keyring("demo", Secret(key.strip()), epochs)["mesos/marathon"].reveal()
+    for address in (CONTROL[1], AGENTS[0]):
+        world.nodes.of[address] = Node()
+        world.bring(world.command(), [address])
+    assert world.node(CONTROL[1]).files[f"{DIRECTORY}/marathon-mesos-secret"] == secret
+    assert {path for paths in settled(world).values() for path in paths} == set()
+    told = [json.loads(node.files[EPOCHS_FILE]) for node in world.nodes.of.values()]
+    assert told == [{"all": 1, "of": {"mesos/marathon": 2}, "turning": [], "stage": "open"}] * 5
+
+
+def test_nodes_that_are_behind_follow_the_furthest(world: World) -> None:
+    turned(world)
+    del world.node(CONTROL[0]).files[EPOCHS_FILE]
+    assert EPOCHS_FILE in settled(world)["demo-control-1"]
+
+
+def test_the_others_tell_the_epochs_where_no_control_node_does(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a recovery with a key that is kept elsewhere."""
+    epochs = turned(world)
+    spec = demo_spec(security=only_closed("mesos"), secrets={"from": "env", "variable": "THE_KEY"})
+    monkeypatch.setenv("THE_KEY", OTHER)
+    for address in CONTROL:
+        world.nodes.of[address] = Node()
+    assert world.command().keyring(spec, world.servers).epochs == epochs
+
+
+def test_a_new_control_node_is_not_believed_while_the_others_may_speak_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It knows of no epochs."""
+    turned(world)
+    spec = demo_spec(security=only_closed("mesos"), secrets={"from": "env", "variable": "THE_KEY"})
+    monkeypatch.setenv("THE_KEY", OTHER)
+    world.nodes.of[CONTROL[0]] = Node()
+    for address in CONTROL[1:]:
+        world.node(address).up = False
+    delivery = world.command()
+    world.now = 10 * PATIENCE_S
+    delivery.bring(spec, world.servers, [f"id-{CONTROL[0]}"])
+    assert COMPLETE_FILE not in world.node(CONTROL[0]).files
+    world.node(CONTROL[1]).up = True
+    delivery.bring(spec, world.servers, [f"id-{CONTROL[0]}"])
+    assert EPOCHS_FILE in world.node(CONTROL[0]).files
+
+
+def test_epochs_of_a_newer_release_stop_everything(world: World) -> None:
+    turned(world)
+    world.node(CONTROL[2]).files[EPOCHS_FILE] = '{"form": 2}'
+    with pytest.raises(ClusterctlError, match=f"demo-control-3:{EPOCHS_FILE}: is not what this release"):
+        settled(world)
 
 
 def test_an_open_cluster_is_left_alone(world: World) -> None:

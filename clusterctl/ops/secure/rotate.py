@@ -1,0 +1,235 @@
+"""``secrets rotate``: a closed cluster's secrets come to their next epoch while it serves.
+
+By the stages of ``secrets.epochs``, as ``secure`` goes its own: each stage brings files with secrets to all nodes, control
+nodes first, and then restarts what runs with older ones by gated rolls. How far a turn is, its nodes tell: a command that
+was killed is finished by the same command, and whatever else brings files to nodes brings those of the stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from clusterctl.errors import ClusterctlError, InputError
+from clusterctl.health.marathon import leading_marathon
+from clusterctl.ops.kit.command import Command
+from clusterctl.ops.kit.delivery import is_control
+from clusterctl.ops.observe.look import Cluster, Look
+from clusterctl.ops.roll.ground import Rolling
+from clusterctl.ops.roll.order import batch_size
+from clusterctl.ops.roll.report import Journal
+from clusterctl.ops.roll.restart import Restart
+from clusterctl.ops.roll.steps import Patience, Roll
+from clusterctl.ops.roll.window import roll_service
+from clusterctl.ops.secure.closings import closings
+from clusterctl.resources import Server
+from clusterctl.secrets.epochs import Epochs, furthest
+from clusterctl.secrets.names import MARATHON, is_framework, jenkins_principal, mesos_secret, names_of
+from clusterctl.secrets.stages import ON_THE_WAY, Stage, closed_parts
+from clusterctl.services import UNITS, Service
+from clusterctl.spec.model import ClusterSpec
+
+# Given lines that say what will be done; raises CancelledError for no
+Consent = Callable[[Sequence[str]], None]
+TOLD: Mapping[Stage, str] = {
+    Stage.OFFERED: "servers take the next secrets",
+    Stage.CLIENTS: "clients use them",
+    Stage.REQUIRED: "the last ones are refused",
+}
+# Masters before ZooKeepers: what masters get by their restart, ZooKeepers make the only way by theirs
+ORDER = (Service.MESOS_MASTER, Service.MARATHON, Service.MESOS_AGENT, Service.ZOOKEEPER)
+# Marathon's files change once more before it has to use them
+ROLLED: Mapping[Stage, tuple[Service, ...]] = {
+    Stage.OFFERED: (Service.MESOS_MASTER, Service.ZOOKEEPER),
+    Stage.CLIENTS: ORDER,
+    Stage.REQUIRED: ORDER,
+}
+_MARATHONS = "marathon."  # how the names of its checks begin
+
+
+@dataclass
+class RotateReport:
+    """What ``rotate`` did; ``to_json`` is its ``--json`` form.
+
+    Attributes:
+        names: of the secrets that turned.
+        epochs: by name, those that they have now.
+        stages: one entry a stage: ``{"stage", "changed": number of files, "restarted": [[service, node]...]}``.
+    """
+
+    cluster: str
+    names: list[str]
+    epochs: dict[str, int] = field(default_factory=dict)
+    stages: list[dict[str, Any]] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def restarted(self) -> int:
+        """Number of restarts."""
+        return sum(len(stage["restarted"]) for stage in self.stages)
+
+    def to_json(self) -> dict[str, Any]:
+        """``{"cluster", "epochs": {NAME: epoch}, "stages", "restarted", "healthy", "seconds"}``."""
+        return {
+            "cluster": self.cluster,
+            "epochs": self.epochs,
+            "stages": self.stages,
+            "restarted": self.restarted,
+            "healthy": True,
+            "seconds": self.seconds,
+        }
+
+
+def rotate(rolling: Rolling, names: Sequence[str], consent: Consent, *, batch: str) -> RotateReport:
+    """Turns secrets of a closed cluster, under its lock; or finishes the turn that is under way.
+
+    Args:
+        names: of ``secrets.names``; none for all.
+
+    Raises:
+        InputError: a name is unknown, or the cluster is open; nothing was touched.
+        NodeError: a node can't be asked; nothing was touched.
+        ClusterctlError: another turn is under way, or Jenkins masters would be shut out; nothing was touched.
+        CancelledError: of ``consent``.
+        UnhealthyError: the cluster is not healthy; nothing was touched.
+        RollError: a step failed.
+    """
+    checked(rolling.run.spec, names)
+    return _Rotating(rolling, names, batch).run(consent)
+
+
+def checked(spec: ClusterSpec, names: Sequence[str]) -> None:
+    """Raises: InputError: there are no such secrets."""
+    allowed = [name for part in closed_parts(spec) for name in names_of(spec, part)]
+    if not allowed:
+        raise InputError(
+            f"cluster {spec.cluster}: its file closes nothing that has secrets, so there are none to turn over",
+            hint="`clusterctl secure FILE` closes what `security: {require: [...]}` names.",
+        )
+    if unknown := [name for name in names if name not in allowed]:
+        raise InputError(
+            f"NAME: found {', '.join(map(repr, unknown))}; allowed: {', '.join(allowed)}",
+            hint="No name turns all of them. Names of parts that are open have no secrets.",
+        )
+
+
+class _Rotating:
+    def __init__(self, rolling: Rolling, names: Sequence[str], batch: str) -> None:
+        self.rolling, self.at = rolling, rolling.run
+        self.spec = rolling.run.spec
+        self.names, self.batch = tuple(sorted(set(names))), batch
+        self.journal = Journal(self.spec.cluster, "turn of secrets", lambda _: str(self.at.command))
+        existing = [name for part in closed_parts(self.spec) for name in names_of(self.spec, part)]
+        self.turned = [name for name in existing if not names or name in names]
+        self.report = RotateReport(self.spec.cluster, self.turned)
+
+    def run(self, consent: Consent) -> RotateReport:
+        """See ``rotate``."""
+        run = self.at
+        with run.progress.phase("look at nodes"):
+            servers = run.cloud.servers(self.spec.cluster)
+            run.refuse_left_open(servers)
+            closings(self.spec, servers, run.access)  # none may be left behind
+            run.delivery.keyring(self.spec, servers)  # without the key nothing can be begun
+            epochs, stages = self._begun(servers)
+            look = self._roll(stages[0] if stages else Stage.REQUIRED).ready(Service.ZOOKEEPER)
+            size = batch_size(self.batch, len(look.expect.agents))
+            if Stage.OFFERED in stages:
+                self._refuse_shut_out(look)
+        consent(list(self._told(stages)))
+        with run.going_on():
+            for stage in stages:
+                self._stage(epochs.at(stage, *self.names), size)
+            with run.progress.phase("verify"):
+                self._roll(Stage.REQUIRED).ready(Service.MARATHON)
+            over = epochs.over() if stages else epochs
+            self._bring(over)
+        self.report.epochs = {name: over[name] for name in self.turned}
+        self.report.seconds = dict(run.progress.seconds)
+        return self.report
+
+    def _begun(self, servers: Sequence[Server]) -> tuple[Epochs, list[Stage]]:
+        """Where the turn begins, and what lies before it; no stage where only nodes' marks of the last one are left."""
+        told = list(self.at.delivery.epochs(servers).values())
+        now = furthest(told)
+        under_way = next((each for each in [now, *told] if each.stage is not Stage.OPEN), None)
+        if under_way is None:
+            return now.at(Stage.OFFERED, *self.names), list(ON_THE_WAY)
+        if under_way.turning != self.names:
+            command = self.at.command
+            goes_on = Command(command.verb, command.file, under_way.turning, command.options)
+            of = ", ".join(under_way.turning) or "all secrets"
+            raise ClusterctlError(
+                f"a turn of {of} is under way ({under_way.stage.name.lower()}); nothing was touched",
+                hint=f"`{goes_on}` finishes it; then come others.",
+            )
+        return now, [stage for stage in ON_THE_WAY if stage >= now.stage] if now is under_way else []
+
+    def _refuse_shut_out(self, look: Look) -> None:
+        """Jenkins masters log in with what they read at their start, and Mesos knows one secret of each."""
+        marathon = leading_marathon(look.expect, look.facts)
+        apps = marathon[1].jenkins if marathon else ()
+        found = [
+            each.name
+            for each in (apps if isinstance(apps, tuple) else ())
+            if each.running and each.slot is not None and mesos_secret(jenkins_principal(each.slot)) in self.turned
+        ]
+        if found:
+            others = [name for name in self.turned if not is_framework(name) or name == mesos_secret(MARATHON)]
+            instead = Command(self.at.command.verb, self.at.command.file, tuple(others), self.at.command.options)
+            raise ClusterctlError(
+                f"these Jenkins masters run, and Mesos would refuse them; nothing was touched: {', '.join(found)}",
+                hint="Let them rest meanwhile: `clusterctl jenkins hibernate FILE --all` waits for their builds, and "
+                "`clusterctl jenkins wake FILE --all` starts them with their next secrets afterwards."
+                + (f" `{instead}` turns all others without them." if others else ""),
+            )
+
+    def _told(self, stages: Sequence[Stage]) -> Iterator[str]:
+        if not stages:
+            yield "finish a turn: nothing but its marks on nodes is left"
+            return
+        yield f"turn over {', '.join(self.turned)}"
+        yield "by way of: " + ", then ".join(TOLD[stage] for stage in stages)
+        yield "services restart node by node, between gates; tasks keep running"
+        if mesos_secret(MARATHON) in self.turned and Stage.OFFERED in stages:
+            yield "Marathon ends once as Mesos' leading master changes, and begins again with its next secret"
+
+    def _stage(self, epochs: Epochs, size: int) -> None:
+        stage, progress = epochs.stage, self.at.progress
+        with progress.phase(f"{TOLD[stage]}: files"):
+            self._roll(stage).ready(Service.ZOOKEEPER)
+            changed = self._bring(epochs)
+            servers = self.at.cloud.servers(self.spec.cluster)
+            nodes = closings(self.spec, servers, self.at.access)
+        todo = {
+            service: sorted(name for name, node in nodes.items() if f"{UNITS[service]}.service" in node.pending)
+            for service in ROLLED[stage]
+        }
+        for service, names in todo.items():
+            self.journal.plan(service, names)
+        before = len(self.journal.done)
+        for service, names in todo.items():
+            if names:
+                roll = self._roll(stage if service is Service.MESOS_MASTER else Stage.CLIENTS)
+                roll_service(roll, service, names, batch=size, max_failures=0)
+        restarted = [[service.value, name] for service, name in self.journal.done[before:]]
+        self.report.stages.append({"stage": stage.name.lower(), "changed": changed, "restarted": restarted})
+
+    def _bring(self, epochs: Epochs) -> int:
+        """To control nodes first, which tell how far a turn is; the number of files that changed."""
+        delivery, servers = self.at.delivery, self.at.cloud.servers(self.spec.cluster)
+        delivery.turn(epochs)
+        first = delivery.settle(self.spec, servers, [server.name for server in servers if is_control(server)])
+        rest = delivery.settle(self.spec, servers)
+        return sum(len(paths) for done in (first, rest) for paths in done.values())
+
+    def _roll(self, stage: Stage) -> Roll:
+        """A roll of restarts. While masters get Marathon's next secret, who of both has which is a matter of chance: each
+        Marathon that began anew meanwhile waits for the last of their restarts, so none of them waits for Marathon.
+        """
+        run = self.at
+        cluster = Cluster(self.spec, run.cloud, run.access.prober, run.waiter, run.progress.note)
+        alone = stage is Stage.OFFERED and mesos_secret(MARATHON) in self.turned
+        work, patience = Restart(self.rolling.hosts), Patience(self.rolling.timeout_s)
+        return Roll(cluster, work, self.journal, run.progress, patience, overlook=(_MARATHONS,) if alone else ())
