@@ -29,6 +29,7 @@ VERBS = {
     "operate": ("inventory", "configure", "run"),
     "roll": ("restart", "upgrade", "reconfigure"),
     "secure": ("secure",),
+    "secrets": ("secrets",),
     "image": ("image",),
     "loadtest": ("loadtest",),
     "jenkins": ("open", "jenkins"),

@@ -2,11 +2,10 @@
 
 Self-contained, standard library only. The request is one line of JSON on standard input (``standardinput.py``):
 ``{"address", "port", "timeout_s", "calls": [{"method", "path", "body"?}, ...], "login"?}``; ``login`` is the path of a
-file ``{"principal", "secret", "others"?}`` on this node, which says who calls, and which other secrets Marathon may want
-while they are turned over. Answer: ``{"answers": [{"status", "body"}, ...]}``,
-one a call; ``body`` is parsed if it is JSON. ``{"error": text, "made": number of the calls made before}`` if Marathon
-can't be asked, wants another password, or can't reach the one that leads (502 to 504, and 500 of the versions whose
-proxy answers so).
+file ``{"principal", "secret", "others"?}`` on this node, which says who calls, and which other secrets Marathon may
+want while they are turned over. Answer: ``{"answers": [{"status", "body"}, ...]}``, one a call; ``body`` is parsed if
+it is JSON. ``{"error": text, "made": number of the calls made before}`` if Marathon can't be asked, wants another
+password, or can't reach the one that leads (502 to 504, and 500 of the versions whose proxy answers so).
 """
 
 from __future__ import annotations

@@ -66,20 +66,20 @@ class Asker:
     def http(self, port: int, path: str) -> tuple[int, dict[str, str], bytes]:
         """GET: status, headers (names in lower case), body. Of refusals, the one that a leader gave through another."""
         refused = []
-        for login in self.logins.get(port) or [""]:
-            answer = self._http(port, path, login)
+        for header in self.logins.get(port) or [""]:
+            answer = self._http(port, path, header)
             if answer[0] != 401:
                 return answer
             refused.append(answer)
         return max(refused, key=lambda answer: VIA in answer[1])
 
-    def _http(self, port: int, path: str, login: str) -> tuple[int, dict[str, str], bytes]:
+    def _http(self, port: int, path: str, header: str) -> tuple[int, dict[str, str], bytes]:
         lines = (
             f"GET {path} HTTP/1.0",
             f"Host: {self.address}:{port}",
             "Accept: application/json, */*",
             "Connection: close",
-            *([login] if login else []),
+            *([header] if header else []),
         )
         request = "\r\n".join((*lines, "", ""))
         head, _, body = self.exchange(port, request.encode()).partition(b"\r\n\r\n")

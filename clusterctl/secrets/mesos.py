@@ -174,14 +174,19 @@ def _rule(principals: Sequence[str], objects: str, of: Sequence[str] | dict[str,
 
 def _known(principal: str, epochs: Epochs) -> list[str]:
     """As whom servers know somebody: in a turn under two names."""
-    return [principal_of(principal, epoch) for epoch in epochs.taken(login_secret(principal))]
+    return [principal_of(principal, epoch) for epoch in _taken(principal, epochs)]
+
+
+def _taken(principal: str, epochs: Epochs) -> list[int]:
+    # The same list while clients change over: it is worth no restart
+    return sorted(epochs.taken(login_secret(principal)))
 
 
 def _credentials(principals: Iterable[str], keys: Keyring) -> Secret:
     found = [
-        pair
+        (principal_of(principal, epoch), keys.of(login_secret(principal), epoch))
         for principal in principals
-        for pair in zip(_known(principal, keys.epochs), keys.taken(login_secret(principal)), strict=True)
+        for epoch in _taken(principal, keys.epochs)
     ]
     listed = [{"principal": principal, "secret": secret.reveal()} for principal, secret in found]
     return Secret(json.dumps({"credentials": listed}) + "\n")

@@ -73,11 +73,13 @@ class Closing:
         texts: of its services' files (``FILES``); empty for one that is not there.
         pending: units that run with older files than those.
         secrets: whether it has any file with secrets.
+        epochs: text of its file of epochs (``secrets.epochs``), None if it has none.
     """
 
     texts: Mapping[Service, str] = field(default_factory=dict)
     pending: frozenset[str] = frozenset()
     secrets: bool = False
+    epochs: str | None = None
 
     def spans(self, part: Part) -> list[_Span]:
         """The stages of ``part`` that the files of each of the node's services fit."""

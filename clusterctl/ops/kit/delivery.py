@@ -48,6 +48,7 @@ class Delivery:
         self._note = note
         self._clock = (waiter or Waiter()).clock
         self._key: Secret | None = None
+        self._given: Secret | None = None  # asked for once: it may be a vault
         self._epochs: Epochs | None = None
         self._holders: set[str] = set()  # ids of control servers that have the key
         self._done: set[str] = set()
@@ -98,16 +99,10 @@ class Delivery:
                 raise clusterkey.missing(spec.cluster, found)
             self._epochs = self._epochs or furthest(found.epochs.values())
         if self._epochs is None:
-            self._epochs = furthest(self.epochs(servers).values())
+            # others are asked only where no control node tells, as in a recovery
+            told = self._asked(servers, control=True).epochs or self._asked(servers, control=False).epochs
+            self._epochs = furthest(told.values())
         return Keyring(spec.cluster, self._key, self._epochs)
-
-    def epochs(self, servers: Sequence[Server]) -> dict[str, Epochs]:
-        """By name, those that nodes have: control nodes, or all others where none of these tells; asked anew.
-
-        Args:
-            servers: all of the cluster.
-        """
-        return self._asked(servers, control=True).epochs or self._asked(servers, control=False).epochs
 
     def turn(self, epochs: Epochs) -> None:
         """From now on nodes get the secrets of these epochs. Held is the cluster's lock."""
@@ -179,15 +174,15 @@ class Delivery:
         return deliver(self._access, files, look=look)
 
     def _find_key(self, spec: ClusterSpec, control: Sequence[Server], reached: Sequence[Server]) -> bool:
-        given = clusterkey.given_key(spec, self._cloud)
+        self._given = self._given or clusterkey.given_key(spec, self._cloud)
         if not reached:
             return False
         if self._asked_since is None:
             self._asked_since = self._clock()
-        if given is not None:
+        if self._given is not None:
             self._found = clusterkey.ask_nodes(self._access, list(map(target_of, reached)))
             self._epochs = clusterkey.known_epochs(self._found, len(control), patient=self._patient())
-            self._key = given if self._epochs else None
+            self._key = self._given if self._epochs else None
             return self._key is not None
         if self._ask(spec, reached):
             return True

@@ -10,6 +10,7 @@ from clusterctl.ops.kit.access import Access, target_of
 from clusterctl.remote.standardinput import sent
 from clusterctl.resources import Server
 from clusterctl.secrets.files import DIRECTORY
+from clusterctl.secrets.nodes import EPOCHS_FILE
 from clusterctl.secrets.stages import FILES, Closing
 from clusterctl.spec.model import ClusterSpec
 from clusterctl.ssh.client import SshError
@@ -39,7 +40,7 @@ def closings(spec: ClusterSpec, servers: Sequence[Server], access: Access) -> di
             continue
         services = spec.groups[server.group].services
         paths = {FILES[service]: service for service in services}
-        request = {"files": list(paths), "secrets": DIRECTORY, "pending": CONFIG_DIGEST}
+        request = {"files": [*paths, EPOCHS_FILE], "secrets": DIRECTORY, "pending": CONFIG_DIGEST}
         asked[target] = paths, sent("closing.py", request, root=True)
     answers = access.ssh.run_many(
         asked, lambda to: asked[to][1].command, stdin=lambda to: asked[to][1].stdin, timeout_s=_TIMEOUT_S
@@ -56,7 +57,7 @@ def closings(spec: ClusterSpec, servers: Sequence[Server], access: Access) -> di
             continue
         told = json.loads(answer.stdout)
         texts = {service: told["texts"][path] or "" for path, service in paths.items()}
-        found[target.name] = Closing(texts, frozenset(told["pending"]), told["secrets"])
+        found[target.name] = Closing(texts, frozenset(told["pending"]), told["secrets"], told["texts"][EPOCHS_FILE])
     if failed:
         listed = "\n".join(f"    {name}: {reason}" for name, reason in sorted(failed.items()))
         raise NodeError(

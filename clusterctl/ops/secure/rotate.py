@@ -1,8 +1,9 @@
 """``secrets rotate``: a closed cluster's secrets come to their next epoch while it serves.
 
-By the stages of ``secrets.epochs``, as ``secure`` goes its own: each stage brings files with secrets to all nodes, control
-nodes first, and then restarts what runs with older ones by gated rolls. How far a turn is, its nodes tell: a command that
-was killed is finished by the same command, and whatever else brings files to nodes brings those of the stage.
+By the stages of ``secrets.epochs``, as ``secure`` goes its own: each stage brings files with secrets to all nodes,
+control nodes first, and then restarts what runs with older ones by gated rolls. How far a turn is, its nodes tell: a
+command that was killed is finished by the same command, and whatever else brings files to nodes brings those of the
+stage.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from clusterctl.ops.roll.restart import Restart
 from clusterctl.ops.roll.steps import Patience, Roll
 from clusterctl.ops.roll.window import roll_service
 from clusterctl.ops.secure.closings import closings
-from clusterctl.resources import Server
-from clusterctl.secrets.epochs import Epochs, furthest
+from clusterctl.secrets.epochs import Epochs, furthest, parse_epochs
 from clusterctl.secrets.names import MARATHON, is_framework, jenkins_principal, mesos_secret, names_of
-from clusterctl.secrets.stages import ON_THE_WAY, Stage, closed_parts
+from clusterctl.secrets.nodes import EPOCHS_FILE
+from clusterctl.secrets.stages import ON_THE_WAY, Closing, Stage, closed_parts
 from clusterctl.services import UNITS, Service
 from clusterctl.spec.model import ClusterSpec
 
@@ -45,6 +46,7 @@ ROLLED: Mapping[Stage, tuple[Service, ...]] = {
     Stage.CLIENTS: ORDER,
     Stage.REQUIRED: ORDER,
 }
+_SHOWN = 12
 _MARATHONS = "marathon."  # how the names of its checks begin
 
 
@@ -130,9 +132,9 @@ class _Rotating:
         with run.progress.phase("look at nodes"):
             servers = run.cloud.servers(self.spec.cluster)
             run.refuse_left_open(servers)
-            closings(self.spec, servers, run.access)  # none may be left behind
+            nodes = closings(self.spec, servers, run.access)  # all of them: none may be left behind
             run.delivery.keyring(self.spec, servers)  # without the key nothing can be begun
-            epochs, stages = self._begun(servers)
+            epochs, stages = self._begun(nodes)
             look = self._roll(stages[0] if stages else Stage.REQUIRED).ready(Service.ZOOKEEPER)
             size = batch_size(self.batch, len(look.expect.agents))
             if Stage.OFFERED in stages:
@@ -149,9 +151,9 @@ class _Rotating:
         self.report.seconds = dict(run.progress.seconds)
         return self.report
 
-    def _begun(self, servers: Sequence[Server]) -> tuple[Epochs, list[Stage]]:
+    def _begun(self, nodes: Mapping[str, Closing]) -> tuple[Epochs, list[Stage]]:
         """Where the turn begins, and what lies before it; no stage where only nodes' marks of the last one are left."""
-        told = list(self.at.delivery.epochs(servers).values())
+        told = [parse_epochs(node.epochs, f"{name}:{EPOCHS_FILE}") for name, node in nodes.items() if node.epochs]
         now = furthest(told)
         under_way = next((each for each in [now, *told] if each.stage is not Stage.OPEN), None)
         if under_way is None:
@@ -189,7 +191,8 @@ class _Rotating:
         if not stages:
             yield "finish a turn: nothing but its marks on nodes is left"
             return
-        yield f"turn over {', '.join(self.turned)}"
+        more = f" and {len(self.turned) - _SHOWN} more" if len(self.turned) > _SHOWN else ""
+        yield f"turn over {', '.join(self.turned[:_SHOWN])}{more}"
         yield "by way of: " + ", then ".join(TOLD[stage] for stage in stages)
         yield "services restart node by node, between gates; tasks keep running"
         if mesos_secret(MARATHON) in self.turned and Stage.OFFERED in stages:
@@ -225,8 +228,8 @@ class _Rotating:
         return sum(len(paths) for done in (first, rest) for paths in done.values())
 
     def _roll(self, stage: Stage) -> Roll:
-        """A roll of restarts. While masters get Marathon's next secret, who of both has which is a matter of chance: each
-        Marathon that began anew meanwhile waits for the last of their restarts, so none of them waits for Marathon.
+        """A roll of restarts. While masters get Marathon's next secret, none of their restarts waits for Marathon: an
+        instance that began anew meanwhile has it, and is refused until the last of them.
         """
         run = self.at
         cluster = Cluster(self.spec, run.cloud, run.access.prober, run.waiter, run.progress.note)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from clusterctl.secrets.derive import Keyring
+from clusterctl.secrets.epochs import FIRST
 from clusterctl.secrets.mesos import (
     agent_acls,
     agent_credential,
     agent_http_credentials,
+    login,
     master_acls,
     master_credentials,
     rate_limits,
 )
 from clusterctl.secrets.names import jenkins_principal, mesos_principals, names
 from clusterctl.secrets.secret import Secret
+from clusterctl.secrets.stages import Stage
 from clusterctl.spec.model import ClusterSpec
 from tests.unit.specs import demo_spec
 
@@ -111,6 +115,44 @@ def test_everybody_has_a_secret_of_his_own() -> None:
     [node] = json.loads(agent_http_credentials(KEYS).reveal())["credentials"]
     assert node["principal"] == "node"
     assert node["secret"] not in by.values()
+
+
+def test_in_a_turn_masters_know_everybody_but_frameworks_under_two_names() -> None:
+    turn = FIRST.at(Stage.OFFERED)
+    found = json.loads(master_credentials(tier(), replace(KEYS, epochs=turn)).reveal())["credentials"]
+    assert [entry["principal"] for entry in found if "jenkins-0" in entry["principal"]] == [
+        "jenkins-001",
+        "jenkins-002",
+    ]
+    for who in ("agent-builders", "operator", "probe"):
+        assert {entry["principal"] for entry in found} >= {who, f"{who}.2"}
+    assert len({entry["principal"] for entry in found}) == len(found) == 2 * 4 + 3
+    [(_, marathon)] = [pair for entry in found if (pair := tuple(entry.values()))[0] == "marathon"]
+    assert marathon == KEYS.of("mesos/marathon", 2).reveal()
+    for who in ("agent-builders", "agent-builders.2"):
+        assert allowed(master_acls(tier(), epochs=turn), "register_agents", who, "agents", "")
+        assert allowed(master_acls(tier(), epochs=turn), "reserve_resources", who, "roles", "*")
+        assert not allowed(master_acls(tier(), epochs=turn), "reserve_resources", who, "roles", "marathon")
+    assert allowed(master_acls(tier(), epochs=turn), "drain_agents", "operator.2", "agents", "")
+    assert not allowed(master_acls(tier(), epochs=turn), "drain_agents", "probe.2", "agents", "")
+    over = master_acls(tier(), epochs=turn.over())
+    assert not allowed(over, "register_agents", "agent-builders", "agents", "")
+    assert allowed(over, "register_agents", "agent-builders.2", "agents", "")
+
+
+def test_who_logs_in_says_his_name_of_the_epoch() -> None:
+    turned = replace(KEYS, epochs=FIRST.next())
+    assert login("operator", turned) == ("operator.2", KEYS.of("mesos/operator", 2))
+    assert login("marathon", turned) == ("marathon", KEYS.of("mesos/marathon", 2))
+    assert login("node", turned) == ("node.2", KEYS.of("mesos/agent-http", 2))
+    assert json.loads(agent_credential("builders", turned).reveal())["principal"] == "agent-builders.2"
+
+
+def test_the_lists_of_servers_stay_while_clients_change_over() -> None:
+    """Else masters would be restarted for nothing."""
+    offered, clients = (replace(KEYS, epochs=FIRST.at(stage)) for stage in (Stage.OFFERED, Stage.CLIENTS))
+    assert master_credentials(tier(), offered) == master_credentials(tier(), clients)
+    assert master_acls(tier(), epochs=offered.epochs) == master_acls(tier(), epochs=clients.epochs)
 
 
 def test_names() -> None:

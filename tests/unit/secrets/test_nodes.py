@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -12,9 +13,11 @@ import yaml
 from clusterctl.paths import roles_dir
 from clusterctl.secrets import mesos_files, nodes
 from clusterctl.secrets.derive import Keyring, parse_key
+from clusterctl.secrets.epochs import FIRST
 from clusterctl.secrets.files import SecretFile
 from clusterctl.secrets.nodes import COMPLETE_FILE, KEY_FILE, credentials_for
 from clusterctl.secrets.secret import Secret
+from clusterctl.secrets.stages import ON_THE_WAY
 from clusterctl.spec.model import ClusterSpec
 from clusterctl.spec.security import Part
 from clusterctl.topology import Addresses
@@ -170,3 +173,19 @@ def test_a_node_for_jenkins_masters_has_a_secret_for_each_slot() -> None:
     known = {each["principal"]: each["secret"] for each in listed["credentials"]}
     assert files[f"{DIRECTORY}/jenkins/jm-002"].content.reveal() == known["jenkins-002"]
     assert not [path for path in files_of("builders", spec) if "/jenkins/" in path]
+
+
+def test_while_its_password_turns_callers_of_marathon_know_both() -> None:
+    spec = open_spec(security=only_closed(Part.MARATHON))
+    texts = {}
+    for stage in ON_THE_WAY:
+        keys = replace(KEYS, epochs=FIRST.at(stage, "marathon/http"))
+        files = {file.path.rpartition("/")[2]: file for file in credentials_for(spec, "control", keys, AT)}
+        texts[stage] = {name: file.content.reveal() for name, file in files.items()}
+        assert list(texts[stage])[:2] == ["key", "epochs"]
+        assert (files["epochs"].owner, files["epochs"].mode) == ("root", 0o600)
+        assert f"{files['epochs'].digest}  {DIRECTORY}/epochs\n" in texts[stage]["complete"]
+    old, new = (KEYS.of("marathon/http", epoch).reveal() for epoch in (1, 2))
+    assert [each["marathon.env"].strip().rpartition(":")[2] for each in texts.values()] == [old, new, new]
+    logins = [json.loads(each["marathon-http.json"]) for each in texts.values()]
+    assert [(each["secret"], each.get("others")) for each in logins] == [(old, None), (new, [old]), (new, None)]

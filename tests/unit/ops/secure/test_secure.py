@@ -18,7 +18,7 @@ from clusterctl.ops.roll.report import RollError
 from clusterctl.ops.roll.steps import Roll
 from clusterctl.ops.secure.secure import SecureReport, secure
 from clusterctl.resources import PortRequest, owner_mark
-from clusterctl.secrets.nodes import KEY_FILE
+from clusterctl.secrets.nodes import EPOCHS_FILE, KEY_FILE
 from clusterctl.services import Service
 from clusterctl.spec.model import ClusterSpec
 from tests.unit.health.clusters import CONTROL
@@ -121,7 +121,10 @@ class Ground:
     def _tell(self, address: str, request: Mapping[str, Any]) -> dict[str, Any]:
         [name] = [name for name, its in self.world.address.items() if its == address]
         places = {"/etc/zookeeper/zoo.cfg": ZK, **{f"/etc/default/{unit}": of for unit, of in SERVICES.items()}}
-        texts = {path: self.world.texts[places[path], name] for path in request["files"]}
+        texts: dict[str, str | None] = {
+            path: self.world.texts[places[path], name] for path in request["files"] if path in places
+        }
+        texts[EPOCHS_FILE] = self.nodes.of[address].files.get(EPOCHS_FILE)
         secrets = any(path.startswith("/etc/clusterctl") for path in self.nodes.of[address].files)
         return {"texts": texts, "secrets": secrets, "pending": self.world.late(name)}
 
