@@ -196,13 +196,10 @@ def test_every_verb_on_a_cluster_takes_the_file_first() -> None:
 
 def test_summaries_are_not_cut() -> None:
     group: Any = typer.main.get_command(program())
+    families = ("image", "loadtest", "jenkins", "secrets")
     for each in [
         *group.commands.values(),
-        *(
-            sub
-            for name in ("image", "loadtest", "jenkins", "secrets")
-            for sub in group.commands[name].commands.values()
-        ),
+        *(sub for name in families for sub in group.commands[name].commands.values()),
     ]:
         summary = (each.help or "").split("\n\n")[0]
         assert 0 < len(summary) <= 45, (each.name, summary)
