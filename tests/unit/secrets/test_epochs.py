@@ -13,7 +13,7 @@ from clusterctl.secrets.stages import ON_THE_WAY, Stage
 from tests.unit.specs import demo_spec
 
 # Of each name, what servers take by stage, the one that clients say first
-TAKEN = {
+TAKEN: dict[str, list[tuple[int, ...]]] = {
     "mesos/operator": [(1, 2), (2, 1), (2,)],
     "mesos/agent-builders": [(1, 2), (2, 1), (2,)],
     "mesos/agent-http": [(1,), (1, 2), (2,)],
@@ -48,7 +48,8 @@ def test_a_turn_without_names_is_one_of_all_also_of_those_that_come_later() -> N
 
 def test_whoever_is_further_tells() -> None:
     way = [FIRST]
-    for turned in ((), ("mesos/operator",), ("mesos/operator", "marathon/http"), ()):
+    turns: list[tuple[str, ...]] = [(), ("mesos/operator",), ("mesos/operator", "marathon/http"), ()]
+    for turned in turns:
         start = way[-1]
         way += [*(start.at(stage, *turned) for stage in ON_THE_WAY), start.next(*turned)]
     places = [each.place for each in way]
