@@ -162,6 +162,16 @@ def test_a_log_without_its_header_does_not_keep_zookeeper_down(small: Small) -> 
     assert small.sh("control", f"test ! -s {log} && echo gone") == "gone"
 
 
+# All that Python's tempfile tries: where one of these has room, Ansible's modules run. A full root file system is as this
+ONE_FULL_DISK = """
+mkdir -p /mnt/one && mount -t tmpfs -o size=32m tmpfs /mnt/one
+mkdir -m 1777 /mnt/one/tmp /mnt/one/var-tmp && cp -a /root /mnt/one/root
+mount --bind /mnt/one/tmp /tmp
+mount --bind /mnt/one/var-tmp /var/tmp
+mount --bind /mnt/one/root /root
+"""
+
+
 def test_ansibles_failure_names_the_full_disk(small: Small) -> None:
     """Ansible can't write its module there, and says something else."""
     written = Booted(replace(small.cluster, nodes=(small.control, small.builder)), small.lab).inventory.read_text()
@@ -169,12 +179,13 @@ def test_ansibles_failure_names_the_full_disk(small: Small) -> None:
     groups = {name: {**group, "hosts": [*group["hosts"]]} for name, group in every["children"].items()}
     inventory = {"_meta": {"hostvars": every["hosts"]}, "all": {"vars": every["vars"]}, **groups}
     hosts = AnsibleHosts(inventory, ROOT, Progress(), small.disks)
-    small.sh("control", f"mount -t tmpfs -o size=32m tmpfs /tmp && {FILL.format(directory='/tmp')}")
+    small.sh("control", f"{ONE_FULL_DISK}{FILL.format(directory='/tmp')}")
     try:
         with pytest.raises(PlaybookError) as caught:
             hosts.run("restart", [small.control.name], {"roll_unit": "zookeeper.service"})
     finally:
-        small.sh("control", "umount /tmp")
+        # what the connection of Ansible has open there goes with it
+        small.sh("control", "umount --lazy /root /var/tmp /tmp /mnt/one")
     assert f"no space on {small.control.name}:/tmp (0 of 32 MiB free)" in caught.value.message
     assert "deserialization" not in caught.value.message
 
