@@ -162,7 +162,7 @@ def test_a_log_without_its_header_does_not_keep_zookeeper_down(small: Small) -> 
     assert small.sh("control", f"test ! -s {log} && echo gone") == "gone"
 
 
-# All that Python's tempfile tries: where one of these has room, Ansible's modules run. A full root file system is as this
+# All that Python's tempfile tries: where one of these has room, Ansible's modules run
 ONE_FULL_DISK = """
 mkdir -p /mnt/one && mount -t tmpfs -o size=32m tmpfs /mnt/one
 mkdir -m 1777 /mnt/one/tmp /mnt/one/var-tmp && cp -a /root /mnt/one/root
