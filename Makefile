@@ -95,7 +95,7 @@ e2e-operate: prepare ## real clusters upgraded, grown, shrunk and repaired under
 .PHONY: e2e-operate bench faults
 faults: venv ## kills and faults at every call to the lab's APIs; writes the tables of docs/reliability.md (hours)
 	$(BIN)/python lab/prepare.py
-	. build/env.sh && for each in nodes calls kills; do $(BIN)/python -m tests.faults $$each || exit; done
+	. build/env.sh && for each in nodes states calls kills; do $(BIN)/python -m tests.faults $$each || exit; done
 bench: venv ## measures; prints the tables of benchmarks/RESULTS.md
 	$(BIN)/python lab/prepare.py
 	. build/env.sh && $(BIN)/python benchmarks/create.py --zone container

@@ -3,6 +3,7 @@
 usage: python -m tests.faults kills [--every N] [--offset K] [--anew]
        python -m tests.faults calls [--anew]
        python -m tests.faults nodes
+       python -m tests.faults states
 
 ``kills`` and ``calls`` write each outcome to ``build/faults`` as it comes, and go on from there when they were stopped.
 Each puts its table into ``docs/reliability.md`` when it is complete. Exit code 1 if something didn't converge.
@@ -16,7 +17,7 @@ import signal
 import sys
 from dataclasses import asdict
 
-from tests.faults import calls, kills, nodes
+from tests.faults import calls, kills, nodes, states
 from tests.faults.document import put
 from tests.faults.kills import Killer, points, stages
 from tests.faults.lab import ROOT, Place, place
@@ -108,6 +109,20 @@ def run_nodes(_arguments: argparse.Namespace) -> int:
     return 0
 
 
+def run_states(_arguments: argparse.Namespace) -> int:
+    """States of a project and of what is in it."""
+    with place(DIRECTORY, "faultsstates") as at:
+        rows = list(states.situations(at))
+    text = states.table(rows)
+    print(text)
+    wrong = [row for row in rows if row.exit_code != row.expected or (row.expected and not row.said)]
+    for row in wrong:
+        print(f"unexpected: {row}", file=sys.stderr)
+    if not wrong:
+        put("states", text)
+    return 1 if wrong else 0
+
+
 def main() -> int:
     """Exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
@@ -121,6 +136,7 @@ def main() -> int:
     verb.add_argument("--anew", action="store_true", help="forget what an earlier run has tried")
     verb.set_defaults(run=run_calls)
     verbs.add_parser("nodes", help="builds and boots that fail").set_defaults(run=run_nodes)
+    verbs.add_parser("states", help="quotas, servers and volumes in states of their own").set_defaults(run=run_states)
     arguments = parser.parse_args()
     # stopped in either way, it takes away what it made
     signal.signal(signal.SIGINT, signal.default_int_handler)

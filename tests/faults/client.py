@@ -40,16 +40,18 @@ TIMEOUT_S = 300
 Client = multiprocessing.context.ForkServerProcess
 
 
-def start(words: Sequence[str], *, clouds: Path, log: Path) -> Client:
+def start(words: Sequence[str], *, clouds: Path, log: Path, environment: Mapping[str, str] | None = None) -> Client:
     """A running client; its output is appended to ``log``.
 
     Args:
         words: of the command line, without the program's name.
         clouds: its clouds.yaml.
+        environment: beside that of this process.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
-    client = context.Process(target=_main, args=(tuple(words), {"OS_CLIENT_CONFIG_FILE": str(clouds)}, str(log)))
+    variables = {"OS_CLIENT_CONFIG_FILE": str(clouds), **(environment or {})}
+    client = context.Process(target=_main, args=(tuple(words), variables, str(log)))
     client.start()
     return client
 

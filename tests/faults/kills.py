@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -98,10 +98,10 @@ class Killer:
     clouds: Path
     log: Path
 
-    def run(self, stage: Stage, *faults: Fault) -> int | None:
+    def run(self, stage: Stage, *faults: Fault, environment: Mapping[str, str] | None = None) -> int | None:
         """One client; its exit code, negative for a signal."""
         self.proxy.reset(*faults)
-        client = start(stage.words, clouds=self.clouds, log=self.log)
+        client = start(stage.words, clouds=self.clouds, log=self.log, environment=environment)
         assert client.pid is not None
         self.proxy.set_victim(client.pid)
         client.join()
