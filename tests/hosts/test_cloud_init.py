@@ -146,6 +146,24 @@ def test_tampering_is_found_and_mended(booted: Booted) -> None:
     assert {name: host["changed"] for name, host in again["hosts"].items()} == dict.fromkeys(booted.names, 0)
 
 
+def test_a_unit_file_that_is_gone_is_told_in_check_mode_and_put_back(booted: Booted) -> None:
+    node, unit = "th-control-3", "/etc/systemd/system/marathon.service"
+    gone = booted.lab.run(node, "sh", "-ec", f"systemctl stop marathon; rm {unit}; systemctl daemon-reload")
+    assert gone.returncode == 0, gone.stderr
+
+    found = playbook(booted, "--check", "--diff", "--limit", node)
+    assert found["exit"] == 0, found["output"]
+    assert "Could not find the requested service" not in found["output"]
+    assert found["hosts"][node]["changed"] >= 1
+    assert unit in found["output"]
+    assert booted.lab.run(node, "test", "-e", unit).returncode == 1, "check mode wrote it"
+
+    mended = playbook(booted, "--limit", node)
+    assert mended["exit"] == 0, mended["output"]
+    assert booted.lab.run(node, "systemctl", "is-active", "marathon").stdout.strip() in ("active", "activating")
+    assert playbook(booted, "--check", "--limit", node)["hosts"][node]["changed"] == 0
+
+
 def test_a_new_setting_is_written_and_no_service_restarted(booted: Booted) -> None:
     node = "th-control-1"
     before = booted.lab.run(node, "systemctl", "show", "--property=ExecMainStartTimestamp", "zookeeper").stdout
