@@ -43,10 +43,11 @@ class CutOff:
         """Returns once the cluster is healthy; restarts members that stay out, one after the other, if need be.
 
         Args:
-            fresh: servers were just made, and may take their time first.
+            fresh: servers were just made, and may take their time first. Else members may take two minutes; what ends
+                when it loses ZooKeeper (Marathon) has more time afterwards.
 
         Raises:
-            UnhealthyError: it doesn't come, and no member is stuck, or one that was restarted doesn't help.
+            UnhealthyError: it doesn't come.
             ClusterctlError: a restart failed.
         """
         spec = self.run.spec
@@ -54,7 +55,7 @@ class CutOff:
             return self.wait_healthy(spec, fresh)
         except UnhealthyError:
             left = stuck(self._look())
-            if not left:
+            if fresh and not left:
                 raise
         done: set[tuple[Service, str]] = set()
         while todo := [each for each in left if each not in done]:

@@ -28,6 +28,7 @@ class Cutting(Running):
     def __init__(self, *cut: tuple[str, str]) -> None:
         super().__init__()
         self.cut, self.waits = cut, 0
+        self.slow = False  # whether what has lost ZooKeeper takes minutes
         self.cloud.faults.append(self._watch)
 
     def _watch(self, _number: int, kind: str, when: When) -> None:
@@ -35,10 +36,12 @@ class Cutting(Running):
             self.nodes.dead |= dict.fromkeys(self.cut, "active")
             self.cut = ()
 
-    def healthy(self, _spec: ClusterSpec, _fresh: bool) -> VerifyReport:
+    def healthy(self, _spec: ClusterSpec, fresh: bool) -> VerifyReport:
         self.waits += 1
         if self.nodes.dead:
             raise UnhealthyError("cluster demo is not healthy after 120 s")
+        if self.slow and not fresh:
+            raise UnhealthyError("marathon.leader: found no leader")
         return VerifyReport(checks=())
 
     def create(self, spec: ClusterSpec, **options: Any) -> None:
@@ -105,3 +108,12 @@ def test_what_ends_or_is_silent_is_not_stuck() -> None:
     running.nodes.dead["demo-control-1", "zookeeper"] = "active"
     look = Cluster(running.spec, running.cloud, running.nodes).look()
     assert stuck(look) == [(Service.ZOOKEEPER, "demo-control-1")]
+
+
+def test_what_takes_minutes_is_waited_for_and_nobody_is_restarted() -> None:
+    """Marathon ends when it loses ZooKeeper, loads a JVM, and waits for its old session's end."""
+    running = Cutting()
+    running.slow = True
+    running.create(NARROW)
+    assert running.unit_work.done == []
+    assert running.waits == 2
