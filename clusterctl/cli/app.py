@@ -24,7 +24,7 @@ VERBS = {
     "inspect": ("list", "validate", "schema", "settings", "plan", "bundle"),
     "cluster": ("create", "status", "verify", "destroy"),
     "enter": ("ssh", "trust"),
-    "grow": ("scale", "replace", "repair", "unlock"),
+    "grow": ("scale", "replace", "patch", "repair", "unlock"),
     "recover": ("backup", "recover"),
     "operate": ("inventory", "configure", "run"),
     "roll": ("restart", "upgrade", "reconfigure"),

@@ -32,6 +32,7 @@ def register(app: typer.Typer) -> None:
     """Adds the verbs to the program."""
     app.command()(scale)
     app.command()(replace)
+    app.command()(patch)
     app.command()(repair)
     app.command()(unlock)
 
@@ -136,6 +137,47 @@ def replace(
     for name, tasks in report.moved.items():
         print_line(f"removed {name}; moved: {', '.join(tasks) or 'nothing'}")
     print_line(f"node {node}: {report.deleted} servers deleted, {report.created} made; the cluster is healthy")
+
+
+def patch(
+    context: typer.Context,
+    file: File,
+    cloud: CloudName = None,
+    only: Annotated[
+        str | None, typer.Option("--only", metavar="NODE[,NODE]...", help="Only these nodes.", show_default=False)
+    ] = None,
+    drain_timeout: DrainTimeout = 600,
+    force: Force = False,
+    image: AnyImage = None,
+    timeout: Timeout = 1200,
+    yes: Yes = False,
+    steal_lock: StealLock = False,
+    as_json: Json = False,
+) -> None:
+    """Bring nodes to a newer image, one by one.
+
+    With the operating system's updates of today, after `clusterctl image build --max-age DAYS`. Node by node: each that
+    was made from an older image is replaced, and the cluster is healthy before the next.
+    """
+    from clusterctl.ops.grow.operation import open_operation
+    from clusterctl.ops.grow.patch import patch as patch_nodes
+
+    with session(context) as at:
+        report = patch_nodes(
+            open_operation(at, timeout_s=timeout, image=image),
+            names(only),
+            lambda told: None if yes else confirm("Do it?", told),
+            drain_s=drain_timeout,
+            force=force,
+        )
+    if as_json:
+        print_json(report.to_json())
+        return
+    for name in report.replaced:
+        print_line(f"replaced {name}")
+    images = ", ".join(sorted(set(report.image.values())))
+    done = f"{len(report.replaced)} nodes replaced; healthy" if report.replaced else "nothing to do"
+    print_line(f"cluster {report.cluster}: {done}; image {images}")
 
 
 def repair(

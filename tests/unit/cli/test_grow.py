@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -171,6 +172,18 @@ def test_a_report_names_commands_that_can_be_pasted(program: Program) -> None:
     program.running.change("demo-control-2", status="PAUSED")
     _, out, _ = program("plan", "--cloud", "other", "--json")
     assert f"run `clusterctl repair --cloud other {program.file}`" in json.loads(out)["problems"][0]
+
+
+def test_patch(program: Program) -> None:
+    old = program.running.cloud.image_list[0]
+    program.running.cloud.image_list.append(replace(old, id="i9", name="base-9", created="2026-01-09T00:00:00Z"))
+    code, out, told = program("patch", "--only", "demo-control-2", "--yes")
+    assert (code, out) == (
+        0,
+        "replaced demo-control-2\ncluster demo: 1 nodes replaced; healthy; image base-9\n",
+    ), told
+    code, out, _ = program("patch", "--only", "demo-control-2", "--json")
+    assert (code, json.loads(out)["replaced"]) == (0, [])
 
 
 def test_replace(program: Program) -> None:

@@ -17,7 +17,7 @@ from clusterctl.ops.kit.progress import Progress
 # Verbs that wait for the cloud or for services. The others look once, run Ansible, or have a limit of their own
 # (``loadtest run --max-seconds``)
 WAITING = {
-    "": "create destroy scale replace repair recover restart upgrade reconfigure secure",
+    "": "create destroy scale replace patch repair recover restart upgrade reconfigure secure",
     "image": "build",
     "jenkins": "create restart hibernate wake delete backup restore move upgrade",
 }

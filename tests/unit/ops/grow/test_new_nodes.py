@@ -177,18 +177,3 @@ def test_of_a_cluster_that_nothing_is_recorded_of_the_newest_is_taken() -> None:
     running.cloud.image_list.append(THIRD)
     grow(running.operation())
     assert sorted(images_of(running).values()) == ["base-1"] * 5 + ["base-3"] * 2
-
-
-def test_a_patched_image_of_the_same_artifacts_comes_to_all_nodes_one_by_one() -> None:
-    """As docs/operations.md says: the cluster serves before and after each, and the services stay what they were."""
-    running = Running(images=[FIRST])
-    patched = Image("base-9", "base-9", "active", "2026-01-09T00:00:00Z", 4, 0, FIRST.properties)
-    running.cloud.image_list += [SECOND, patched]
-    before = ids(running)
-    while old := [name for name, of in images_of(running).items() if of != "base-9"]:
-        left = ids(running)
-        replace(running.operation(), old[0], lambda _: None, deadline_s=60, force=False)
-        assert len(left - ids(running)) == 1
-    assert set(images_of(running).values()) == {"base-9"}
-    assert len(ids(running)) == len(before) == 5
-    assert not before & ids(running)
