@@ -102,10 +102,10 @@ def answers(cluster: Cluster) -> dict[str, str]:
     return found
 
 
-def killed_at(cluster: Cluster, phase: str) -> None:
-    """`clusterctl secure`, killed as soon as it says that it begins with that."""
+def killed_at(cluster: Cluster, phase: str, *verb: str) -> None:
+    """`clusterctl secure` or another verb, killed as soon as it says that it begins with that."""
     process = subprocess.Popen(
-        [labkit.PROGRAM, "secure", cluster.file, "--yes"],
+        [labkit.PROGRAM, *(verb or ("secure",)), cluster.file, "--yes"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
