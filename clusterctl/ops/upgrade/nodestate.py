@@ -149,7 +149,8 @@ def obstacles(node: str, state: NodeState, wanted: WantedArtifact) -> Iterator[s
         yield f"{node}: dpkg is locked by {state.locked}; wait until that is done, or end it"
     if state.broken:
         packages = ", ".join(state.broken)
-        yield f"{node}: dpkg did not finish with {packages}; `dpkg --configure -a` there, then look at what it says"
+        again = f"`clusterctl ssh FILE {node} sudo dpkg --configure -a`"
+        yield f"{node}: dpkg did not finish with {packages}; {again} goes on, or says why it can't"
     if state.apt_error and wanted.component == "zookeeper":
         yield f"{node}: apt-get update: {state.apt_error}"
     room = math.ceil(wanted.room_bytes / 2**20) + _MARGIN_MIB
