@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -23,6 +24,7 @@ from tests.faults.project import admin
 
 CREATE = ("create", "--no-wait")
 SHORT = ("--timeout", "20")
+SHOWN, WIDTH = 2, 200  # of what was said, in the table
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,10 @@ class States:
         code = client.run(Stage(words[0], (words[0], str(at.file), *words[1:])), environment=more)
         told = at.log.read_bytes()[before:].decode(errors="replace")
         lines = [line.strip() for line in told.splitlines() if re.search(about, line) and not line.startswith("$ ")]
+        said = tuple(dict.fromkeys(short(line, at.file) for line in lines))[:SHOWN]
         command = " ".join((words[0], "FILE", *words[1:]))
         servers = Counter(server.status for server in at.cloud.servers(at.cluster))
-        return Row(state, made_by, command, expected, code, tuple(dict.fromkeys(lines))[:4], dict(servers))
+        return Row(state, made_by, command, expected, code, said, dict(servers))
 
     def server(self, name: str) -> Server:
         """By what follows the cluster's name."""
@@ -103,6 +106,12 @@ class States:
         finally:
             for service, url, key, values in before:
                 _good(service.put(url, json={key: dict(values)}))
+
+
+def short(line: str, file: Path) -> str:
+    """A line for the table: without what is of this run only."""
+    text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", line.replace(str(file), "FILE"))
+    return text if len(text) <= WIDTH else f"{text[:WIDTH].rsplit(' ', 1)[0]} …"
 
 
 def _good(answer: Any) -> None:

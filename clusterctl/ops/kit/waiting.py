@@ -61,7 +61,7 @@ class Waiter:
         while not condition():
             missing = f"{what}: {found}" if (found := told()) else what
             if self.clock() >= deadline:
-                raise ClusterctlError(f"timed out after {within_s:.6g} s waiting for {missing}", hint=hint)
+                raise ClusterctlError(f"timed out after {round(within_s, 1):g} s waiting for {missing}", hint=hint)
             self.note(f"waiting for {missing}")
             self.rest(began, every_s)
             began = self.clock()

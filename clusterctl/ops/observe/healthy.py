@@ -125,7 +125,7 @@ def wait_healthy(
     late = "".join(f"\ncredentials: {name}: {why}" for name, why in delivery.failed.items()) if delivery else ""
     units = " ".join(f"-u {unit}" for unit in UNITS.values())
     raise UnhealthyError(
-        f"cluster {spec.cluster} is not healthy after {deadline_s:g} s:\n"
+        f"cluster {spec.cluster} is not healthy after {round(deadline_s, 1):g} s:\n"
         + indented("\n".join(f"{check.name}: {check.detail}" for check in report.failed) + late),
         hint=f"A node's logs: `clusterctl ssh FILE {topology(spec).nodes[0].name} -- journalctl -b {units}`.",
     )
