@@ -104,6 +104,7 @@ def verify(
     """
     from clusterctl.cli.tables import render_verify
     from clusterctl.ops.kit.leftopen import closed_check
+    from clusterctl.ops.kit.turning import told_epochs, turning_check
     from clusterctl.ops.observe.verify import verify as verify_cluster
 
     with session(context) as at:
@@ -111,7 +112,8 @@ def verify(
         report = verify_cluster(at.spec, servers, at.cloud.flavors(), at.access.prober, deep=deep)
         if at.spec.has_secrets:
             closed = closed_check(at.spec, at.left_open(servers))
-            report = replace(report, checks=(*report.checks, closed))
+            turn = turning_check(told_epochs(at.access, servers))
+            report = replace(report, checks=(*report.checks, closed, turn))
     if as_json:
         print_json(report.to_json())
     else:

@@ -36,8 +36,9 @@ SESSION_S = 10.0
 CONNECT_S = 10.0
 TIMEOUT_S = 20.0
 CANDIDATE = "json.info_"
-# {"principal", "secret"}, for root alone (clusterctl/secrets/marathon_files.py)
+# {"principal", "secret", "others"?}, for root alone (clusterctl/secrets/marathon_files.py)
 LOGIN = "/etc/clusterctl/secrets/marathon-http.json"
+VIA = "X-Marathon-Via"  # of answers that are passed on from the leader
 
 
 def leading(client, path):
@@ -86,40 +87,50 @@ def mesos(url, own, *auth):
 def marathon(own):
     """See the module; what was done."""
     try:
-        status, answer = ask(own, "GET", "/v2/leader")
+        status, answer, passed_on = ask(own, "GET", "/v2/leader")
     except OSError as error:
         return f"{own} doesn't answer: {type(error).__name__}: {error}; nothing handed over"
+    if status == 401 and passed_on:  # while the password is turned over
+        return f"{own} doesn't lead, and its leader wants another password"
     if status == 401:
         raise RuntimeError(f"GET /v2/leader: HTTP 401; {LOGIN} is missing on this node, or of another epoch")
     if status != 200 or answer.get("leader") != own:
         return f"{own} doesn't lead"
-    status, answer = ask(own, "DELETE", "/v2/leader")
+    status, answer, _ = ask(own, "DELETE", "/v2/leader")
     if status != 200:
         raise RuntimeError(f"DELETE /v2/leader: HTTP {status} {answer}")
     return f"{own} gave up its leadership"
 
 
 def ask(place, method, path):
-    """Status and JSON of an answer ({} if it has none)."""
-    connection = http.client.HTTPConnection(place, timeout=TIMEOUT_S)
-    try:
-        connection.request(method, path, headers={"Accept": "application/json", **login()})
-        response = connection.getresponse()
-        text = response.read().decode("utf-8", "replace")
-        return response.status, json.loads(text) if text.startswith("{") else {}
-    finally:
-        connection.close()
+    """Status and JSON of an answer ({} if it has none), and whether the leader of this instance refused it.
+
+    Of the passwords that the node has, the next one is tried where one is refused.
+    """
+    refused = False
+    for login in logins():
+        connection = http.client.HTTPConnection(place, timeout=TIMEOUT_S)
+        try:
+            connection.request(method, path, headers={"Accept": "application/json", **login})
+            response = connection.getresponse()
+            text = response.read().decode("utf-8", "replace")
+        finally:
+            connection.close()
+        if response.status != 401:
+            return response.status, json.loads(text) if text.startswith("{") else {}, False
+        refused = refused or response.getheader(VIA) is not None
+    return 401, {}, refused
 
 
-def login():
-    """The header that says who we are, where Marathon wants to know."""
+def logins():
+    """Headers that say who we are, where Marathon wants to know; two while its password is turned over."""
     try:
         with open(LOGIN) as file:  # noqa: PTH123
             found = json.load(file)
     except FileNotFoundError:
-        return {}
-    pair = f"{found['principal']}:{found['secret']}".encode()
-    return {"Authorization": "Basic " + base64.b64encode(pair).decode()}
+        return [{}]
+    pairs = [f"{found['principal']}:{secret}".encode() for secret in [found["secret"], *found.get("others", [])]]
+    return [{"Authorization": "Basic " + base64.b64encode(pair).decode()} for pair in pairs]
 
 
 def main(arguments):

@@ -20,6 +20,7 @@ from clusterctl.health.expect import Node
 from clusterctl.remote.prober import probe_request, probe_script
 from clusterctl.remote.standardinput import sent
 from clusterctl.secrets.epochs import FIRST, Epochs
+from clusterctl.secrets.files import DIRECTORY
 from clusterctl.secrets.marathon_files import HTTP_FILE
 from clusterctl.secrets.stages import Stage
 from clusterctl.secrets.zookeeper_files import MARATHON
@@ -32,6 +33,7 @@ from tests.contract.zookeeper.secured import NODE_PYTHON
 
 pytestmark = pytest.mark.mesos
 
+HAND_OVER = Path(__file__).parents[3] / "playbooks/files/hand_over.py"
 NAMES = ("marathon/http", "zookeeper/marathon", "zookeeper/super", "zookeeper/quorum")
 MEMBERS = (1, 2, 3)
 
@@ -72,6 +74,15 @@ class Rotating(SecuredCluster):
         asked = Node("node", "id", "control", host, (Service.MARATHON,))
         request = json.dumps(probe_request(asked, logins={Service.MARATHON: str(self.files[HTTP_FILE])}))
         return answer_of(["-I", "-S", "-", request], probe_script())["marathon"]
+
+    def hand_over(self, host: str) -> str:
+        """What the playbook does before a restart."""
+        script = self.work / "hand_over.py"
+        script.write_text(HAND_OVER.read_text().replace(DIRECTORY, str(self.work)))
+        argv = [NODE_PYTHON, "-I", script, "marathon", f"{host}:{MARATHON_PORT}"]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout.strip()
 
     def called(self, host: str) -> Any:
         """What our calls are answered there."""
@@ -118,12 +129,16 @@ def test_its_secrets_turn_and_its_tasks_go_on(cluster: Rotating) -> None:
     cluster.bring(FIRST.at(Stage.CLIENTS, *NAMES))
     standbys = [host for host in cluster.hosts if host != leader]
     for host in standbys:
+        assert cluster.hand_over(host) == f"{host}:{MARATHON_PORT} doesn't lead"
         cluster.restart(host)
         # It passes on what its leader says of the password that it takes itself; that is no failure
         wait_for(f"{host} to run", lambda host=host: cluster.probed(host).get("turning"))  # type: ignore[misc]
         assert cluster.called(host)["error"].startswith("HTTP 401")
+        told = f"{host}:{MARATHON_PORT} doesn't lead, and its leader wants another password"
+        assert cluster.hand_over(host) == told
         assert cluster.probed(leader)["leader"] == f"{leader}:{MARATHON_PORT}"
         assert cluster.called(leader)["answers"][0]["status"] == http.HTTPStatus.OK
+    assert cluster.hand_over(leader) == f"{leader}:{MARATHON_PORT} gave up its leadership"
     cluster.restart(leader)
     cluster.log_in()
     cluster.leading_marathon(other_than=leader)
