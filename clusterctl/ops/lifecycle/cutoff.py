@@ -92,7 +92,7 @@ def stuck(look: Look) -> list[tuple[Service, str]]:
         for node in look.expect.running(service)
         if (seen := look.facts.get(node.name)) is not None
         and not seen.error
-        and seen.units.get(UNITS[service], "active") == "active"  # asked of silent ones only
+        and seen.units.get(UNITS[service], "") in ("", "active")  # asked of silent ones only
         and not takes_part(service, look.expect, node, seen)
         and others_serve(look, service, node.name)
     ]
