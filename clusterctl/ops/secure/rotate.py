@@ -24,7 +24,7 @@ from clusterctl.ops.roll.restart import Restart
 from clusterctl.ops.roll.steps import Patience, Roll
 from clusterctl.ops.roll.window import roll_service
 from clusterctl.ops.secure.closings import closings
-from clusterctl.secrets.epochs import Epochs, furthest, parse_epochs
+from clusterctl.secrets.epochs import Epochs, parse_epochs
 from clusterctl.secrets.names import MARATHON, is_framework, jenkins_principal, mesos_secret, names_of
 from clusterctl.secrets.nodes import EPOCHS_FILE
 from clusterctl.secrets.stages import ON_THE_WAY, Closing, Stage, closed_parts
@@ -133,8 +133,7 @@ class _Rotating:
             servers = run.cloud.servers(self.spec.cluster)
             run.refuse_left_open(servers)
             nodes = closings(self.spec, servers, run.access)  # all of them: none may be left behind
-            run.delivery.keyring(self.spec, servers)  # without the key nothing can be begun
-            epochs, stages = self._begun(nodes)
+            epochs, stages = self._begun(run.delivery.keyring(self.spec, servers).epochs, nodes)
             look = self._roll(stages[0] if stages else Stage.REQUIRED).ready(Service.ZOOKEEPER)
             size = batch_size(self.batch, len(look.expect.agents))
             if Stage.OFFERED in stages:
@@ -151,22 +150,27 @@ class _Rotating:
         self.report.seconds = dict(run.progress.seconds)
         return self.report
 
-    def _begun(self, nodes: Mapping[str, Closing]) -> tuple[Epochs, list[Stage]]:
-        """Where the turn begins, and what lies before it; no stage where only nodes' marks of the last one are left."""
-        told = [parse_epochs(node.epochs, f"{name}:{EPOCHS_FILE}") for name, node in nodes.items() if node.epochs]
-        now = furthest(told)
-        under_way = next((each for each in [now, *told] if each.stage is not Stage.OPEN), None)
-        if under_way is None:
+    def _begun(self, now: Epochs, nodes: Mapping[str, Closing]) -> tuple[Epochs, list[Stage]]:
+        """Where the turn begins, and what lies before it; no stage where only marks of its last one are left on nodes.
+
+        Args:
+            now: as control nodes have it. Marks of others may be of an older key, which ``recover`` replaced.
+        """
+        if now.stage is Stage.OPEN:
+            told = [parse_epochs(node.epochs, f"{name}:{EPOCHS_FILE}") for name, node in nodes.items() if node.epochs]
+            left = [each for each in told if each.stage is not Stage.OPEN and each.over() == now]
+            if any(each.turning == self.names for each in left):
+                return now, []
             return now.at(Stage.OFFERED, *self.names), list(ON_THE_WAY)
-        if under_way.turning != self.names:
+        if now.turning != self.names:
             command = self.at.command
-            goes_on = Command(command.verb, command.file, under_way.turning, command.options)
-            of = ", ".join(under_way.turning) or "all secrets"
+            goes_on = Command(command.verb, command.file, now.turning, command.options)
             raise ClusterctlError(
-                f"a turn of {of} is under way ({under_way.stage.name.lower()}); nothing was touched",
+                f"a turn of {', '.join(now.turning) or 'all secrets'} is under way ({now.stage.name.lower()}); nothing "
+                "was touched",
                 hint=f"`{goes_on}` finishes it; then come others.",
             )
-        return now, [stage for stage in ON_THE_WAY if stage >= now.stage] if now is under_way else []
+        return now, [stage for stage in ON_THE_WAY if stage >= now.stage]
 
     def _refuse_shut_out(self, look: Look) -> None:
         """Jenkins masters log in with what they read at their start, and Mesos knows one secret of each."""

@@ -30,7 +30,7 @@ from clusterctl.secrets.files import DIRECTORY
 from clusterctl.secrets.names import names
 from clusterctl.secrets.nodes import EPOCHS_FILE, KEY_FILE
 from clusterctl.secrets.secret import Secret
-from clusterctl.secrets.stages import FILES
+from clusterctl.secrets.stages import FILES, Stage
 from clusterctl.secrets.zookeeper import digest_id
 from clusterctl.services import UNITS, Service
 from clusterctl.spec.model import ClusterSpec
@@ -375,6 +375,16 @@ def test_marks_of_a_turn_that_is_over_are_no_reason_for_another(ground: Ground) 
     assert (ground.rolled(), report.stages, set(report.epochs.values())) == ([], [], {2})
     assert ground.asked == ["finish a turn: nothing but its marks on nodes is left"]
     assert set(ground.rotate().epochs.values()) == {3}
+
+
+def test_marks_of_an_older_key_are_none(ground: Ground) -> None:
+    """Which `recover --new-key` leaves on agents."""
+    for address in ("10.0.0.11", "10.0.0.12"):
+        ground.nodes.of[address].files[EPOCHS_FILE] = json.dumps(FIRST.next().next().at(Stage.CLIENTS).to_json())
+    report = ground.rotate()
+    assert set(report.epochs.values()) == {2}
+    assert ground.world.quarrels == []
+    assert {json.loads(node.files[EPOCHS_FILE])["all"] for node in ground.nodes.of.values()} == {2}
 
 
 def test_a_turn_of_others_is_finished_first(ground: Ground) -> None:
