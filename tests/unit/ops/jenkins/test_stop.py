@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -77,6 +78,14 @@ def test_a_task_that_does_not_end_is_told(world: World) -> None:
     world.marathon.stubborn = {"alice"}
     with pytest.raises(PartlyFailed, match="alice: its task is still there after 120 s"):
         hibernate(world.tier(), ["alice"], PATIENT)
+
+
+def test_the_operators_time_out_bounds_the_wait_for_its_end(world: World) -> None:
+    world.marathon.stubborn = {"alice"}
+    tier = world.tier()
+    bounded = replace(tier.run, waiter=replace(tier.run.waiter, left=lambda: 20.0))
+    with pytest.raises(PartlyFailed, match="alice: its task is still there after 20 s"):
+        hibernate(replace(tier, run=bounded), ["alice"], PATIENT)
 
 
 def test_waking(world: World) -> None:
