@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clusterctl.cli.output import print_json, print_line, print_text, relay
-from clusterctl.cli.session import DRIFT, CloudName, ExitCode, File, Json, session
+from clusterctl.cli.session import DRIFT, CloudName, ExitCode, File, Json, TaskTimeout, session, tasks_within
 from clusterctl.errors import InputError
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def configure(
     limit: Annotated[
         str | None, typer.Option("--limit", help="Only these hosts (Ansible's pattern).", show_default=False)
     ] = None,
+    timeout: TaskTimeout = None,
     exit_code: ExitCode = False,
     as_json: Json = False,
 ) -> None:
@@ -64,7 +65,7 @@ def configure(
 
     if exit_code and not check:
         raise InputError("--exit-code: found without --check; allowed: with it, which changes nothing")
-    with session(context) as at:
+    with session(context) as at, tasks_within(timeout):
         with at.progress.phase("inventory"):
             hosts = cluster_inventory(at.spec, at.cloud, at.access, at.warn)
             if not check:

@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 from clusterctl.cli.output import print_json, print_line
-from clusterctl.cli.session import AnyImage, CloudName, File, Json, StealLock, confirm, names, session
+from clusterctl.cli.session import (
+    AnyImage,
+    CloudName,
+    File,
+    Json,
+    StealLock,
+    TaskTimeout,
+    confirm,
+    names,
+    session,
+    tasks_within,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -17,7 +28,9 @@ def register(app: typer.Typer) -> None:
     app.command()(recover)
 
 
-def backup(context: typer.Context, file: File, cloud: CloudName = None, as_json: Json = False) -> None:
+def backup(
+    context: typer.Context, file: File, cloud: CloudName = None, timeout: TaskTimeout = None, as_json: Json = False
+) -> None:
     """Copy Marathon's state and ZooKeeper's files.
 
     To this machine, while the services go on: what `recover --from-backup` begins with.
@@ -25,7 +38,7 @@ def backup(context: typer.Context, file: File, cloud: CloudName = None, as_json:
     from clusterctl.ops.backup.backup import back_up
     from clusterctl.ops.roll.ground import Rolling
 
-    with session(context) as at, at.progress.phase("copy"):
+    with session(context) as at, tasks_within(timeout), at.progress.phase("copy"):
         at.refuse_left_open()
         rolling = Rolling(at, None)
         made = back_up(rolling.hosts, rolling.cluster.look(), rolling.directory)

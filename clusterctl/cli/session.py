@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,10 @@ CloudName = Annotated[
 ]
 Timeout = Annotated[int, typer.Option("--timeout", min=10, help="Seconds to wait for the cluster to be healthy.")]
 DrainTimeout = Annotated[int, typer.Option("--drain-timeout", min=10, help="Seconds for agents to be drained.")]
+TaskTimeout = Annotated[
+    int | None,
+    typer.Option("--timeout", min=10, help="Seconds for each of Ansible's tasks on a node.", show_default=False),
+]
 AnyImage = Annotated[
     str | None,
     typer.Option("--image", help="Make new nodes from this image, whatever versions are in it.", show_default=False),
@@ -116,6 +121,20 @@ def interruptible(command: Command) -> Iterator[Progress]:
         close = getattr(shown, "close", None)
         if close:
             close()
+
+
+@contextmanager
+def tasks_within(seconds: int | None) -> Iterator[None]:
+    """Each task of Ansible's in the body fails on a node after so many seconds (ansible-core, ``TASK_TIMEOUT``)."""
+    name, before = "ANSIBLE_TASK_TIMEOUT", os.environ.get("ANSIBLE_TASK_TIMEOUT")
+    if seconds is not None:
+        os.environ[name] = str(seconds)
+    try:
+        yield
+    finally:
+        if seconds is not None:
+            os.environ.pop(name)
+            os.environ.update({name: before} if before is not None else {})
 
 
 def names(text: str | None) -> tuple[str, ...]:

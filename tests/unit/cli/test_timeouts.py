@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import math
+import os
+import re
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 
+from clusterctl.ansible.playbook import PlaybookError, run_playbook
 from clusterctl.cli.app import program
-from clusterctl.cli.session import waiter
+from clusterctl.cli.session import tasks_within, waiter
 from clusterctl.errors import ClusterctlError
 from clusterctl.ops.kit.progress import Progress
 
-# Verbs that look once, hold a connection open, or run Ansible and nothing else; and those with a limit of their own
+# Verbs that look once, hold a connection open, or run what the operator says; and those with a limit of their own
 NOT_WAITING = """
-list; validate; schema; settings; plan; bundle; status; verify; ssh; trust; open; unlock; backup; inventory; configure;
-run; image validate; image list; jenkins list; jenkins status; jenkins open; jenkins prune;
+list; validate; schema; settings; plan; bundle; status; verify; ssh; trust; open; unlock; inventory; run;
+image validate; image list; jenkins list; jenkins status; jenkins open; jenkins prune;
 loadtest run; loadtest report; loadtest clean
 """
 
@@ -73,3 +78,22 @@ def test_no_wait_is_longer_than_what_was_given() -> None:
 
 def test_a_verbs_default_shortens_no_wait() -> None:
     assert waiter(context_of(), Progress()).left() == math.inf
+
+
+@pytest.mark.parametrize("before", [None, "77"])
+def test_a_task_on_a_node_fails_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str | None) -> None:
+    """With the real ansible-playbook."""
+    if before is not None:
+        monkeypatch.setenv("ANSIBLE_TASK_TIMEOUT", before)
+    (tmp_path / "p.yml").write_text(
+        "- {hosts: localhost, connection: local, gather_facts: false, tasks: [{name: hang, command: sleep 300}]}\n"
+    )
+    (tmp_path / "ansible.cfg").touch()
+    inventory: dict[str, Any] = {"_meta": {"hostvars": {"localhost": {"ansible_python_interpreter": sys.executable}}}}
+    inventory |= {"all": {"hosts": ["localhost"]}}
+    with tasks_within(1), pytest.raises(PlaybookError) as caught:
+        run_playbook(tmp_path / "p.yml", inventory=inventory, config=tmp_path / "ansible.cfg")
+    [(host, task, message)] = caught.value.result.failures
+    assert (host, task) == ("localhost", "hang")
+    assert re.search(r"timed out|exceeded", message, re.IGNORECASE), message
+    assert os.environ.get("ANSIBLE_TASK_TIMEOUT") == before
