@@ -32,6 +32,14 @@ try:
 except Exception as error:
     print(type(error).__name__)
 """
+PLACE = """\
+import sys
+from kazoo.client import KazooClient
+client = KazooClient("{address}:2181", auth_data=[("digest", sys.stdin.readline().strip())])
+client.start(30)
+client.create("/watcher")
+client.stop()
+"""
 # A file with a login, as curl reads it
 READS = """\
 import json
@@ -78,6 +86,13 @@ def answers(cluster: Cluster, directory: str) -> dict[str, str]:
     return found
 
 
+def admit_watcher(cluster: Cluster) -> None:
+    """Makes its place in the closed tree, open to everybody."""
+    node, *_ = control(cluster)
+    code = PLACE.format(address=node["address"])
+    cluster.on(node["name"], f"sudo cat {SECRETS}/zookeeper-super | python3 -c {shlex.quote(code)}")
+
+
 def keep(cluster: Cluster) -> None:
     """The secrets of now, for later."""
     node, *_ = control(cluster)
@@ -98,6 +113,7 @@ def test_secrets_turn_under_load(cluster: Cluster) -> None:
     ids = cluster.agents()
     keep(cluster)
     assert answers(cluster, SECRETS) == LET_IN
+    admit_watcher(cluster)
     with watched(cluster) as gaps:
         killed_at(cluster, "restart marathon on", "secrets", "rotate")
         report = labkit.clusterctl("secrets", "rotate", cluster.file, "--yes")
