@@ -1,7 +1,6 @@
 """Sections ``security`` and ``secrets``: what of a cluster is closed to strangers, and where its key comes from.
 
-The aim is that all parts are closed and the file names exceptions. A part that was not shown on the lab yet with every
-verb is in ``NOT_YET``: it is open, unless the file requires it.
+All parts are closed, and the file names exceptions.
 """
 
 from __future__ import annotations
@@ -33,10 +32,6 @@ OPEN = "open"  # instead of networks
 
 # Parts that need files with secrets on the nodes
 WITH_SECRETS = (Part.MESOS, Part.ZOOKEEPER, Part.MARATHON)
-# Open by default until shown on the lab with every verb; what is shown is taken out
-NOT_YET: frozenset[Part] = frozenset(Part) - {Part.BUILDS, Part.UNITS}
-# Parts of NOT_YET that the file can require; the others don't exist yet
-AVAILABLE: frozenset[Part] = frozenset(Part)
 
 PartName = Literal["mesos", "zookeeper", "marathon", "builds", "units", "network"]
 
@@ -95,7 +90,7 @@ class SecuritySettings(StrictModel):
         default=(), description="parts that stay open to whoever reaches them; 'all': every part"
     )
     require: Annotated[tuple[PartName, ...], *_list_of(PartName)] = Field(
-        default=(), description="parts to close that are not closed by default yet"
+        default=(), description="parts that must be closed: all are, so this only keeps 'insecure' from opening them"
     )
 
     builds: EgressSettings = EgressSettings()
@@ -103,23 +98,13 @@ class SecuritySettings(StrictModel):
     @model_validator(mode="after")
     def _one_wish(self) -> SecuritySettings:
         for index, name in enumerate(self.require):
-            part = Part(name)
             if name in self.insecure or "all" in self.insecure:
                 raise rule_error("security", f"found '{name}', which security.insecure leaves open", ("require", index))
-            if part in NOT_YET - AVAILABLE:
-                able = ", ".join(repr(part.value) for part in Part if part in AVAILABLE or part not in NOT_YET)
-                raise rule_error(
-                    "security",
-                    f"found '{name}', which clusterctl can't close yet; allowed: {able or 'nothing so far'}",
-                    ("require", index),
-                )
         return self
 
     def closes(self, part: Part) -> bool:
         """Whether ``part`` is closed."""
-        if part in self.insecure or "all" in self.insecure:
-            return False
-        return part not in NOT_YET or part in self.require
+        return part not in self.insecure and "all" not in self.insecure
 
     @property
     def open_parts(self) -> tuple[Part, ...]:

@@ -36,9 +36,9 @@ COUNTER = {
 def test_create_says_what_it_did(container_cluster: Cluster) -> None:
     report = container_cluster.created
     assert (report["nodes"], report["created"], report["healthy"]) == (5, 5, True)
-    # lock, group, rules, server group, ports, rules that name their addresses, three named nodes, two pools of agents,
-    # unlock
-    assert report["api_calls"]["write"] == 12
+    # lock, the group of all nodes and those of three tiers, rules of each, server group, ports, three named nodes, two
+    # pools of agents, unlock
+    assert report["api_calls"]["write"] == 17
     assert set(report["seconds"]) == {"plan", "preflight", "prepare", "boot", "build", "verify"}
 
 

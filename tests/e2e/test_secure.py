@@ -21,7 +21,7 @@ from tests.e2e.conftest import run
 pytestmark = [pytest.mark.e2e, pytest.mark.operate]
 
 OPEN = "security: {insecure: all}\n"
-CLOSED = "security: {require: [mesos, zookeeper, marathon], insecure: [builds, units, network]}\n"
+CLOSED = "security: {insecure: [builds, units, network]}\n"
 COUNTER = {
     "id": "/counter",
     "cmd": "while true; do echo $$ $(date +%s.%N) >> /tmp/counter; sleep 1; done",

@@ -57,7 +57,7 @@ def demo(**changes: Any) -> dict[str, Any]:
 
 def only_closed(*parts: str) -> dict[str, list[str]]:
     """Section ``security`` of a cluster in which nothing but these parts is closed."""
-    return {"require": list(parts), "insecure": [part.value for part in Part if part not in parts]}
+    return {"insecure": [part.value for part in Part if part not in parts]}
 
 
 def demo_spec(**changes: Any) -> ClusterSpec:

@@ -66,7 +66,7 @@ tls: {key: /etc/ssl/private/mesos.key, certificate: /etc/ssl/mesos.pem, ca: /etc
 """
 )
 
-MESOS_CLOSED = f"{SPEC}security: {{require: mesos, insecure: [zookeeper, marathon, network]}}\n"
+MESOS_CLOSED = f"{SPEC}security: {{insecure: [zookeeper, marathon, network]}}\n"
 CLOSED = ("zookeeper_secured", "mesos_master_zk_credentials", "marathon_zk_credentials", "marathon_secured")
 
 Node = tuple[tuple[Service, ...], dict[str, Any]]
@@ -85,7 +85,7 @@ def nodes() -> dict[str, Node]:
         **of_file(MESOS_CLOSED, ("control",), "closed-control"),
         **of_file(MESOS_CLOSED, ("builders",), "closed-builders"),
         **of_file(
-            f"{TIER % ('0.x', 'true')}security: {{require: mesos, insecure: [zookeeper, marathon, network]}}\n",
+            f"{TIER % ('0.x', 'true')}security: {{insecure: [zookeeper, marathon, network]}}\n",
             ("jenkins",),
             "closed-masters",
         ),

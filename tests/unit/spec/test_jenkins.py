@@ -49,7 +49,7 @@ def test_an_empty_section_takes_the_defaults() -> None:
         ("plugin: 1.x", "1:1", "found 'on_demand' with plugin 1.x; allowed: 'always'"),
         ("{plugin: 2.x, registration: always}", "1:1", "checkpoint: found true with plugin 2.x"),
         (
-            "{plugin: 2.x, registration: always, checkpoint: false}\nsecurity: {require: mesos}",
+            "{plugin: 2.x, registration: always, checkpoint: false}\nsecurity: {insecure: network}",
             "2:12",
             "found '2.x' where Mesos asks frameworks who they are",
         ),

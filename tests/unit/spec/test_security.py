@@ -7,7 +7,6 @@ import json
 import pytest
 
 from clusterctl.errors import InputError
-from clusterctl.spec import security
 from clusterctl.spec.load import parse_model
 from clusterctl.spec.model import ClusterSpec, json_schema
 from clusterctl.spec.security import Part
@@ -16,34 +15,28 @@ from tests.unit.specs import DEMO, demo_spec
 LINES = DEMO.count("\n")
 
 
-@pytest.fixture(autouse=True)
-def _parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A release that closes Mesos by default, ZooKeeper on demand, and the rest never."""
-    monkeypatch.setattr(security, "NOT_YET", frozenset(Part) - {Part.MESOS})
-    monkeypatch.setattr(security, "AVAILABLE", frozenset({Part.ZOOKEEPER}))
-
-
 def parse(text: str) -> ClusterSpec:
     return parse_model(f"{DEMO}{text}\n", ClusterSpec, "c.yml")
 
 
 @pytest.mark.parametrize(
-    ("text", "closed"),
+    ("text", "open_parts", "secrets"),
     [
-        ("", {Part.MESOS}),
-        ("security: {require: zookeeper}", {Part.MESOS, Part.ZOOKEEPER}),
-        ("security: {require: [zookeeper, mesos]}", {Part.MESOS, Part.ZOOKEEPER}),
-        ("security: {require: [zookeeper], insecure: [mesos]}", {Part.ZOOKEEPER}),
-        ("security: {insecure: mesos}", set()),
-        ("security: {insecure: all}", set()),
-        ("security: {insecure: [network]}", {Part.MESOS}),
+        ("", (), True),
+        ("security: {}", (), True),
+        ("security: {require: [zookeeper, mesos]}", (), True),
+        ("security: {require: zookeeper, insecure: [mesos]}", (Part.MESOS,), True),
+        ("security: {insecure: network}", (Part.NETWORK,), True),
+        ("security: {insecure: [marathon, mesos]}", (Part.MESOS, Part.MARATHON), True),
+        ("security: {insecure: [marathon, mesos, zookeeper]}", (Part.MESOS, Part.ZOOKEEPER, Part.MARATHON), False),
+        ("security: {insecure: all}", tuple(Part), False),
     ],
 )
-def test_what_is_closed(text: str, closed: set[Part]) -> None:
+def test_all_is_closed_but_what_the_file_leaves_open(text: str, open_parts: tuple[Part, ...], *, secrets: bool) -> None:
     spec = parse(text)
-    assert {part for part in Part if spec.secured(part)} == closed
-    assert set(spec.security.open_parts) == set(Part) - closed
-    assert spec.has_secrets == bool(closed)
+    assert spec.security.open_parts == open_parts
+    assert {part for part in Part if spec.secured(part)} == set(Part) - set(open_parts)
+    assert spec.has_secrets == secrets
 
 
 @pytest.mark.parametrize(
@@ -51,7 +44,6 @@ def test_what_is_closed(text: str, closed: set[Part]) -> None:
     [
         ("security: {insecure: [messo]}", "1:23", "found 'messo'; allowed: 'mesos', 'zookeeper', 'marathon', 'builds'"),
         ("security: {require: all}", "1:21", "found 'all'; allowed: 'mesos', 'zookeeper'"),
-        ("security: {require: units}", "1:21", "which clusterctl can't close yet; allowed: 'mesos', 'zookeeper'"),
         ("security: {require: mesos, insecure: [mesos]}", "1:21", "found 'mesos', which security.insecure leaves open"),
         ("security: {require: mesos, insecure: all}", "1:21", "found 'mesos', which security.insecure leaves open"),
         ("security: {secure: mesos}", "1:12", "unknown key (did you mean 'insecure'?)"),

@@ -17,7 +17,7 @@ from clusterctl.topology import Addresses
 from tests.unit.ops.kit.nodes import Nodes
 from tests.unit.specs import demo_spec, only_closed
 
-CLOSED = demo_spec(security=only_closed(*Part))
+CLOSED = demo_spec(security={})
 SECRET = (Part.MESOS, Part.ZOOKEEPER, Part.MARATHON)
 
 
@@ -130,6 +130,7 @@ def test_nobody_is_asked_where_the_file_closes_nothing(nodes: Nodes) -> None:
 def test_the_way_out_stands_beside() -> None:
     parts = (Part.MESOS, Part.MARATHON)
     assert told(CLOSED, parts) == "cluster demo was made open, and is not closed yet as the file says: mesos, marathon"
+    assert way(parts).startswith("`clusterctl secure FILE` ")
     assert "'security: {insecure: [mesos, marathon]}'" in way(parts)
     assert not closed_check(CLOSED, parts).ok
     assert closed_check(CLOSED, ()).ok

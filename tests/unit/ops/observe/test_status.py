@@ -14,7 +14,7 @@ from clusterctl.resources import Server
 from tests.unit.health.clusters import CONTROL, SPEC, agent, agents, all_facts, expect, facts, servers
 from tests.unit.ops.jenkins.world import jenkins_servers, jenkins_spec
 from tests.unit.ops.observe.test_healthy import Listing
-from tests.unit.specs import demo_spec
+from tests.unit.specs import demo_spec, only_closed
 
 
 def status(of: list[Server] | None = None, **changes: NodeFacts) -> StatusReport:
@@ -113,7 +113,7 @@ def test_a_unit_with_too_many_rights_is_told() -> None:
     loose = {"no_new_privileges": True, "filtered": False, "own_mounts": True}
     seen = facts(1, confinement={"units": {"marathon": loose}})
     assert first(status(c1=seen)).detail == "", "the file leaves units open"
-    spec = demo_spec(security={"require": ["units"]})
+    spec = demo_spec(security=only_closed("units"))
     node = first(make_status(spec, servers(), expect(spec), all_facts(c1=seen)))
     assert node.state == "ready"
     assert node.detail.startswith("marathon may make any system call; `clusterctl configure FILE`, then")

@@ -15,7 +15,7 @@ from clusterctl.ops.observe.verify import verify
 from clusterctl.ssh.hostkeys import KnownHosts
 from tests.unit.health.clusters import CONTROL, FLAVORS, SPEC, all_facts, facts, servers
 from tests.unit.ops.observe.test_healthy import World
-from tests.unit.specs import demo_spec
+from tests.unit.specs import demo_spec, only_closed
 
 
 def test_verify_asks_control_nodes_and_with_deep_all(tmp_path: Path) -> None:
@@ -31,7 +31,7 @@ def test_verify_asks_control_nodes_and_with_deep_all(tmp_path: Path) -> None:
 
 def test_confinement_is_judged_of_those_who_were_asked(tmp_path: Path) -> None:
     world = World(KnownHosts(tmp_path / "known_hosts"))
-    spec = demo_spec(security={"require": ["builds", "units"]})
+    spec = demo_spec(security=only_closed("builds", "units"))
     held = {"no_new_privileges": True, "filtered": True, "own_mounts": True}
 
     def says(name: str, _: object) -> NodeFacts:
