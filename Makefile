@@ -84,13 +84,13 @@ daemons-%: venv
 	lab/standins/marathon/test-deps.sh
 	lab/standins/jenkins/test-deps.sh
 	$(suite) -q --durations=10 tests/contract/$*
-e2e: venv ## real clusters in the lab: leaders killed, resume, destroy
+e2e: venv ## real clusters in the lab: leaders killed, resume, destroy, attacks of builds
 	$(BIN)/python lab/prepare.py
-	. build/env.sh && $(suite) -v --durations=10 tests/e2e
+	. build/env.sh && $(suite) -v --durations=10 tests/e2e tests/attacks
 # Under `make test` and in it, all tests run: these are the ones that it leaves out
 e2e-operate: MARKED := operate
 e2e-operate: prepare ## real clusters upgraded, grown, shrunk and repaired under load; virtual machines; other long tests (hours)
-	. build/env.sh && $(suite) -v tests/e2e tests/contract
+	. build/env.sh && $(suite) -v tests/e2e tests/attacks tests/contract
 	molecule/run upgrade
 .PHONY: e2e-operate bench faults
 faults: venv ## kills and faults at every call to the lab's APIs; writes the tables of docs/reliability.md (hours)
