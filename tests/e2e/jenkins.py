@@ -13,8 +13,8 @@ import yaml
 from tests.e2e.cluster import Cluster, eventually
 
 HOMES = "/srv/jenkins"
-# The stand-in's timers of a minute last five seconds, so that a framework's leaving can be seen (its README)
-QUICK = ["-Dstandin.minuteMillis=5000"]
+# The stand-in's timers of a minute last ten seconds, so that a framework's leaving can be seen (its README)
+QUICK = ["-Dstandin.minuteMillis=10000"]
 
 
 def tier_file(name: str, *, zone: str = "container", builders: int = 2) -> Path:

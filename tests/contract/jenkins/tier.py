@@ -58,7 +58,7 @@ def spec(**jenkins: object) -> ClusterSpec:
             "heap_mib": 64,
             "kill_grace_s": 10,
             "check_interval_s": 2,
-            "java_options": ["-Dstandin.minuteMillis=3000"],
+            "java_options": ["-Dstandin.minuteMillis=6000"],
         },
         "provisioner": {"recurrence_ms": 500},
         "builds": [
