@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clusterctl.ops.grow.operation import Operation
-from clusterctl.remote.masters import Agent, Task
+from clusterctl.plan import alive
+from clusterctl.remote.masters import Agent, MasterError, Task
 from clusterctl.resources import Server
+from clusterctl.services import Service
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,18 @@ def victims(op: Operation, servers: Sequence[Server]) -> list[Victim]:
         Victim(server, agent, tuple(tasks.get(agent.id, ())) if agent else ())
         for server, agent in zip(servers, agents, strict=True)
     ]
+
+
+def unheard(op: Operation) -> list[str]:
+    """Agents that should run and that the leading master doesn't know, each with that; brings those their files."""
+    observed = op.observe()
+    servers = [s for s in alive(observed) if Service.MESOS_AGENT in s.services and s.status == "ACTIVE"]
+    op.run.delivery.bring(op.run.spec, observed.servers, [server.id for server in servers])
+    try:
+        known = op.drains(observed.servers).agents()
+    except MasterError as error:
+        return [error.message]
+    return [f"{s.node or s.name}: not registered" for s in servers if s.address not in known]
 
 
 def choose_victims(candidates: Sequence[Victim], count: int) -> list[Victim]:

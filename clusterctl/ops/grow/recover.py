@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from clusterctl.errors import ClusterctlError, InputError, NodeError
 from clusterctl.health.expect import Node
 from clusterctl.ops.backup.backup import checked
+from clusterctl.ops.grow.agents import unheard
 from clusterctl.ops.grow.newkey import key_told
 from clusterctl.ops.grow.operation import Confirm, Operation
 from clusterctl.ops.grow.rescue import Rescue, anew, ensemble_groups, rescue, serving_members, without_majority
@@ -25,6 +26,7 @@ from clusterctl.topology import quorum
 
 _TICK_S = 5.0
 _LATE_S = 45.0  # a master whose replica is full says so a few seconds after its start
+_AGENTS_S = 120.0  # an agent tries to register once a minute at least (Mesos' REGISTER_RETRY_INTERVAL_MAX)
 _START_S = 300.0  # for servers that were shut off, until they can be asked
 
 
@@ -267,7 +269,26 @@ class _Recovery:
     def _restore(self, directory: Path) -> None:
         with self.op.run.progress.phase("restore Marathon's state"):
             look = self._until(without_majority, "a majority of every ensemble")
+            self._agents()
             self.work.bring_back(look, directory)
+
+    def _agents(self) -> None:
+        """Waits for agents, which may need new credentials: a Marathon that leads asks at once for its tasks, and makes
+        those anew whose agents the masters don't know. One that is broken stops nothing.
+        """
+        op, clock = self.op, self.op.run.waiter.clock
+        deadline = clock() + _AGENTS_S
+        found: list[str] = []
+
+        def enough() -> bool:
+            found[:] = unheard(op)
+            if found:
+                op.run.progress.note(f"waiting for agents to register: {found[0]}")
+            return not found or clock() >= deadline
+
+        op.run.waiter.until(enough, what="agents to register", timeout_s=op.left(), every_s=_TICK_S)
+        if found:
+            op.run.warn(f"goes on without agents, whose tasks are made anew elsewhere: {'; '.join(found)}")
 
     def _until(self, problems: Callable[[Look], list[str]], what: str, timeout_s: float | None = None) -> Look:
         """The first look without problems.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from clusterctl.errors import CloudError, ClusterctlError
-from clusterctl.ops.grow.agents import Victim, remove, victims
+from clusterctl.ops.grow.agents import Victim, remove, unheard, victims
 from clusterctl.ops.grow.findings import Finding, Remedy
 from clusterctl.ops.grow.operation import Operation
 from clusterctl.ops.grow.services import STOPPED
@@ -19,7 +19,7 @@ from clusterctl.ops.observe.look import Look
 from clusterctl.ops.observe.majority import hopeless, lacks, loss, others_serve
 from clusterctl.ops.roll.gates import serves
 from clusterctl.ops.roll.order import batch_size
-from clusterctl.plan import Plan, alive, make_plan
+from clusterctl.plan import Plan, make_plan
 from clusterctl.remote.masters import MasterError
 from clusterctl.resources import Server
 from clusterctl.services import ENSEMBLES, UNITS, Service
@@ -236,17 +236,7 @@ class Repairing:
         remove(op, batch, deadline_s=min(self.drain_s, op.left()), force=False)
         op.make(op.run.spec, everything=True)
 
-        def unheard() -> list[str]:
-            observed = op.observe()
-            servers = [s for s in alive(observed) if Service.MESOS_AGENT in s.services and s.status == "ACTIVE"]
-            op.run.delivery.bring(op.run.spec, observed.servers, [server.id for server in servers])
-            try:
-                known = op.drains(observed.servers).agents()
-            except MasterError as error:
-                return [error.message]
-            return [f"{s.node or s.name}: not registered" for s in servers if s.address not in known]
-
-        self._until(unheard, "the new agents to register", JOIN_S)
+        self._until(lambda: unheard(op), "the new agents to register", JOIN_S)
 
     def _member(self, name: str, group: str, *, broken: bool) -> None:
         op = self.op

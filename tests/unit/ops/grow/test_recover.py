@@ -312,6 +312,30 @@ def test_from_a_backup(tmp_path: Path) -> None:
     assert any("Marathon's apps of 2026-01-01" in line for line in told)
 
 
+@pytest.mark.parametrize(("late_s", "heard"), [(60, True), (10**6, False)])
+def test_marathon_is_brought_back_when_the_masters_know_its_agents(late_s: float, heard: bool, tmp_path: Path) -> None:
+    """It leads at once, and what runs on agents that they don't know is lost to it."""
+    made = world()
+    for number in (1, 2, 3):
+        made.running.vanish(f"demo-control-{number}")
+    running, known, warned = made.running, list[set[str]](), list[str]()
+    began, every = running.clock.now, dict(running.masters.agents)
+
+    def look_around() -> None:
+        running.masters.agents = every if running.clock.now >= began + late_s else {}
+
+    def bring_back(_look: Look, directory: Path) -> None:
+        known.append(set(running.masters.agents))
+
+    running.look_around = look_around  # type: ignore[method-assign]
+    made.bring_back = bring_back  # type: ignore[method-assign]
+    op = operation(made)
+    vars(op.run)["warn"] = warned.append
+    recover(op, made, Source(backup=backup(tmp_path)), lambda _: None)
+    assert known == [set(every) if heard else set()]
+    assert ["goes on without agents" in text for text in warned] == [True] * (not heard)
+
+
 def test_a_backup_is_looked_at_before_anything_is_given_up(tmp_path: Path) -> None:
     made = world()
     made.running.vanish("demo-control-1")
