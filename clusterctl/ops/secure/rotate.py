@@ -107,7 +107,7 @@ def checked(spec: ClusterSpec, names: Sequence[str]) -> None:
     if not allowed:
         raise InputError(
             f"cluster {spec.cluster}: its file closes nothing that has secrets, so there are none to turn over",
-            hint="`clusterctl secure FILE` closes what `security: {require: [...]}` names.",
+            hint="`security.insecure` names open parts; `clusterctl secure FILE` closes what it names no more.",
         )
     if unknown := [name for name in names if name not in allowed]:
         raise InputError(

@@ -20,7 +20,7 @@ from tests.unit.ops.clouds import demo_cloud
 
 @pytest.fixture
 def closed(file: Path) -> Path:  # noqa: F811
-    file.write_text(file.read_text() + "security: {require: [mesos, marathon]}\n")
+    file.write_text(file.read_text() + "security: {insecure: [builds, units, network, zookeeper]}\n")
     return file
 
 
@@ -95,7 +95,9 @@ def test_names_are_checked_before_anything(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     if not words:
-        closed.write_text(closed.read_text().replace("{require: [mesos, marathon]}", "{insecure: all}"))
+        closed.write_text(
+            closed.read_text().replace("{insecure: [builds, units, network, zookeeper]}", "{insecure: all}")
+        )
     assert run("secrets", "rotate", str(closed), *words, "--yes", monkeypatch=monkeypatch) == 2
     assert said in capsys.readouterr().err
     assert (asked, cloud.calls.write) == ([], 0)
