@@ -93,13 +93,18 @@ def word(address: str, text: bytes) -> bytes:
 
 
 def state(address: str) -> str:
-    """Of a ZooKeeper: running, silent or down."""
-    try:
-        return "running" if word(address, b"ruok") == b"imok" else "down"
-    except TimeoutError:
-        return "silent"
-    except OSError:
-        return "down"
+    """Of a ZooKeeper: running, silent or down. One that begins an election drops its connections: it is asked again."""
+    for _ in range(2):
+        try:
+            if word(address, b"ruok") == b"imok":
+                return "running"
+        except TimeoutError:
+            return "silent"
+        except ConnectionRefusedError:
+            break
+        except OSError:
+            continue
+    return "down"
 
 
 def any_of(addresses: list[str], ask: Callable[[str], bool]) -> bool:
