@@ -12,6 +12,7 @@ from clusterctl.ops.grow.findings import Finding, Remedy
 from clusterctl.ops.grow.operation import Confirm, Operation
 from clusterctl.ops.grow.repairing import Repairing, ServiceWork, cluster_plan, costs
 from clusterctl.ops.kit.command import Command
+from clusterctl.ops.lifecycle.cutoff import CutOff
 from clusterctl.ops.lifecycle.differences import differences
 from clusterctl.ops.lifecycle.majorities import lost_majorities
 from clusterctl.ops.lifecycle.networks import close_down
@@ -114,7 +115,7 @@ def _rounds(op: Operation, work: ServiceWork, report: RepairReport, consent: Con
         # no agent serves there any more; Neutron cuts connections when rules go: asked again
         close_down(op.run.spec, network, op.observe(), op.run.cloud)
         with op.run.progress.phase("verify"):
-            op.wait_healthy(op.run.spec, True)
+            CutOff(op.run, op.wait_healthy, work.restart).settle(fresh=False)
 
 
 def _known(op: Operation, fresh: Collection[str]) -> None:

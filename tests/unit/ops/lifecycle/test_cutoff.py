@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from clusterctl.errors import ClusterctlError, UnhealthyError
+from clusterctl.ops.grow.repair import repair
 from clusterctl.ops.kit.run import Run
 from clusterctl.ops.lifecycle.create import create
 from clusterctl.ops.lifecycle.cutoff import stuck
@@ -54,6 +55,14 @@ def test_a_member_that_stays_out_is_restarted(spec: ClusterSpec) -> None:
     running = Cutting(("demo-control-2", "zookeeper"))
     running.create(spec)
     assert running.unit_work.done == [("restart", "zookeeper", "demo-control-2")]
+
+
+def test_so_is_one_that_repair_cuts_off() -> None:
+    running = Cutting(("demo-control-2", "zookeeper"))
+    op = running.operation(running.healthy, spec=OTHER_PORTS)
+    report = repair(op, running.unit_work, apply=True)
+    assert running.unit_work.done == [("restart", "zookeeper", "demo-control-2")]
+    assert report.healthy
 
 
 def test_who_comes_back_by_himself_is_left_alone() -> None:
