@@ -90,7 +90,7 @@ e2e: venv ## real clusters in the lab: leaders killed, resume, destroy, attacks 
 # Under `make test` and in it, all tests run: these are the ones that it leaves out
 e2e-operate: MARKED := operate
 e2e-operate: prepare ## real clusters upgraded, grown, shrunk and repaired under load; virtual machines; other long tests (hours)
-	. build/env.sh && $(suite) -v tests/e2e tests/attacks tests/contract
+	. build/env.sh && $(suite) -v tests/e2e tests/attacks tests/hosts tests/contract
 	molecule/run upgrade
 .PHONY: e2e-operate bench faults
 faults: venv ## kills and faults at every call to the lab's APIs; writes the tables of docs/reliability.md (hours)

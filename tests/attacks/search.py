@@ -58,8 +58,9 @@ def places(made: Attacked) -> Iterator[tuple[str, str]]:
     for name, text in made.everywhere(_ARGV).items():
         assert "systemd" in text
         yield f"argv on {name}", text
-    for name, text in made.everywhere(_ENVIRONMENTS).items():
-        yield f"environment of tenants on {name}", text
+    environments = made.everywhere(_ENVIRONMENTS)
+    for name in (made.scene.own.name, made.scene.masters.name):  # the others run nothing of tenants
+        yield f"environment of tenants on {name}", environments[name]
     for name, text in made.everywhere(_READABLE).items():
         yield f"files on {name} that all may read", text
     for name in made.nodes:

@@ -466,5 +466,4 @@ LATE = [
         lambda s: {"number": 4500, "hold_s": 5},
         "can't start new thread",
     ),
-    Attack("more memory than builds may have", "much_memory", lambda s: {"mib": 1000}, "SIGKILL"),
 ]

@@ -28,7 +28,7 @@ from tests.contract.mesos.cluster import wait_for
 
 from .conftest import LABHOST, NONCE, ROOT, Booted, Lab
 
-pytestmark = pytest.mark.hosts
+pytestmark = [pytest.mark.hosts, pytest.mark.operate]
 
 # Directory of a service -> its unit; MiB of its file system
 SERVICES = {

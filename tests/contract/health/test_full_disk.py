@@ -26,7 +26,7 @@ from tests.contract.members.test_full_disk import before_start
 from tests.contract.mesos.cluster import Daemon, wait_for
 from tests.unit.ops.clouds import guard
 
-pytestmark = pytest.mark.mesos
+pytestmark = [pytest.mark.mesos, pytest.mark.operate]
 
 SIZE_MIB = 160
 
