@@ -49,7 +49,6 @@ IN_TURN: dict[str, Callable[..., str]] = {
     "setuid": node.setuid,
     "user_namespace": node.user_namespace,
     "many_threads": node.many_threads,
-    "much_memory": node.much_memory,
 }
 
 

@@ -133,14 +133,3 @@ def many_threads(number: int, hold_s: float) -> str:
     if f"made {number}" not in told:
         raise Denied("can't start new thread" if "can't start new thread" in told else "?", told[-300:])
     return told
-
-
-def much_memory(mib: int) -> str:
-    """So much of it, written to."""
-    code = f"held = [bytearray(b'x' * (1 << 20)) for _ in range({mib})]; print('held', len(held))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    if done.returncode == -signal.SIGKILL:
-        raise Denied("SIGKILL")
-    if "held" not in done.stdout:
-        raise Denied(f"status {done.returncode}", done.stderr[-300:])
-    return done.stdout.strip()
