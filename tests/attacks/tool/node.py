@@ -6,7 +6,6 @@ import ctypes
 import errno
 import http.client
 import os
-import signal
 import socket
 import subprocess
 import sys
