@@ -137,6 +137,7 @@ def test_nor_in_a_backup_or_on_the_operators_machine(made: Attacked, tmp_path: P
     assert search.in_files(cache, secrets) == {}
 
 
+@pytest.mark.operate
 def test_a_build_fills_its_node_and_stops_nothing_else(made: Attacked) -> None:
     restarts = "systemctl show --property=NRestarts,ActiveState mesos-agent"
     before = made.cluster.on(made.scene.own.name, restarts)
