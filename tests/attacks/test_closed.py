@@ -139,6 +139,7 @@ def test_nor_in_a_backup_or_on_the_operators_machine(made: Attacked, tmp_path: P
 
 @pytest.mark.operate
 def test_a_build_fills_its_node_and_stops_nothing_else(made: Attacked) -> None:
+    assert made.lives(made.scene.victim), "it was gone before"
     restarts = "systemctl show --property=NRestarts,ActiveState mesos-agent"
     before = made.cluster.on(made.scene.own.name, restarts)
     ends = made.positions.build("late", plan(LATE, made.scene, closed=True))
