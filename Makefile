@@ -87,7 +87,7 @@ daemons-%: venv
 e2e: venv ## real clusters in the lab: leaders killed, resume, destroy, attacks of builds
 	$(BIN)/python lab/prepare.py
 	. build/env.sh && $(suite) -v --durations=10 tests/e2e tests/attacks
-# Under `make test` and in it, all tests run: these are the ones that it leaves out
+# The tests that `make test` leaves out: together they run every one
 e2e-operate: MARKED := operate
 e2e-operate: prepare ## real clusters upgraded, grown, shrunk and repaired under load; virtual machines; other long tests (hours)
 	. build/env.sh && $(suite) -v tests/e2e tests/attacks tests/hosts tests/contract

@@ -18,13 +18,19 @@ from clusterctl.services import CONTROL_SERVICES, Service
 
 @dataclass
 class PatchReport:
-    """What ``patch`` did. ``replaced``: names, of agents without a volume those that went; ``image``: group -> name."""
+    """What ``patch`` did.
+
+    Attributes:
+        replaced: names, of agents without a volume those that went.
+        image: group -> name.
+        healthy: None where nothing was to be done: the cluster wasn't asked then.
+    """
 
     cluster: str
     replaced: list[str] = field(default_factory=list)
     image: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
-    healthy: bool = False
+    healthy: bool | None = None
 
     def to_json(self) -> dict[str, Any]:
         """All attributes by name."""
@@ -72,7 +78,7 @@ def patch(op: Operation, only: Collection[str], confirm: Confirm, *, drain_s: fl
         run.progress.note(f"{number} of {len(todo)}: {name}")
         replace(op, name, lambda _lines: None, deadline_s=drain_s, force=force)
         report.replaced.append(name)
-    report.healthy = True
+        report.healthy = True
     report.seconds = dict(run.progress.seconds)
     return report
 

@@ -20,8 +20,8 @@ from clusterctl.ssh.client import SshError
 _TIMEOUT_S = 30.0
 
 
-def told_epochs(access: Access, servers: Sequence[Server]) -> Epochs:
-    """As control nodes tell them that can be asked; the key doesn't travel.
+def told_epochs(access: Access, servers: Sequence[Server]) -> Epochs | None:
+    """As control nodes tell them that can be asked; None if none can. The key doesn't travel.
 
     Args:
         servers: all of the cluster.
@@ -40,11 +40,19 @@ def told_epochs(access: Access, servers: Sequence[Server]) -> Epochs:
         for name, answer in answers.items()
         if not isinstance(answer, SshError) and answer.returncode == 0
     }
+    if not texts:
+        return None
     return furthest(parse_epochs(text, f"{name}:{EPOCHS_FILE}") for name, text in texts.items() if text)
 
 
-def turning_check(epochs: Epochs) -> Check:
-    """Of ``verify``, for information: a turn is no fault, and one that was left lying is to be seen."""
+def turning_check(epochs: Epochs | None) -> Check:
+    """Of ``verify``, for information: a turn is no fault, and one that was left lying is to be seen.
+
+    Args:
+        epochs: None where no control node could be asked, which other checks tell.
+    """
+    if epochs is None:
+        return Check("secrets.turn", True, "unknown: no control node could be asked")
     if epochs.stage is Stage.OPEN:
         return Check("secrets.turn", True, "none under way")
     command = Command("secrets rotate", words=epochs.turning)

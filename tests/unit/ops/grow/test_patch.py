@@ -44,6 +44,7 @@ def test_every_node_gets_it_agents_first_and_leaders_last() -> None:
     assert not before & ids(running)
     assert report.replaced[2:] == ["demo-control-2", "demo-control-3", "demo-control-1"]
     assert report.image == dict.fromkeys(("builders", "control", "jenkins"), "base-9")
+    assert report.healthy
     assert shown[0] == "5 nodes get a new server, one after the other:"
     assert "- demo-control-1: base-1 -> base-9" in shown
 
@@ -66,6 +67,7 @@ def test_again_there_is_nothing_to_do() -> None:
     running.cloud.reset_calls()
     report = act(running)
     assert (report.replaced, running.cloud.calls.write) == ([], 0)
+    assert act(running).healthy is None, "nobody asked"
 
 
 def test_it_stops_at_the_first_node_that_hurts_and_goes_on_from_there() -> None:

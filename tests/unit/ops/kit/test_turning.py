@@ -24,6 +24,15 @@ def test_the_furthest_control_node_tells(tmp_path: Path) -> None:
     assert {script for _, script in nodes.asked} == {"keyfile.py"}
 
 
+def test_what_nobody_can_tell_is_unknown(tmp_path: Path) -> None:
+    nodes = Nodes.at(tmp_path, servers())
+    for address in CONTROL:
+        nodes.of[address].up = False
+    told = told_epochs(nodes.access, servers())
+    assert told is None
+    assert turning_check(told).detail.startswith("unknown")
+
+
 def test_a_turn_is_no_fault_and_its_command_is_named() -> None:
     assert (turning_check(FIRST.next()).ok, turning_check(FIRST).detail) == (True, "none under way")
     check = turning_check(FIRST.at(Stage.CLIENTS, "mesos/probe", "marathon/http"))
