@@ -53,7 +53,7 @@ def test_what_stays_open_is_named_in_the_documentation() -> None:
     through = {attack.do for attack in (*BUILD, *DEVELOPER, *ROOTED, *CONTROL, *LATE) if attack.closed == THROUGH}
     assert through == {"log_write"}
     text = (Path(table.__file__).parents[2] / "docs/security.md").read_text()
-    assert "replicated log takes writes" in text
+    assert "replicated log accepts writes" in text
 
 
 @pytest.mark.parametrize(
