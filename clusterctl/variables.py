@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 from typing import Any
 
+from clusterctl.amounts import amount
 from clusterctl.jenkins.slots import port_plan
 from clusterctl.jenkins.variables import jenkins_variables
 from clusterctl.resources import Flavor, Port, Volume
@@ -177,4 +178,4 @@ class AgentResources:
 
     def text(self, ports: str) -> str:
         """The value of ``--resources`` (Mesos: attributes and resources)."""
-        return f"cpus:{self.cpus:g};mem:{self.mem_mib};disk:{self.disk_mib};ports:[{ports}]"
+        return f"cpus:{amount(self.cpus)};mem:{self.mem_mib};disk:{self.disk_mib};ports:[{ports}]"

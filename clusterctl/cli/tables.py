@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from clusterctl.amounts import amount
 from clusterctl.cli.output import filled
 from clusterctl.load.result import LoadResult
 from clusterctl.load.table import facts, group_rows, percentile_rows
@@ -60,11 +61,11 @@ def render_status(report: StatusReport) -> RenderableType:
 
 
 def _known(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:g}"
+    return "unknown" if value is None else amount(value)
 
 
 def _of(used: float | None, offered: float | None) -> str:
-    return "unknown" if used is None or offered is None else f"{used:g} of {offered:g}"
+    return "unknown" if used is None or offered is None else f"{amount(used)} of {amount(offered)}"
 
 
 def render_clusters(found: Iterable[ClusterSummary], now: datetime) -> RenderableType:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from clusterctl.amounts import amount
 from clusterctl.health.check import Check, check
 from clusterctl.health.expect import AgentOffer, Expected, Node
 from clusterctl.health.facts import AgentFacts, MasterFacts, NodeFacts
@@ -174,9 +175,10 @@ def _equal(found: float | str | None, wanted: float | str) -> bool:
 
 
 def _pairs(values: Mapping[str, object]) -> str:
-    texts = {key: f"{value:g}" if isinstance(value, float) else value for key, value in values.items()}
+    texts = {key: amount(value) if isinstance(value, float) else value for key, value in values.items()}
     return ", ".join(f"{key}:{text}" for key, text in sorted(texts.items())) or "none"
 
 
 def _amounts(values: Mapping[str, float | str]) -> str:
-    return ", ".join(f"{key} {values[key]}" for key in _SCALARS if values.get(key))
+    texts = {key: amount(value) if isinstance(value, float) else value for key, value in values.items()}
+    return ", ".join(f"{key} {texts[key]}" for key in _SCALARS if values.get(key))

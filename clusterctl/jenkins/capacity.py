@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from clusterctl.amounts import amount
 from clusterctl.spec.jenkins import JenkinsSettings
 
 
@@ -44,9 +45,9 @@ def builds_too_large(jenkins: JenkinsSettings, agents: Iterable[tuple[dict[str, 
         cpus, mem = build.task_cpus, build.task_mem_mib(jenkins.plugin)
         fitting = [each for attributes, each in listed if build.attributes.items() <= attributes.items()]
         if not any(cpus <= each.cpus and mem <= each.mem_mib for each in fitting):
-            largest = ", ".join(f"{each.cpus:g} cpus and {each.mem_mib} MiB" for each in fitting)
+            largest = ", ".join(f"{amount(each.cpus)} cpus and {each.mem_mib} MiB" for each in fitting)
             found.append(
-                f"jenkins.builds: a build with label {build.label!r} takes {cpus:g} cpus and {mem:g} MiB; its agents "
-                f"offer {largest or 'nothing'}"
+                f"jenkins.builds: a build with label {build.label!r} takes {amount(cpus)} cpus and {amount(mem)} MiB; "
+                f"its agents offer {largest or 'nothing'}"
             )
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from clusterctl.amounts import amount
 from clusterctl.errors import ClusterctlError
 from clusterctl.health.expect import Node
 from clusterctl.health.facts import AgentFacts
@@ -129,7 +130,7 @@ def told_room(room: Room, jenkins: JenkinsSettings) -> str:
     """One line: ``demo-jenkins-1 (10.0.0.11): room for 2, bound by memory``."""
     if room.why:
         return f"{room.node}: {room.why}"
-    left = f"{room.cpus:g} cpus, {room.mem_mib:g} MiB, {max(room.disk_mib, 0):.0f} MiB of disk left"
+    left = f"{amount(room.cpus)} cpus, {amount(room.mem_mib)} MiB, {max(room.disk_mib, 0):.0f} MiB of disk left"
     return f"{room.node}: room for {room.fits(jenkins)}, bound by {room.bound(jenkins)} ({left})"
 
 

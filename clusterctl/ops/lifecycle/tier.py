@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from clusterctl import releases
+from clusterctl.amounts import amount
 from clusterctl.jenkins.capacity import builds_too_large, room
 from clusterctl.jenkins.combinations import tier_problems
 from clusterctl.resources import Flavor, Image
@@ -41,8 +42,8 @@ def tier_fit(
     fits = room(jenkins, offered)
     if not fits.masters:
         yield (
-            f"groups.{group}.flavor: {flavor.name} offers {offered.cpus:g} cpus and {offered.mem_mib} MiB, and a "
-            f"Jenkins master takes {jenkins.master.cpus:g} and {jenkins.master.mem_mib} (jenkins.master)"
+            f"groups.{group}.flavor: {flavor.name} offers {amount(offered.cpus)} cpus and {offered.mem_mib} MiB, and a "
+            f"Jenkins master takes {amount(jenkins.master.cpus)} and {jenkins.master.mem_mib} (jenkins.master)"
         )
     free = [
         (dict(each.attributes), agent_resources(spec, name, flavors[each.flavor]))

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from clusterctl.amounts import amount
 from clusterctl.health.expect import AgentOffer, Expected, Node
 from clusterctl.health.facts import AgentFacts, NodeFacts
 from clusterctl.health.mesos import leading_master
@@ -218,4 +219,4 @@ def _empty(value: Value) -> bool:
 
 
 def _shown(value: Value) -> str:
-    return value if isinstance(value, str) else f"{value:g}"
+    return value if isinstance(value, str) else amount(value)
