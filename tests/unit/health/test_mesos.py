@@ -158,7 +158,7 @@ def test_wrong_reservations() -> None:
     }
     half = agent("10.0.0.11", "jenkins-master", "marathon", unreserved={"cpus": 1.0, "mem": 0.0})
     assert with_agents(half, agents()[1]) == {
-        "agents.resources": "demo-jenkins-abc-1 (10.0.0.11): offers cpus 1.0 unreserved, "
+        "agents.resources": "demo-jenkins-abc-1 (10.0.0.11): offers cpus 1 unreserved, "
         "expected everything reserved for marathon"
     }
 
