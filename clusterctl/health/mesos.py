@@ -160,7 +160,7 @@ def _wrong_resources(agent: AgentFacts, offer: AgentOffer) -> list[str]:
             ]
         held = reserved[offer.reserved]
     return [
-        f"has {key} {held.get(key, 'none')}, expected {wanted}"
+        f"has {key} {_shown(held.get(key, 'none'))}, expected {_shown(wanted)}"
         for key, wanted in offer.resources.items()
         if not _equal(held.get(key), wanted)
     ]
@@ -169,16 +169,17 @@ def _wrong_resources(agent: AgentFacts, offer: AgentOffer) -> list[str]:
 def _equal(found: float | str | None, wanted: float | str) -> bool:
     if isinstance(found, str) or isinstance(wanted, str) or found is None:
         return found == wanted
-    return (
-        abs(found - wanted) < 0.001
-    )  # Mesos keeps scalars to three decimals (documentation: attributes and resources)
+    # Mesos keeps scalars to three decimals (documentation: attributes and resources)
+    return abs(found - wanted) < 0.001
+
+
+def _shown(value: object) -> str:
+    return amount(value) if isinstance(value, int | float) else str(value)
 
 
 def _pairs(values: Mapping[str, object]) -> str:
-    texts = {key: amount(value) if isinstance(value, float) else value for key, value in values.items()}
-    return ", ".join(f"{key}:{text}" for key, text in sorted(texts.items())) or "none"
+    return ", ".join(f"{key}:{_shown(value)}" for key, value in sorted(values.items())) or "none"
 
 
 def _amounts(values: Mapping[str, float | str]) -> str:
-    texts = {key: amount(value) if isinstance(value, float) else value for key, value in values.items()}
-    return ", ".join(f"{key} {texts[key]}" for key in _SCALARS if values.get(key))
+    return ", ".join(f"{key} {_shown(values[key])}" for key in _SCALARS if values.get(key))

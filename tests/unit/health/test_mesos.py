@@ -167,7 +167,7 @@ def test_wrong_sizes() -> None:
     small = agent("10.0.0.21", "jenkins-builder", None)
     small["unreserved"] |= {"mem": 1024.0, "ports": "[31000-31099]"}
     assert with_agents(agents()[0], small) == {
-        "agents.resources": "demo-builders-abc-1 (10.0.0.21): has mem 1024.0, expected 1856; "
+        "agents.resources": "demo-builders-abc-1 (10.0.0.21): has mem 1024, expected 1856; "
         "demo-builders-abc-1 (10.0.0.21): has ports [31000-31099], expected [31000-32000]"
     }
 
