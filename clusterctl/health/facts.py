@@ -186,6 +186,26 @@ class DiskFacts(BaseModel):
     inodes: int = 0
 
 
+class ClockFacts(BaseModel):
+    """When a node was asked: by its own clock (seconds since 1970), and by one that the asker uses for all."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    began_s: float
+    ended_s: float
+    asked_s: float | None = None
+    answered_s: float | None = None
+
+    @property
+    def ahead_s(self) -> tuple[float, float] | None:
+        """How far the node's clock is ahead of the asker's, at least and at most: it began when it had been asked, and
+        had ended when the answer came. None where the asker did not look at its clock.
+        """
+        if self.asked_s is None or self.answered_s is None:
+            return None
+        return self.ended_s - self.answered_s, self.began_s - self.asked_s
+
+
 class ProcessFacts(BaseModel):
     """How a unit's main process is held, as the kernel tells."""
 
@@ -218,6 +238,7 @@ class NodeFacts(_Facts):
     homes: HomesFacts | None = None
     disks: tuple[DiskFacts, ...] = ()
     confinement: ConfinementFacts | None = None
+    clock: ClockFacts | None = None
     units: dict[str, str] = {}  # systemd's state of the units of the services that gave an error
 
     def trouble(self, unit: str, part: _Facts | None) -> str:

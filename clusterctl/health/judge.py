@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
 from clusterctl.health.check import Check, check
+from clusterctl.health.clocks import clock_checks
+from clusterctl.health.confinement import confinement_checks
 from clusterctl.health.disks import disk_checks
 from clusterctl.health.expect import Expected, Node
 from clusterctl.health.facts import BootFacts, NodeFacts
@@ -24,7 +26,7 @@ BOOTED = "done"
 def judge(
     spec: ClusterSpec, servers: Iterable[Server], expect: Expected, facts: Mapping[str, NodeFacts]
 ) -> list[Check]:
-    """All checks, those of the foundation first.
+    """The checks that waits and gates go by, those of the foundation first.
 
     Args:
         facts: by node name; of every control node, and of those agents that were asked.
@@ -39,6 +41,13 @@ def judge(
         *marathon_checks(expect, facts),
         *jenkins_checks(expect, facts),
     ]
+
+
+def judge_all(
+    spec: ClusterSpec, servers: Iterable[Server], expect: Expected, facts: Mapping[str, NodeFacts]
+) -> list[Check]:
+    """All checks: those of ``judge``, and what is wrong with a cluster that serves all the same."""
+    return [*judge(spec, servers, expect, facts), *confinement_checks(expect, facts), *clock_checks(expect, facts)]
 
 
 def server_check(spec: ClusterSpec, servers: Iterable[Server], left_out: Collection[str] = ()) -> Check:

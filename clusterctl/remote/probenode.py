@@ -145,19 +145,20 @@ def _said(words: list[str]) -> tuple[int, str]:
 
 
 # Parts of an answer that change by themselves, and that nobody waits for
-UNSTEADY = ("uptime_s", "free_mib", "free_inodes", "tasks", "used_resources")
+UNSTEADY = ("clock", "uptime_s", "free_mib", "free_inodes", "tasks", "used_resources")
 PAUSE_S = 0.25  # between two looks at the node's own services; longer where these are slow
 
 
 def held(look: Callable[[], Json], hold: Json) -> Json:
     """The answer of ``look``; with ``hold`` (``{"seen": digest, "for_s"}``) not before its digest is another one.
 
-    Or the time is up.
+    Or the time is up. ``clock``: when the last look began and ended, by the clock that the node's services see.
     """
     end = time.monotonic() + (hold["for_s"] if hold else 0.0)
     while True:
-        began = time.monotonic()
+        began, clock = time.monotonic(), time.time()
         answer = look()
+        answer["clock"] = {"began_s": clock, "ended_s": time.time()}
         answer["digest"] = digest(answer)
         took = time.monotonic() - began
         if not hold or answer["digest"] != hold["seen"] or began + took >= end:

@@ -186,8 +186,15 @@ def _facts(answer: Result | SshError) -> NodeFacts:
         return NodeFacts(error=answer.reason)
     if answer.returncode == 0:
         try:
-            return NodeFacts.model_validate_json(answer.stdout)
+            return _timed(NodeFacts.model_validate_json(answer.stdout), answer)
         except ValidationError as error:
             return NodeFacts(error=f"the probe's answer is not understood: {error.errors()[0]['msg']}")
     said = (answer.stderr.strip() or "nothing").splitlines()[-1]
     return NodeFacts(error=f"the probe ended with {answer.returncode} and said: {said}")
+
+
+def _timed(seen: NodeFacts, answer: Result) -> NodeFacts:
+    if seen.clock is None:
+        return seen
+    clock = seen.clock.model_copy(update={"asked_s": answer.asked_s, "answered_s": answer.answered_s})
+    return seen.model_copy(update={"clock": clock})

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import IO, NoReturn
 
@@ -20,11 +21,13 @@ _SSH_FAILED = 255  # ssh(1), exit status
 
 @dataclass(frozen=True)
 class Result:
-    """How a command on a node ended."""
+    """How a command on a node ended; ``asked_s`` and ``answered_s``: when, by the clock of ``Ssh``."""
 
     returncode: int
     stdout: str
     stderr: str
+    asked_s: float | None = field(default=None, compare=False)
+    answered_s: float | None = field(default=None, compare=False)
 
 
 class SshFailure(StrEnum):
@@ -50,11 +53,15 @@ class Ssh:
 
     Args:
         runner: starts the ``ssh`` processes.
+        clock: seconds.
     """
 
-    def __init__(self, config: SshConfig, runner: Runner | None = None) -> None:
+    def __init__(
+        self, config: SshConfig, runner: Runner | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.config = config
         self._runner = runner or Children()
+        self._clock = clock
 
     def run(
         self, target: Target, command: str | Sequence[str], *, stdin: bytes = b"", timeout_s: float = 60.0
@@ -67,6 +74,7 @@ class Ssh:
         """
         line = command if isinstance(command, str) else shlex.join(command)
         argv = ["ssh", "-T", "-o", "BatchMode=yes", *self._to(target), line]
+        asked_s = self._clock()
         try:
             finished = self._runner(argv, stdin=stdin, timeout_s=timeout_s)
         except OSError as error:
@@ -75,7 +83,7 @@ class Ssh:
             raise SshError(target, f"no answer within {timeout_s:g} s to: {_short(line)}", SshFailure.TIMEOUT)
         if finished.returncode == _SSH_FAILED:
             raise failure(target, self.config, finished)
-        return Result(finished.returncode, finished.stdout, finished.stderr)
+        return Result(finished.returncode, finished.stdout, finished.stderr, asked_s, self._clock())
 
     def stream(
         self, target: Target, command: Sequence[str], *, given: IO[bytes], out: IO[bytes], timeout_s: float

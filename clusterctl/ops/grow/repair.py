@@ -140,7 +140,7 @@ def _diagnose(op: Operation, fresh: Collection[str]) -> list[Finding]:
     if not found:
         # What verify calls sick is never called healthy here
         advice = "`clusterctl verify FILE` shows all checks; what heals by itself is gone in a minute"
-        found = [Finding(check.name, check.detail, Remedy.NONE, advice=advice) for check in look.failed]
+        found = [Finding(check.name, check.detail, Remedy.NONE, advice=advice) for check in look.sick]
     return found
 
 

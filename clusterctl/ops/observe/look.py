@@ -10,7 +10,7 @@ from clusterctl.errors import ClusterctlError, InputError
 from clusterctl.health.check import Check
 from clusterctl.health.expect import Expected, Node, expected, without
 from clusterctl.health.facts import AgentFacts, Deployment, NodeFacts
-from clusterctl.health.judge import judge
+from clusterctl.health.judge import judge, judge_all
 from clusterctl.health.leaders import leader_of
 from clusterctl.health.marathon import leading_marathon
 from clusterctl.health.mesos import leading_master
@@ -42,8 +42,13 @@ class Look:
 
     @property
     def failed(self) -> list[Check]:
-        """The checks of ``verify`` that don't hold."""
+        """The checks that don't hold, of those that gates go by."""
         return [check for check in judge(self.spec, self.servers, self.expect, self.facts) if not check.ok]
+
+    @property
+    def sick(self) -> list[Check]:
+        """The checks of ``verify`` that don't hold."""
+        return [check for check in judge_all(self.spec, self.servers, self.expect, self.facts) if not check.ok]
 
     @property
     def agents(self) -> dict[str, AgentFacts]:

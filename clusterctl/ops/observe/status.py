@@ -10,6 +10,7 @@ from typing import Any
 
 from clusterctl.cloud.base import Cloud
 from clusterctl.errors import ClusterctlError
+from clusterctl.health.clocks import clock_troubles
 from clusterctl.health.confinement import units_trouble
 from clusterctl.health.disks import disk_low, disk_trouble
 from clusterctl.health.expect import Expected, Node, expected
@@ -240,7 +241,7 @@ def _node(
         return found
     if Service.MESOS_AGENT in node.services:
         return _with(found, state="unknown") if agents is None else _agent(found, agents.get(node.address))
-    return _control(found, node, expect, facts.get(node.name, NodeFacts(error="not asked")))
+    return _control(found, node, expect, facts)
 
 
 def _agent(found: NodeStatus, agent: AgentFacts | None) -> NodeStatus:
@@ -251,7 +252,8 @@ def _agent(found: NodeStatus, agent: AgentFacts | None) -> NodeStatus:
     return _with(found, state=state, roles={name: "registered"}, versions={name: agent.version}, tasks=agent.tasks)
 
 
-def _control(found: NodeStatus, node: Node, expect: Expected, seen: NodeFacts) -> NodeStatus:
+def _control(found: NodeStatus, node: Node, expect: Expected, facts: Mapping[str, NodeFacts]) -> NodeStatus:
+    seen = facts.get(node.name, NodeFacts(error="not asked"))
     if seen.error:
         return _with(found, state="unreachable", detail=seen.error)
     roles: dict[str, str] = {}
@@ -271,9 +273,10 @@ def _control(found: NodeStatus, node: Node, expect: Expected, seen: NodeFacts) -
         return _with(found, state="booting", roles=roles, versions=versions, detail=boot_text(seen.boot))
     state = READY if node_ready(expect, node, seen) else "degraded"
     loose = units_trouble(node, seen.confinement) if seen.confinement else ()
-    full = "; ".join(filter(None, (*(disk_trouble(disk) or disk_low(disk) for disk in seen.disks), *loose)))
+    disks = (disk_trouble(disk) or disk_low(disk) for disk in seen.disks)
+    told = "; ".join(filter(None, (*disks, *loose, clock_troubles(expect, facts).get(node.name))))
     free = min((disk.free_mib for disk in seen.disks), default=None)
-    return _with(found, state=state, roles=roles, versions=versions, free_mib=free, detail=full)
+    return _with(found, state=state, roles=roles, versions=versions, free_mib=free, detail=told)
 
 
 def _leads_marathon(node: Node, expect: Expected, seen: NodeFacts) -> bool:

@@ -8,10 +8,9 @@ from typing import Any
 
 from clusterctl.errors import NodeError
 from clusterctl.health.check import Check
-from clusterctl.health.confinement import confinement_checks
 from clusterctl.health.expect import Expected, expected
 from clusterctl.health.facts import NodeFacts
-from clusterctl.health.judge import judge, server_check
+from clusterctl.health.judge import judge_all, server_check
 from clusterctl.remote.prober import Prober
 from clusterctl.resources import Flavor, Server
 from clusterctl.spec.model import ClusterSpec
@@ -66,8 +65,7 @@ def verify(
     expect = expected(spec, servers, flavors)
     facts = prober.probe((*expect.control, *(node for node in expect.agents if deep or node.homes)))
     _fail_on_nothing_reached(spec, servers, expect, facts)
-    checks = (*judge(spec, servers, expect, facts), *confinement_checks(expect, facts))
-    return VerifyReport(checks, spec.security.open_parts)
+    return VerifyReport(tuple(judge_all(spec, servers, expect, facts)), spec.security.open_parts)
 
 
 def _fail_on_nothing_reached(

@@ -369,6 +369,19 @@ def test_it_runs_as_it_does_on_a_node() -> None:
     assert NodeFacts.model_validate_json(run.stdout).boot.error == "no such file or directory"
 
 
+def test_it_tells_the_nodes_time() -> None:
+    """A process whose clock is an hour ahead."""
+    request = {"address": ADDRESS, "timeout_s": 1, "boot_file": "/x", "ports": {}, "units": {}}
+    shifted = "import time\nreal = time.time\ntime.time = lambda: real() + 3600"
+    code = probe_script().decode().replace("import time", shifted, 1).encode()
+    argv = [sys.executable, "-I", "-S", "-", json.dumps(request)]
+    before = time.time()
+    run = subprocess.run(argv, input=code, capture_output=True, timeout=30, check=True)
+    clock = NodeFacts.model_validate_json(run.stdout).clock
+    assert clock is not None
+    assert before + 3600 <= clock.began_s <= clock.ended_s <= time.time() + 3600
+
+
 def test_disks_once_each_and_only_those_that_are_there(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     paths = [str(tmp_path), str(tmp_path / "a"), str(tmp_path / "none")]

@@ -76,6 +76,17 @@ def test_answers_become_facts(known: KnownHosts) -> None:
     assert nodes.console_reads == []
 
 
+def test_when_it_was_asked_is_noted_beside_what_the_nodes_clock_said(known: KnownHosts) -> None:
+    now = iter((5.0, 8.0))
+    told = facts(1, clock={"began_s": 1006.0, "ended_s": 1007.5}).model_dump_json()
+    nodes = Nodes({"10.0.0.1": lambda: Finished(0, told, "")})
+    ssh = Ssh(SshConfig("debian", known.path, Path("/r")), nodes, lambda: next(now))
+    found = SshProber(ssh, HostKeys(known, nodes.console, nodes.rebuilt.get)).probe([N1])[N1.name].clock
+    assert found is not None
+    assert (found.asked_s, found.answered_s) == (5.0, 8.0)
+    assert found.ahead_s == (999.5, 1001.0)
+
+
 def test_confinement_is_asked_for_as_root_in_the_same_call_but_not_while_waiting(known: KnownHosts) -> None:
     nodes = Nodes({"10.0.0.1": lambda: ANSWER})
     asked = prober(nodes, known)

@@ -9,7 +9,7 @@ import pytest
 
 from clusterctl.errors import CancelledError, ClusterctlError, InputError
 from clusterctl.health.expect import Node
-from clusterctl.health.facts import DiskFacts, NodeFacts
+from clusterctl.health.facts import ClockFacts, DiskFacts, NodeFacts
 from clusterctl.ops.grow.findings import Remedy
 from clusterctl.ops.grow.operation import Operation
 from clusterctl.ops.grow.repair import Consent, repair
@@ -165,6 +165,23 @@ def test_sick_by_verify_is_never_nothing_to_repair(monkeypatch: pytest.MonkeyPat
     assert [line.split(";")[0] for line in report.left] == [
         "zookeeper.synced: demo-control-1 counts 1 synced followers, expected 2"
     ]
+
+
+def test_what_gates_do_not_go_by_is_no_health_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    running = Running(agents_spec())
+    probe = running.nodes.probe
+
+    def probed(nodes: Sequence[Node]) -> dict[str, NodeFacts]:
+        def clock(name: str) -> ClockFacts:
+            now_s = 900.0 if name == "demo-control-2" else 7.0
+            return ClockFacts(began_s=now_s, ended_s=now_s, asked_s=1.0, answered_s=1.0)
+
+        return {name: seen.model_copy(update={"clock": clock(name)}) for name, seen in probe(nodes).items()}
+
+    monkeypatch.setattr(running.nodes, "probe", probed)
+    report = mend(running)
+    assert (report.healthy, report.done) == (False, [])
+    assert [line.split(" s ")[0] for line in report.left] == ["clocks: demo-control-2 (10.50.0.12): its clock is 893"]
 
 
 def with_tasks(count: int) -> tuple[Running, list[str]]:

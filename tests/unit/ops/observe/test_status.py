@@ -109,6 +109,16 @@ def test_a_full_disk_is_told() -> None:
     assert node.detail == "/ has 3 of 10000 MiB free, expected 256"
 
 
+def test_a_clock_that_is_off_is_told() -> None:
+    def asked_at(began_s: float) -> dict[str, float]:
+        return {"began_s": began_s, "ended_s": began_s, "asked_s": 1.0, "answered_s": 1.0}
+
+    one, two, three = (facts(n, clock=asked_at(1900 if n == 1 else 1000)) for n in (1, 2, 3))
+    node = first(status(c1=one, c2=two, c3=three))
+    assert node.state == "ready"
+    assert node.detail.startswith("its clock is 900 s ahead of that of demo-control-3")
+
+
 def test_a_unit_with_too_many_rights_is_told() -> None:
     loose = {"no_new_privileges": True, "filtered": False, "own_mounts": True}
     seen = facts(1, confinement={"units": {"marathon": loose}})

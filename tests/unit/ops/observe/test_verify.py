@@ -46,6 +46,19 @@ def test_confinement_is_judged_of_those_who_were_asked(tmp_path: Path) -> None:
     assert (deep["units.hardened"], deep["builds.confined"]) == (True, False)
 
 
+def test_clocks_that_differ_are_no_health(tmp_path: Path) -> None:
+    world = World(KnownHosts(tmp_path / "known_hosts"))
+    clock = {"asked_s": 1.0, "answered_s": 1.0}
+
+    def says(name: str, _: object) -> NodeFacts:
+        now_s = 60.0 if name == CONTROL[1] else 0.0
+        return facts(CONTROL.index(name) + 1, clock={"began_s": now_s, "ended_s": now_s, **clock})
+
+    world.says = says
+    report = verify(SPEC, servers(), FLAVORS, world)
+    assert [check.name for check in report.failed] == ["clocks"]
+
+
 class Silent:
     """A prober that reaches nobody, or only some."""
 
