@@ -37,7 +37,7 @@ def ssh(
         typer.Option("--forward", "-L", metavar="SPEC", help="As ssh's -L: 8080:ADDRESS:8080.", show_default=False),
     ] = None,
 ) -> None:
-    """Enter a node, or run a command on it.
+    """Log in to a node, or run a command on it.
 
     Its host key is pinned from the server's console.
     """

@@ -116,7 +116,7 @@ def replace(
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
-    """Put a new server in place of a node's.
+    """Replace a node's server with a new one.
 
     For a dead or sick one; the new server gets the node's name, address and volume.
     """
@@ -154,10 +154,10 @@ def patch(
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
-    """Bring nodes to a newer image, one by one.
+    """Replace nodes of older images, one by one.
 
-    With the operating system's updates of today, after `clusterctl image build --max-age DAYS`. Node by node: each that
-    was made from an older image is replaced, and the cluster is healthy before the next.
+    Brings updates of the operating system, after `clusterctl image build --max-age DAYS`. The cluster is healthy before
+    the next node is replaced.
     """
     from clusterctl.ops.grow.operation import open_operation
     from clusterctl.ops.grow.patch import patch as patch_nodes
@@ -192,7 +192,7 @@ def repair(
         typer.Option(
             "--fresh-data",
             metavar="NODE[,NODE]...",
-            help="With --apply: set aside the data of these nodes' broken members of ensembles; they learn anew.",
+            help="With --apply: set aside the broken data of these ensemble members, which then copy the others'.",
             show_default=False,
         ),
     ] = None,
@@ -243,7 +243,7 @@ def unlock(
 ) -> None:
     """Break a lock that a command left behind.
 
-    Only when that command is gone for good: one that lives would not notice.
+    Only if that command no longer runs: a running one would not notice.
     """
     from clusterctl.ops.kit.lock import break_locks
 

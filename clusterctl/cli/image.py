@@ -40,7 +40,7 @@ def build(
         ),
     ] = None,
     steal_lock: Annotated[
-        bool, typer.Option("--steal-lock", help="Go on although another build of the family holds the lock.")
+        bool, typer.Option("--steal-lock", help="Take over the lock that another build of the family holds.")
     ] = False,
     as_json: Json = False,
 ) -> None:

@@ -17,7 +17,7 @@ from clusterctl.errors import InputError
 
 def register(app: typer.Typer) -> None:
     """Adds ``open``, and ``jenkins`` with its verbs, to the program."""
-    tier = typer.Typer(help="Make, show and stop Jenkins masters.", no_args_is_help=True)
+    tier = typer.Typer(help="Create, show and stop Jenkins masters.", no_args_is_help=True)
     tier.command()(create)
     tier.command("list")(list_command)
     tier.command()(status)

@@ -75,9 +75,7 @@ def recover(
     empty: Annotated[bool, typer.Option("--empty", help="Begin with empty members: all apps are lost.")] = False,
     new_key: Annotated[
         bool,
-        typer.Option(
-            "--new-key", help="Consent to a new key of the cluster, where its control nodes took it with them."
-        ),
+        typer.Option("--new-key", help="Allow a new key of the cluster if it was lost with the control nodes."),
     ] = False,
     image: AnyImage = None,
     timeout: Annotated[int, typer.Option("--timeout", min=10, help="Seconds for all of it.")] = 1800,
@@ -85,10 +83,10 @@ def recover(
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
-    """Lead out of a lost majority.
+    """Restore a cluster that lost a majority.
 
-    For ZooKeepers or masters of which no majority is left. Goes on with the survivors' data; or, if told so, with a
-    backup's or none. Says beforehand what will be lost, and asks.
+    For ZooKeepers or masters that have no majority left. Uses the survivors' data or, with an option, those of a backup
+    or none. Says beforehand what will be lost, and asks for confirmation.
     """
     from clusterctl import paths
     from clusterctl.ops.grow.memberwork import RealMemberWork

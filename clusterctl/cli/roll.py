@@ -136,7 +136,7 @@ def reconfigure(
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
-    """Bring changed attributes to the agents.
+    """Roll out changed attributes of agents.
 
     Attributes, resources and reservations; `plan --agents` shows what that takes.
     """

@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
     """Adds the verbs to the program."""
     family = typer.Typer(
         name="secrets",
-        help="Secrets of a closed cluster.",
+        help="Rotate the secrets of a closed cluster.",
         no_args_is_help=True,
         rich_markup_mode=None,
     )
@@ -47,8 +47,8 @@ def rotate(
 ) -> None:
     """Give a closed cluster new secrets.
 
-    Node by node, while tasks run; the last ones are refused afterwards. A run that was stopped is finished by the same
-    command.
+    Node by node, while tasks run; the old ones are refused afterwards. If a run was stopped, the same command finishes
+    it.
 
     \b
     Examples:

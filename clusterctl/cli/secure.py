@@ -26,10 +26,10 @@ def secure(
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
-    """Close a cluster that serves.
+    """Close an open cluster while it serves.
 
-    To what the section `security` of the file closes: node by node, while tasks run. A run that was stopped is finished
-    by the same command.
+    Closes what the section `security` of the file says: node by node, while tasks run. If a run was stopped, the same
+    command finishes it.
     """
     from clusterctl.ops.lifecycle.create import create, plan_cluster
     from clusterctl.ops.observe.healthy import healthy_within

@@ -33,13 +33,11 @@ TaskTimeout = Annotated[
 ]
 AnyImage = Annotated[
     str | None,
-    typer.Option("--image", help="Make new nodes from this image, whatever versions are in it.", show_default=False),
+    typer.Option("--image", help="Create new nodes from this image, whatever versions it has.", show_default=False),
 ]
 DRIFT = 4  # exit code of commands with --exit-code where something differs from the file
 ExitCode = Annotated[bool, typer.Option("--exit-code", help="End with code 4 if anything differs from the file.")]
-StealLock = Annotated[
-    bool, typer.Option("--steal-lock", help="Go on although another command holds the cluster's lock.")
-]
+StealLock = Annotated[bool, typer.Option("--steal-lock", help="Take over the lock that another command holds.")]
 
 # How one run ended or is told; not what is to be done. A lock is stolen once.
 _NOT_REPEATED = ("as_json", "steal_lock")
@@ -60,7 +58,8 @@ def given(context: typer.Context) -> Command:
             option = max(each.opts, key=len)
             texts = value if isinstance(value, (list, tuple)) else [value]
             options += [(option, None if text is True else str(text)) for text in texts]
-    verb = context.command_path.partition(" ")[2]
+    # the program may be called by several words (`python -m clusterctl`)
+    verb = context.command_path.removeprefix(context.find_root().command_path).strip()
     file, *rest = words or [""]
     rest += ["--", *context.args] if context.args else []
     return Command(verb, file, tuple(rest), tuple(options))

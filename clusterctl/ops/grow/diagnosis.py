@@ -203,7 +203,7 @@ def _missing(
     for node in plan.boot:
         if node.name in lost:
             found = f"has no server, and no majority of {' and '.join(lost[node.name])} is left to carry the state over"
-            advice = "`clusterctl recover FILE` asks what is left, tells what would be lost, and leads out"
+            advice = "`clusterctl recover FILE` finds what is left, says what would be lost and restores the cluster"
             yield Finding(node.name, found, Remedy.NONE, advice=advice)
             continue
         failed = next((s for s in observed.servers if s.node == node.name and failed_build(s)), None)

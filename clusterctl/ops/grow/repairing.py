@@ -187,7 +187,7 @@ class Repairing:
             if not others_serve(look, service, name):
                 raise ClusterctlError(
                     f"{service} on {name} keeps its data: the others are no majority that serves",
-                    hint="If they don't come back, `clusterctl recover FILE` leads out.",
+                    hint="If they don't come back, `clusterctl recover FILE` restores the cluster.",
                 )
             self.work.fresh_data(service, name)
         else:
@@ -278,8 +278,8 @@ class Repairing:
                 raise
             raise ClusterctlError(
                 f"{name} can't be replaced now. {reason[0]}",
-                hint="If they don't come back: `clusterctl recover FILE` asks what is left, tells what would be lost, "
-                "and leads out.",
+                hint="If they don't come back: `clusterctl recover FILE` finds what is left, says what would be lost "
+                "and restores the cluster.",
             ) from error
 
     def _until(self, problems: Callable[[], list[str]], what: str, most_s: float) -> None:

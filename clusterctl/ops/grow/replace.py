@@ -131,7 +131,7 @@ def _bear(op: Operation, subject: Subject) -> None:
         raise ClusterctlError(
             f"{subject.name} can't be replaced now; nothing was touched. {reason}",
             hint="`clusterctl status FILE` shows the others; `clusterctl repair FILE --apply` starts those that are "
-            "shut off; if a majority is lost for good, `clusterctl recover FILE` leads out.",
+            "shut off; if a majority is lost for good, `clusterctl recover FILE` restores the cluster.",
         )
 
 

@@ -66,7 +66,7 @@ def _service(look: Look, node: Node, seen: NodeFacts, service: Service, *, full:
     if fresh and votes and majority and state not in STOPPED:
         return Finding(node.name, found, Remedy.FRESH_DATA, service)
     if state in STOPPED or (state != _LOOPS and majority):
-        # It doesn't run; or it runs and is out: a connection that died without a word, an election that it missed
+        # It doesn't run; or it runs and is out: a connection that died silently, an election that it missed
         return Finding(node.name, found, Remedy.RESTART, service)
     return Finding(node.name, found, Remedy.NONE, node.server_id, _advice(node.name, service, majority=majority))
 
@@ -79,4 +79,4 @@ def _advice(name: str, service: Service, *, majority: bool) -> str:
     if majority:
         cure = f"`clusterctl repair FILE --apply --fresh-data {name}`"
         return f"{journal}; if its data are broken, {cure} sets them aside, and it learns from the others"
-    return f"{journal}; the others are no majority: if they don't come back, `clusterctl recover FILE` leads out"
+    return f"{journal}; the others are no majority: if they stay away, `clusterctl recover FILE` restores the cluster"

@@ -180,7 +180,7 @@ class Guard:
                 holder = min(others, key=lambda lock: (lock.created, lock.id))
                 raise LockedError(
                     f"another command is at work on cluster {cluster}: {described(holder, self.now())}",
-                    hint=f"Wait until it is done. If it is gone for good: `{self.unlock}`.",
+                    hint=f"Wait until it is done. If it no longer runs: `{self.unlock}`.",
                 )
             self.waiter.sleep(1.0)
 

@@ -147,7 +147,7 @@ def way_out(spec: ClusterSpec, observed: Observed) -> str:
         return "`clusterctl repair FILE --apply` starts the members that are shut off; they are a majority."
     gone = not any(each.left for each in lost_majorities(spec, observed))
     return (
-        "`clusterctl recover FILE` asks what is left, tells what would be lost, and leads out; "
+        "`clusterctl recover FILE` finds what is left, says what would be lost and restores the cluster; "
         "`clusterctl recover FILE --from-backup DIRECTORY` and `--empty` begin anew."
         + (" If it was to be removed: `clusterctl destroy FILE` completes that." if gone else "")
     )

@@ -183,6 +183,12 @@ def test_the_command_is_kept_as_it_was_given(line: str) -> None:
     assert given(parse(str(given(parse(line))))) == given(parse(line)), "pasted, it is the same command"
 
 
+def test_the_program_may_be_called_by_several_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    called = parse("clusterctl secrets rotate demo.yml")
+    monkeypatch.setattr(called.find_root(), "info_name", "python -m clusterctl")
+    assert str(given(called)) == "clusterctl secrets rotate demo.yml"
+
+
 def test_neither_the_form_of_the_answer_nor_a_stolen_lock_is_repeated() -> None:
     assert str(given(parse("clusterctl create demo.yml --steal-lock --json"))) == "clusterctl create demo.yml"
 

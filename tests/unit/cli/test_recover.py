@@ -41,7 +41,7 @@ def test_what_would_begin_empty_is_refused_with_the_way_out(program: Program, wo
 def test_repair_names_it_and_promises_nothing(program: Program, world: World) -> None:
     code, out, _ = program("repair")
     assert code == 3
-    assert f"`clusterctl recover {program.file}` asks what is left" in out
+    assert f"`clusterctl recover {program.file}` finds what is left" in out
     assert "--apply` does it" not in out
     assert len(world.members()) == 1
 

@@ -51,7 +51,7 @@ def test_all_members_that_are_stopped_are_started() -> None:
 
 
 def test_a_member_that_runs_and_is_out_is_restarted() -> None:
-    """Its connections died without a word: it looks for the others for ever."""
+    """Its connections died silently: it looks for the others for ever."""
     running = Running(agents_spec())
     running.nodes.dead = {ZK: "active"}
     began = running.clock.now
@@ -81,7 +81,7 @@ def test_without_a_majority_of_others_a_member_is_not_restarted_for_being_out() 
     running.nodes.dead = {(f"demo-control-{n}", "zookeeper"): "active" for n in (2, 3)}
     report = mend(running)
     assert running.unit_work.done == []
-    assert all("`clusterctl recover FILE` leads out" in line for line in report.left)
+    assert all("`clusterctl recover FILE` restores the cluster" in line for line in report.left)
     assert not report.healthy
 
 

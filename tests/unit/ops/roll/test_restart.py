@@ -89,7 +89,7 @@ def test_an_unhealthy_cluster_is_not_touched(world: World) -> None:
 
 @pytest.mark.parametrize("service", [ZK, MASTER, MARATHON])
 def test_the_one_that_is_sick_may_be_restarted_by_name(world: World, service: Service) -> None:
-    """Its connections died without a word: it is out until somebody restarts it."""
+    """Its connections died silently: it is out until somebody restarts it."""
     follower = next(name for name in (ONE, TWO, THREE) if name != world.leaders[service])
     world.up.pop((service, follower))
     restart(world, service, follower)
