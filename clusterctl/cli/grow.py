@@ -173,10 +173,12 @@ def patch(
     if as_json:
         print_json(report.to_json())
         return
+    for name in report.finished:
+        print_line(f"finished {name}, which an earlier run had begun")
     for name in report.replaced:
         print_line(f"replaced {name}")
     images = ", ".join(sorted(set(report.image.values())))
-    done = f"{len(report.replaced)} nodes replaced; healthy" if report.replaced else "nothing to do"
+    done = f"{len(report.replaced)} nodes replaced; healthy" if report.healthy else "nothing to do"
     print_line(f"cluster {report.cluster}: {done}; image {images}")
 
 

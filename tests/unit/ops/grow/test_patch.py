@@ -8,9 +8,12 @@ import pytest
 
 from clusterctl.errors import CancelledError, ClusterctlError, InputError, UnhealthyError
 from clusterctl.ops.grow.patch import PatchReport, patch
+from clusterctl.ops.lifecycle.majorities import LostMajorityError
 from clusterctl.ops.observe.verify import VerifyReport, WaitHealthy
 from clusterctl.resources import Image
 from clusterctl.spec.model import ClusterSpec
+from tests.memory.faults import When
+from tests.unit.ops.clouds import kill, revive
 from tests.unit.ops.grow.test_new_nodes import FIRST, SECOND, ids, images_of
 from tests.unit.ops.operations import Running
 
@@ -122,3 +125,70 @@ def test_without_an_image_of_what_runs_nothing_is_touched() -> None:
     with pytest.raises(ClusterctlError, match="new nodes need an image with"):
         act(running)
     assert running.cloud.calls.write == 0
+
+
+def changing_calls() -> list[int]:
+    """Numbers of the calls of an undisturbed run that change something, and of those that follow: servers are built
+    from one look to the next.
+    """
+    running, found = cluster(), set[int]()
+
+    def note(number: int, kind: str, when: When) -> None:
+        if not kind.startswith("GET"):
+            found.update((number, number + 1))
+
+    running.cloud.reset_calls()
+    running.cloud.faults.append(note)
+    act(running)
+    return sorted(found)[:-1]  # nothing follows the last one
+
+
+@pytest.mark.parametrize("call", changing_calls())
+def test_killed_after_any_call_the_same_command_finishes(call: int) -> None:
+    running = cluster()
+    kill(running.cloud, call, "after")
+    with pytest.raises(SystemExit):
+        act(running)
+    revive(running.cloud)
+    act(running)
+    assert sorted(images_of(running).values()) == ["base-9"] * 5
+    assert {server.status for server in running.cloud.servers("demo")} == {"ACTIVE"}
+    assert act(running).healthy is None, "nothing is left"
+
+
+def test_what_a_killed_run_left_is_shown_and_comes_first() -> None:
+    running, shown = cluster(), []  # type: ignore[var-annotated]
+    running.vanish("demo-control-3")
+    running.vanish(running.servers("builders")[0])
+    assert act(running, ["demo-control-3"], shown=shown).finished == ["demo-control-3", "builders"]
+    assert shown == [
+        "- demo-control-3: has no server, and gets one",
+        "- group builders: has 1 agents too few, and gets them",
+    ]
+    assert list(images_of(running).values()).count("base-9") == 2
+
+
+def test_a_new_server_that_does_not_serve_yet_is_waited_for() -> None:
+    """It may lack its secrets, which come with the wait."""
+    running = cluster()
+    act(running)
+    running.nodes.sick.add("demo-control-2")
+    waited: list[bool] = []
+
+    def healthy(spec: ClusterSpec, fresh: bool) -> VerifyReport:
+        waited.append(fresh)
+        running.nodes.sick.clear()
+        return running.wait_healthy(spec, fresh)
+
+    report = act(running, wait_healthy=healthy)
+    assert (report.finished, report.replaced, report.healthy, waited) == (["demo-control-2"], [], True, [True])
+
+
+def test_members_that_only_recover_may_make_are_not_made() -> None:
+    running = cluster()
+    for name in ("demo-control-1", "demo-control-2"):
+        running.vanish(name)
+    running.cloud.reset_calls()
+    with pytest.raises(LostMajorityError):
+        act(running)
+    assert len(running.servers("control")) == 1
