@@ -31,11 +31,15 @@ def render_list(report: ListReport) -> RenderableType:
     for each, host in zip(report.to_json()["nodes"], report.hosts, strict=True):
         free = f"{host.free_mib} of {host.size_mib}"
         nodes.add_row(
-            host.node.name, str(each["masters"]), Text(host.error or free), str(len(host.aside)), host.current or "-"
+            host.node.name,
+            str(each["masters"]),
+            Text(host.error or free, style="red" if host.error or each["trouble"] else ""),
+            str(len(host.aside)),
+            host.current or "-",
         )
     running = sum(master.state == "running" for master in report.masters)
     summary = f"cluster {report.cluster}: {running} of {len(report.masters)} Jenkins masters run"
-    return Group(masters, nodes, Text(summary))
+    return Group(masters, nodes, *(Text(text, style="red") for text in report.scarce.values()), Text(summary))
 
 
 def render_master(report: MasterReport) -> RenderableType:

@@ -11,6 +11,7 @@ from clusterctl.health.mesos import leading_master
 from clusterctl.jenkins.app import framework_name
 from clusterctl.ops.jenkins.ground import Tier
 from clusterctl.ops.jenkins.survey import Host, Master, Survey
+from clusterctl.ops.jenkins.volumes import scarce
 from clusterctl.remote.jenkinsnodes import Reply
 
 _QUESTIONS: Sequence[Mapping[str, Any]] = (
@@ -23,11 +24,16 @@ _QUESTIONS: Sequence[Mapping[str, Any]] = (
 
 @dataclass(frozen=True)
 class ListReport:
-    """All masters, and the nodes for them."""
+    """All masters, and the nodes for them.
+
+    Attributes:
+        scarce: by name of a node, that its homes have too little room.
+    """
 
     cluster: str
     masters: tuple[Master, ...]
     hosts: tuple[Host, ...]
+    scarce: Mapping[str, str]
 
     def to_json(self) -> dict[str, Any]:
         """``{"cluster", "masters": [...], "nodes": [...]}``."""
@@ -45,6 +51,7 @@ class ListReport:
                     "release": host.current,
                     "aside": list(host.aside),
                     "error": host.error,
+                    "trouble": self.scarce.get(host.node.name, ""),
                 }
                 for host in self.hosts
             ],
@@ -98,7 +105,8 @@ def master_json(master: Master) -> dict[str, Any]:
 def list_masters(tier: Tier) -> ListReport:
     """Everything that Marathon and the nodes know. A node that doesn't answer is part of the report."""
     survey = tier.survey()
-    return ListReport(tier.spec.cluster, tuple(survey.masters.values()), survey.hosts)
+    tight = {host.node.name: text for host in survey.hosts if (text := scarce(tier.spec, host))}
+    return ListReport(tier.spec.cluster, tuple(survey.masters.values()), survey.hosts, tight)
 
 
 def status(tier: Tier, name: str) -> MasterReport:
@@ -131,6 +139,7 @@ def ask(tier: Tier, survey: Survey, masters: Sequence[Master]) -> dict[str, Mast
             replies.get(master.name),
             None if frameworks is None else framework_name(tier.spec, master.name) in frameworks,
             sizes.get(master.name),
+            scarce(tier.spec, survey.host(master.node)) if master.node else "",
         )
         for master in masters
     }
@@ -143,9 +152,13 @@ def registered(tier: Tier) -> frozenset[str] | None:
 
 
 def _report(
-    master: Master, replies: Sequence[Reply] | NodeError | None, framework: bool | None, home_mib: int | None
+    master: Master,
+    replies: Sequence[Reply] | NodeError | None,
+    framework: bool | None,
+    home_mib: int | None,
+    volume: str,
 ) -> MasterReport:
-    trouble = [*master.problems, *([master.lacks] if master.lacks else [])]
+    trouble = [*master.problems, *filter(None, (master.lacks, volume))]
     bodies: list[Any] = [None] * len(_QUESTIONS)
     core = None
     if isinstance(replies, NodeError):

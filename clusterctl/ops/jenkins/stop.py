@@ -14,6 +14,7 @@ from clusterctl.ops.jenkins.placement import rooms, told_room
 from clusterctl.ops.jenkins.quiet import quiet_down
 from clusterctl.ops.jenkins.ready import wait_ready
 from clusterctl.ops.jenkins.survey import App, Master, Survey, read_apps
+from clusterctl.ops.jenkins.volumes import unable
 from clusterctl.remote.marathons import Call
 
 # Beside the seconds that a master gets to save its queue: Mesos' and Marathon's own
@@ -67,6 +68,7 @@ def wake(tier: Tier, names: Sequence[str], manner: Manner) -> Outcome:
                 if not each.app
             }
         )
+        out.fail(unable(tier.spec, survey.hosts, [each for each in masters if each.name not in out.skipped]))
         todo = [each for each in masters if each.name not in out.skipped and each.name not in out.failed]
         _fit(tier, survey, todo)
         for start in range(0, len(todo), manner.batch):
@@ -88,6 +90,7 @@ def restart(tier: Tier, names: Sequence[str], manner: Manner) -> Outcome:
         masters = survey.named(names)
         out.skipped = {each.name: f"it is {each.state}" for each in masters if not each.app or not each.app.instances}
         out.fail({each.name: "; ".join(each.problems) for each in masters if each.problems})
+        out.fail(unable(tier.spec, survey.hosts, [each for each in masters if each.name not in out.skipped]))
         todo = [each for each in masters if each.name not in out.skipped and each.name not in out.failed]
         for start in range(0, len(todo), manner.batch):
             part = todo[start : start + manner.batch]

@@ -19,6 +19,7 @@ from clusterctl.ops.jenkins.outcome import Outcome
 from clusterctl.ops.jenkins.quiet import cancel_quiet, quiet_down
 from clusterctl.ops.jenkins.stop import Manner, bring_up
 from clusterctl.ops.jenkins.survey import Master, Survey
+from clusterctl.ops.jenkins.volumes import unable
 from clusterctl.ops.kit.artifacts import local_artifact
 from clusterctl.spec.artifacts import ImageSpec
 
@@ -99,6 +100,7 @@ def upgrade(tier: Tier, names: Sequence[str], release: str, manner: Manner, dire
         out.skipped |= {
             each.name: f"it has release {release}" for each in masters if each.app and each.app.release == release
         }
+        out.fail(unable(tier.spec, survey.hosts, [each for each in masters if each.name not in out.skipped]))
         todo = [each for each in masters if each.name not in out.skipped and each.name not in out.failed]
         _check(survey, todo, release)
         work = _Upgrade(tier, survey, release, manner, directory, taken)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from clusterctl.health.check import Check
+from clusterctl.health.disks import NAME as DISKS
+from clusterctl.health.disks import disk_trouble
 from clusterctl.health.expect import Node
 from clusterctl.health.facts import NodeFacts
 from clusterctl.health.leaders import takes_part
@@ -49,9 +51,21 @@ def sick_alone(look: Look, service: Service, name: str) -> bool:
     others = {node.name for node in running} - {name}
     if len(running) != look.expect.size[service] or serving != others or look.leader(service) is None:
         return False
+    if any(check.name == DISKS for check in look.failed):
+        return False  # what a full disk has stopped doesn't come back by a restart
     prefix = {Service.ZOOKEEPER: "zookeeper.", Service.MESOS_MASTER: "mesos."}.get(service, "marathon.")
     elsewhere = [check for check in look.failed if not check.name.startswith(prefix)]
     return all(part.startswith(f"{name} (") for check in elsewhere for part in check.detail.split("; "))
+
+
+def full(look: Look, names: Collection[str]) -> list[str]:
+    """Disks without room of these nodes, of those that were asked."""
+    return [
+        f"{DISKS}: {node}: {trouble}"
+        for node in look.nodes(names)
+        for disk in (look.facts[node.name].disks if node.name in look.facts else ())
+        if (trouble := disk_trouble(disk))
+    ]
 
 
 def _own_checks(service: Service) -> tuple[str, ...]:

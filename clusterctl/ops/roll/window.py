@@ -12,7 +12,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 
 from clusterctl.ansible.playbook import PlaybookError
-from clusterctl.errors import ClusterctlError
+from clusterctl.errors import ClusterctlError, UnhealthyError
 from clusterctl.ops.day2.hosts import reasons
 from clusterctl.ops.observe.look import Look
 from clusterctl.ops.roll import gates
@@ -83,11 +83,12 @@ class AgentRoll:
         """Rolls agents.
 
         Raises:
-            UnhealthyError: the cluster was not healthy to begin with; nothing was touched.
+            UnhealthyError: the cluster was not healthy to begin with, or an agent's disk is full; nothing was touched.
             RollError: agents failed, the cluster is not healthy, or Ctrl-C; those that were away are back in service.
         """
         alone = names if len(names) == 1 else ()  # it may be the one that is sick: no reason to leave it so
         look = self.roll.ready(_AGENT, absent=alone)
+        self._refuse_full(names)
         everyone = {node.name: node.group for node in look.expect.agents}
         window = Window(everyone, self.size, spread(look.nodes(names)))
         with self.roll.executor(RUNS) as threads:
@@ -103,6 +104,15 @@ class AgentRoll:
             allowed = f", {self.max_failures} are allowed" if self.max_failures else ""
             raise self.roll.journal.stopped(
                 f"{len(window.failed)} agents failed{allowed}: {first.node}: {first.reason}"
+            )
+
+    def _refuse_full(self, names: Sequence[str]) -> None:
+        """The checks before a roll ask control nodes only; an agent on a full disk would not come back."""
+        if problems := gates.full(self.roll.cluster.look(names), names):
+            raise UnhealthyError(
+                f"cluster {self.roll.journal.cluster} has agents without room; nothing was touched:\n"
+                + "\n".join(f"  {problem}" for problem in problems),
+                hint="Make room there first. `restart`, `upgrade` and `reconfigure` leave agents out: `--without AGENT`.",
             )
 
     def _all(self, window: Window, threads: Executor, look: Look, alone: Collection[str]) -> None:

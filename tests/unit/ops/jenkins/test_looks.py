@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from clusterctl.cli.jenkins_tables import render_list
 from clusterctl.errors import ClusterctlError
 from clusterctl.ops.jenkins.create import create
 from clusterctl.ops.jenkins.looks import list_masters, status
@@ -129,3 +132,18 @@ def test_status_of_one_that_is_not_there(world: World) -> None:
     with pytest.raises(ClusterctlError) as caught:
         status(world.tier(), "carol")
     assert "there is no Jenkins master carol; there are: alice, bob; node demo-jenkins-1" in caught.value.message
+
+
+def test_homes_without_room_are_told(world: World) -> None:
+    assert {each["trouble"] for each in list_masters(world.tier()).to_json()["nodes"]} == {""}
+    world.nodes.free_mib = 900
+    told = (
+        "demo-jenkins-1:/srv/jenkins has 900 of 10000 MiB free, expected 10%; "
+        "`clusterctl jenkins prune FILE --all` deletes homes that were set aside"
+    )
+    report = list_masters(world.tier())
+    assert report.to_json()["nodes"][0]["trouble"] == told
+    assert status(world.tier(), "alice").trouble == (told,)
+    shown = Console(width=200, record=True, file=StringIO())
+    shown.print(render_list(report))
+    assert told in shown.export_text()

@@ -229,3 +229,18 @@ def test_spans() -> None:
     assert [span_s(text) for text in ("90m", "4h", "2d")] == [5400, 14400, 172800]
     with pytest.raises(InputError, match="--idle: found '4'; allowed: minutes, hours or days"):
         span_s("4")
+
+
+def test_no_master_is_stopped_or_started_where_its_home_could_not_be_written(world: World) -> None:
+    """A restart would end one that still serves."""
+    hibernate(world.tier(), ["bob"], FORCE)
+    world.nodes.free_mib = 3
+    before = dict(world.marathon.launched)
+    for verb, name in ((restart, "alice"), (wake, "bob")):
+        with pytest.raises(PartlyFailed, match=r"no space on demo-jenkins-\d:/srv/jenkins has 3 of 10000 MiB free"):
+            verb(world.tier(), [name], FORCE)
+    assert (world.marathon.restarted, world.marathon.launched) == ([], before)
+    assert not world.nodes.master("alice").quiet
+    world.nodes.free_mib = 9000
+    assert list(restart(world.tier(), ["alice"], FORCE).done) == ["alice"]
+    assert list(wake(world.tier(), ["bob"], FORCE).done) == ["bob"]

@@ -428,3 +428,26 @@ def test_a_full_disk_is_told_before_anything_is_touched(world: World) -> None:
     with pytest.raises(UnhealthyError, match="/ has 0 of 4000 MiB free, expected 256"):
         restart(world, "zookeeper")
     assert world.events == []
+
+
+@pytest.mark.parametrize("only", [(), ("demo-builders-abc-2",)])
+def test_a_full_disk_of_an_agent_is_told_before_anything_is_touched(world: World, only: tuple[str, ...]) -> None:
+    world.disks["demo-builders-abc-2"] = [{"path": "/", "free_mib": 0, "size_mib": 4000}]
+    with pytest.raises(UnhealthyError, match=r"demo-builders-abc-2 .*/ has 0 of 4000 MiB free, expected 256") as caught:
+        restart(world, "mesos_agent", *only)
+    assert "--without AGENT" in (caught.value.hint or "")
+    assert world.events == []
+    world.cluster.left_out = ["demo-builders-abc-2"]
+    restart(world, "mesos_agent")
+    assert "demo-builders-abc-2" not in world.acted("restarted", "mesos_agent")
+
+
+def test_a_member_that_a_full_disk_has_stopped_is_not_restarted_before_there_is_room(world: World) -> None:
+    del world.up[ZK, TWO]
+    world.disks[TWO] = [{"path": "/", "free_mib": 0, "size_mib": 4000}]
+    with pytest.raises(UnhealthyError, match="/ has 0 of 4000 MiB free, expected 256"):
+        restart(world, "zookeeper", TWO)
+    assert world.events == []
+    world.disks.clear()
+    restart(world, "zookeeper", TWO)
+    assert world.events == [f"restarted zookeeper {TWO}"]
