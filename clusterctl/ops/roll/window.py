@@ -112,7 +112,7 @@ class AgentRoll:
             raise UnhealthyError(
                 f"cluster {self.roll.journal.cluster} has agents without room; nothing was touched:\n"
                 + "\n".join(f"  {problem}" for problem in problems),
-                hint="Make room there first. `restart`, `upgrade` and `reconfigure` leave agents out: `--without AGENT`.",
+                hint="Make room there first. `restart`, `upgrade`, `reconfigure` leave agents out: `--without AGENT`.",
             )
 
     def _all(self, window: Window, threads: Executor, look: Look, alone: Collection[str]) -> None:
