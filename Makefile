@@ -70,7 +70,8 @@ molecule: venv ## the Molecule scenarios but that of the upgrade, on test hosts 
 	molecule/run
 contract: ## tests against the lab's APIs (cloud) and against real daemons (daemons)
 	@$(MAKE) --no-print-directory --keep-going cloud daemons
-SIDE_BY_SIDE ?=
+# Empty: one after another
+SIDE_BY_SIDE ?= 1
 TOGETHER = $(if $(SIDE_BY_SIDE),--side-by-side)
 LABS := tests/contract/cloud tests/contract/lab
 cloud: venv ## the lab, its APIs, and clusterctl's calls to them
@@ -107,5 +108,5 @@ bench: venv ## measures; prints the tables of benchmarks/RESULTS.md
 fairness: venv ## who gets Mesos' offers: the tables of docs/fairness.md (an hour, no lab)
 	lab/standins/marathon/test-deps.sh
 	$(BIN)/python benchmarks/fairness.py
-test: venv ## all of it; the sum at the end (SIDE_BY_SIDE=1: several suites at a time where they share nothing)
+test: venv ## all of it, suites side by side where they share nothing; the sum at the end (SIDE_BY_SIDE= one by one)
 	$(BIN)/python -m tests.suites $(TOGETHER)
