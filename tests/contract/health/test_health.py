@@ -1,5 +1,6 @@
 """The probe and the checks against real ZooKeeper, real Mesos and the Marathon stand-in: what is broken is named."""
 
+import re
 import signal
 import time
 
@@ -159,3 +160,24 @@ def test_jenkins_masters_in_the_wrong_place(world: World) -> None:
         assert world.verify() == {"jenkins.placement": expected}
     finally:
         world.cluster.delete_all_apps()
+
+
+@pytest.mark.parametrize(("ahead_s", "text"), [(3600.0, "ahead of that of"), (-3600.0, "behind that of")])
+def test_a_clock_that_is_off(world: World, ahead_s: float, text: str) -> None:
+    """The machine has one clock: there the probe's process sees another one."""
+    world.here.ahead_s["127.0.0.3"] = ahead_s
+    try:
+        found = world.verify()
+        assert list(found) == ["clocks"]
+        named = re.match(
+            rf"loop-control-3 \(127.0.0.3\): its clock is (\d+) s {text} loop-control-[12], ", found["clocks"]
+        )
+        assert named, found
+        assert 3540 <= int(named[1]) <= 3600, "less by the time that the answers took at most"
+        told = collect_status(SPEC, world.cloud, world.access.prober).nodes[2]
+        assert (told.name, told.state) == ("loop-control-3", "ready")
+        assert told.detail.startswith("its clock is ")
+        assert world.wait().healthy, "no wait depends on it"
+    finally:
+        world.here.ahead_s.clear()
+    assert world.verify() == {}
