@@ -28,6 +28,7 @@ from tests.contract.mesos.cluster import (
 LAB = Path(__file__).parents[2] / "lab"
 MARATHON_PORT = 8080
 MARATHON_START_S = 60
+START_S = 180  # of ZooKeepers, masters and agents together, on a machine that is busy with others
 MARATHON_SESSION_S = 4  # with ZooKeeper
 
 
@@ -161,7 +162,7 @@ class MarathonCluster(Cluster):
 
     def start(self) -> None:
         super().start()
-        self.agent_ids(len(self.agents))
+        self.agent_ids(len(self.agents), START_S)
         for marathon in self.marathons:
             marathon.start(supervised=True)
 

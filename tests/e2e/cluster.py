@@ -68,9 +68,10 @@ class Cluster:
         found: dict[str, Any] = next(each for each in self.status()["nodes"] if each["name"] == name)
         return found
 
-    def marathon(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """A call of Marathon's API, sent on the first node that runs it."""
-        node = next(each for each in self.status()["nodes"] if "marathon" in each["services"])
+    def marathon(self, method: str, path: str, body: dict[str, Any] | None = None, *, but: str = "") -> dict[str, Any]:
+        """A call of Marathon's API, sent on the first node that runs it; ``but`` on this one."""
+        nodes = [each for each in self.status()["nodes"] if each["name"] != but]
+        node = next(each for each in nodes if "marathon" in each["services"])
         data = f"-H 'Content-Type: application/json' -d '{json.dumps(body)}'" if body is not None else ""
         url = f"http://{node['address']}:8080{path}"
         # With the password, where the node has one

@@ -292,7 +292,7 @@ class Cluster:
         agents = self.operator({"type": "GET_AGENTS"})["get_agents"].get("agents", [])
         return {agent["agent_info"]["hostname"]: agent for agent in agents}
 
-    def agent_ids(self, count: int = 2) -> dict[str, str]:
+    def agent_ids(self, count: int = 2, deadline_s: float = 60) -> dict[str, str]:
         """Ids of the registered, active agents by hostname; waits until there are so many."""
 
         def enough() -> dict[str, str] | None:
@@ -300,4 +300,4 @@ class Cluster:
             ids = {name: info["agent_info"]["id"]["value"] for name, info in active.items()}
             return ids if len(ids) >= count else None
 
-        return wait_for(f"{count} active agents", enough, 60)
+        return wait_for(f"{count} active agents", enough, deadline_s)
