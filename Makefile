@@ -13,7 +13,6 @@ help: ## this list
 
 $(VENV)/.installed: pyproject.toml
 	@lab/venv.sh $(VENV)
-	@touch $@
 
 .PHONY: venv
 venv: $(VENV)/.installed ## the Python environment, in .venv
