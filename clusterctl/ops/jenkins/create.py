@@ -54,7 +54,10 @@ class NewMastersReport:
     seconds: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """``{"cluster", "created": [{"name", "slot", "node", "url", "ready_s", "probe"}], "there", "failed", ...}``."""
+        """``{"cluster", "created": [{"name", "slot", "node", "url", "ready_s", "probe"}], "there", "failed", ...}``.
+
+        Those that were created are in the order of their slots, whoever was ready first.
+        """
         return {
             "cluster": self.cluster,
             "created": [
@@ -66,7 +69,7 @@ class NewMastersReport:
                     "ready_s": seconds,
                     "probe": self.probes[name].to_json() if name in self.probes else None,
                 }
-                for name, seconds in self.ready_s.items()
+                for name, seconds in sorted(self.ready_s.items(), key=lambda each: self.masters[each[0]].slot)
             ],
             "there": self.there,
             "failed": self.failed,

@@ -31,6 +31,12 @@ def test_a_master_gets_a_home_then_an_app_and_is_ready() -> None:
     assert not world.cloud.lock_records
 
 
+def test_masters_are_told_by_slot_whoever_was_ready_first() -> None:
+    report = create(World().tier(), ["alice", "bob"])
+    report.ready_s = {"bob": 1.0, "alice": 2.0}
+    assert [each["name"] for each in report.to_json()["created"]] == ["alice", "bob"]
+
+
 def test_the_same_command_again_writes_nothing() -> None:
     world = World()
     create(world.tier(), ["alice", "bob"])
