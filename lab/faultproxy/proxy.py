@@ -15,8 +15,9 @@ import signal
 import socket
 import struct
 import threading
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -34,12 +35,21 @@ _NOT_FORWARDED = frozenset(
 
 @dataclass(frozen=True)
 class Entry:
-    """One request in the log; ``number`` is None for authentication, ``status`` what the client was answered."""
+    """One request in the log.
+
+    Attributes:
+        number: None for authentication.
+        status: what the client was answered.
+        began: when it had come, in monotonic seconds.
+        ended: when it was about to be answered.
+    """
 
     number: int | None
     request: str
     fault: str | None
     status: int | None
+    began: float = field(default=0.0, compare=False)
+    ended: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -55,9 +65,13 @@ class FaultProxy:
     Args:
         auth_url: of the real Keystone.
         port: on 127.0.0.1; 0 takes a free one.
+
+    Attributes:
+        delay_s: seconds by which each answer comes later, authentication's as well.
     """
 
     def __init__(self, auth_url: str, port: int = 0) -> None:
+        self.delay_s = 0.0
         parts = urlsplit(auth_url)
         self._routes = {"identity": f"{parts.scheme}://{parts.netloc}"}
         self._plan, self._log = FaultPlan(), list[Entry]()
@@ -171,14 +185,15 @@ class _Handler(BaseHTTPRequestHandler):
         path = self.path.split("?")[0].rstrip("/")
         request = f"{self.command} {path}"
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        began = time.monotonic()
         number, fault = self.proxy.choose(request)
+        time.sleep(self.proxy.delay_s)
         reply = self._forward(body) if fault is None or fault.when == "after" else None
         if fault is not None:
             reply = _injected(fault) if fault.do == "status" else None
+        struck, status = f"{fault.do} {fault.when}" if fault else None, reply.status if reply else None
         # before the answer, so that who has the answer finds the entry
-        self.proxy.record(
-            Entry(number, request, f"{fault.do} {fault.when}" if fault else None, reply.status if reply else None)
-        )
+        self.proxy.record(Entry(number, request, struck, status, began, time.monotonic()))
         try:
             if reply is not None:
                 self._answer(reply)

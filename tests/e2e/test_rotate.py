@@ -14,7 +14,8 @@ import pytest
 
 from tests.e2e.cluster import Cluster, eventually
 from tests.e2e.conftest import run
-from tests.e2e.test_secure import CLOSED, COUNTER, SECRETS, control, killed_at, watched
+from tests.e2e.test_secure import CLOSED, COUNTER, killed_at
+from tests.e2e.watching import FILES, SECRETS, control, watched
 
 pytestmark = [pytest.mark.e2e, pytest.mark.operate]
 
@@ -114,7 +115,7 @@ def test_secrets_turn_under_load(cluster: Cluster) -> None:
     keep(cluster)
     assert answers(cluster, SECRETS) == LET_IN
     admit_watcher(cluster)
-    with watched(cluster) as gaps:
+    with watched(cluster, FILES) as gaps:
         killed_at(cluster, "restart marathon on", "secrets", "rotate")
         report = labkit.clusterctl("secrets", "rotate", cluster.file, "--yes")
     assert report["healthy"]

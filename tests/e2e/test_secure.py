@@ -8,8 +8,6 @@ import json
 import shlex
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import labkit
@@ -17,6 +15,7 @@ import pytest
 
 from tests.e2e.cluster import Cluster, eventually
 from tests.e2e.conftest import run
+from tests.e2e.watching import FILES, control, watched
 
 pytestmark = [pytest.mark.e2e, pytest.mark.operate]
 
@@ -30,10 +29,6 @@ COUNTER = {
     "instances": 1,
     "constraints": [["pool", "CLUSTER", "jenkins-builder"]],
 }
-WATCHER = Path(__file__).with_name("watcher.py")
-SECRETS = "/etc/clusterctl/secrets"
-# Which files the watcher reads as soon as they are there; its node in ZooKeeper is its own
-LOGINS = {"8080": f"{SECRETS}/marathon-http.json", "5050": f"{SECRETS}/mesos-operator.json"}
 REPORT = labkit.BUILD / "secure-container.json"
 # An anonymous client's try
 CREATES = """\
@@ -54,33 +49,6 @@ def cluster(container_image: dict[str, Any]) -> Iterator[Cluster]:
     file.write_text(file.read_text() + OPEN)
     with Cluster(file) as made:
         yield made
-
-
-def control(cluster: Cluster) -> list[dict[str, Any]]:
-    return [node for node in cluster.status()["nodes"] if "zookeeper" in node["services"]]
-
-
-@contextmanager
-def watched(cluster: Cluster) -> Iterator[dict[str, Any]]:
-    """Runs the watcher on a control node, where the passwords come to; its report is in the result afterwards."""
-    nodes = control(cluster)
-    name = nodes[0]["name"]
-    addresses = ",".join(node["address"] for node in nodes)
-    put = [labkit.PROGRAM, "ssh", cluster.file, name, "--"]
-    subprocess.run([*put, "cat > /tmp/watcher.py"], input=WATCHER.read_bytes(), check=True)
-    subprocess.run([*put, "cat > /tmp/watcher.json"], input=json.dumps(LOGINS).encode(), check=True)
-    start = (
-        "sudo systemd-run --quiet --collect --unit=watcher --property=StandardOutput=file:/tmp/watched"
-        f" --property=StandardInput=file:/tmp/watcher.json /usr/bin/python3 /tmp/watcher.py {addresses} 0.2 2"
-    )
-    cluster.on(name, start)
-    eventually("the watcher watches", lambda: cluster.on(name, "cat /tmp/watched"), lambda text: "ready" in text)
-    report: dict[str, Any] = {}
-    try:
-        yield report
-    finally:
-        cluster.on(name, "sudo systemctl stop watcher")
-        report |= json.loads(cluster.on(name, "cat /tmp/watched").splitlines()[-1])
 
 
 def answers(cluster: Cluster) -> dict[str, str]:
@@ -135,7 +103,7 @@ def test_an_open_cluster_is_closed_under_load(cluster: Cluster) -> None:
         **{path: path for path in ("/mesos/stranger", "/marathon/stranger", "/stranger")},
     }
     cluster.file.write_text(cluster.file.read_text().replace(OPEN, CLOSED))
-    with watched(cluster) as gaps:
+    with watched(cluster, FILES) as gaps:
         killed_at(cluster, "restart marathon on")
         report = labkit.clusterctl("secure", cluster.file, "--yes")
     assert report["healthy"]

@@ -8,11 +8,9 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import shlex
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ import pytest
 
 from tests.e2e.cluster import Cluster, eventually
 from tests.e2e.conftest import as_json, build_image, run
+from tests.e2e.watching import watched
 
 pytestmark = [pytest.mark.e2e, pytest.mark.operate]
 
@@ -39,18 +38,6 @@ COUNTER = {
 }
 # Emulated machines answer slowly, and less for each question: seconds between two, for an answer, and of the gates
 EVERY_S, PATIENCE_S, TIMEOUT_S = (2, 10, 600) if ZONE == "vm" else (0.2, 2, 180)
-# Prints what the watcher has to say to services that are closed
-LOGINS = """\
-import json, os
-places = {"8080": "marathon-http.json", "5050": "mesos-operator.json", "zookeeper": "zookeeper-super"}
-found = {}
-for name, file in places.items():
-    if os.path.exists("/etc/clusterctl/secrets/" + file):
-        text = open("/etc/clusterctl/secrets/" + file).read().strip()
-        found[name] = json.loads(text) if file.endswith(".json") else text
-print(json.dumps(found))
-"""
-WATCHER = Path(__file__).with_name("watcher.py")
 NEXT_ZOOKEEPER = Path(__file__).with_name("next_zookeeper.sh")
 REPORT = labkit.BUILD / f"upgrade-{ZONE}.json"
 
@@ -109,39 +96,6 @@ def counted(cluster: Cluster, node: str) -> tuple[set[str], float]:
     times = [float(line[1]) for line in lines]
     gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
     return {line[0] for line in lines}, max(gaps)
-
-
-@contextmanager
-def watched(cluster: Cluster) -> Iterator[dict[str, Any]]:
-    """Runs the watcher on a control node around the body; its report is in the result afterwards.
-
-    Only there all services may be asked (``docs/security.md``).
-    """
-    nodes = cluster.status()["nodes"]
-    node = next(each["name"] for each in nodes if "zookeeper" in each["services"])
-    addresses = ",".join(each["address"] for each in nodes if "zookeeper" in each["services"])
-    subprocess.run(
-        [labkit.PROGRAM, "ssh", cluster.file, node, "--", "cat > /tmp/watcher.py"],
-        input=WATCHER.read_bytes(),
-        check=True,
-    )
-    subprocess.run(
-        [labkit.PROGRAM, "ssh", cluster.file, node, "--", "sudo sh -c 'umask 077; cat > /root/watcher.json'"],
-        input=cluster.on(node, f"sudo python3 -c {shlex.quote(LOGINS)}").encode(),
-        check=True,
-    )
-    report: dict[str, Any] = {}
-    start = (
-        "sudo systemd-run --quiet --collect --unit=watcher --property=StandardOutput=file:/tmp/watched"
-        " --property=StandardInput=file:/root/watcher.json"
-    )
-    cluster.on(node, f"{start} /usr/bin/python3 /tmp/watcher.py {addresses} {EVERY_S} {PATIENCE_S}")
-    eventually("the watcher watches", lambda: cluster.on(node, "cat /tmp/watched"), lambda text: "ready" in text)
-    try:
-        yield report
-    finally:
-        cluster.on(node, "sudo systemctl stop watcher")
-    report.update(json.loads(cluster.on(node, "tail -n 1 /tmp/watched")))
 
 
 def offer_newer_zookeeper(cluster: Cluster) -> str:
@@ -214,7 +168,7 @@ def test_upgrade_under_load(cluster: Cluster, old: Path, new: Path, task: dict[s
     zookeeper = offer_newer_zookeeper(cluster)
     reports = {}
     seconds = {}
-    with watched(cluster) as seen:
+    with watched(cluster, every_s=EVERY_S, patience_s=PATIENCE_S) as seen:
         for name, arguments in {
             "upgrade zookeeper": ("upgrade", cluster.file, "zookeeper"),
             "restart zookeeper": ("restart", cluster.file, "zookeeper"),

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
@@ -89,6 +90,15 @@ def test_every_address_in_an_answer_is_the_proxys(upstream: type[Upstream]) -> N
         _, token = ask(proxy, "POST", "/identity/v3/auth/tokens", "{}")
         assert token["token"]["catalog"][0]["endpoints"][0]["url"] == f"{proxy.url}/compute/v2.1"
         assert ask(proxy, "GET", "/compute/v2.1") == (200, {"href": f"{proxy.url}/compute/v2.1/"})
+
+
+def test_answers_come_later_and_the_log_tells_when(proxy: FaultProxy) -> None:
+    proxy.delay_s = 0.05
+    began = time.monotonic()
+    ask(proxy, "GET", "/identity/v3/x")
+    ended = time.monotonic()
+    [entry] = proxy.log
+    assert began <= entry.began <= entry.ended - 0.05 <= ended - 0.05
 
 
 def test_an_unknown_service(proxy: FaultProxy) -> None:
