@@ -8,8 +8,9 @@ way, by a tuned Ansible: pipelining, 50 forks, no gathering of facts. It ends wh
 verify. ``clusterctl create`` ends when it has verified that the cluster serves.
 
 Of both: seconds and API calls of the first run, of a second one that finds all there, and what servers there are after
-a kill in the middle of the first run and the same command again. Calls are counted by a proxy before the APIs. Prints
-Markdown. The image must be there (``make demo`` builds it), and nothing called ``peer``.
+a kill in the middle of the first run and the same command again. Killed is the command with all its children; jobs of
+Ansible's ``async`` part from it and go on. Calls are counted by a proxy before the APIs. Prints Markdown. There must be
+nothing called ``peer``.
 """
 
 from __future__ import annotations
@@ -23,40 +24,27 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "lab"), str(ROOT)]
+import openstack
+from measure import load, markdown, say, tuned_ansible
+from onlab import image, labkit, through_proxy
 
-import labkit  # noqa: E402
-import openstack  # noqa: E402
-from measure import load, markdown, say  # noqa: E402
+from clusterctl.ansible.keeper import descendants
+from clusterctl.ansible.playbook import inventory_script
+from clusterctl.cloud import open_cloud
+from clusterctl.ops.day2.inventory import build_inventory
+from clusterctl.ops.kit.access import open_access
+from clusterctl.resources import Observed, Port, Server
+from clusterctl.spec import ClusterSpec, load_spec
+from inventory import plugin_environment
+from lab.faultproxy.proxy import FaultProxy
 
-from clusterctl.cloud import open_cloud  # noqa: E402
-from clusterctl.ops.day2.inventory import build_inventory  # noqa: E402
-from clusterctl.ops.kit.access import open_access  # noqa: E402
-from clusterctl.resources import Observed, Port, Server  # noqa: E402
-from clusterctl.spec import ClusterSpec, load_spec  # noqa: E402
-from inventory import plugin_environment  # noqa: E402
-from lab.faultproxy.__main__ import clouds_through  # noqa: E402
-from lab.faultproxy.proxy import FaultProxy  # noqa: E402
-
-HERE = ROOT / "benchmarks"
+HERE = Path(__file__).resolve().parent
 NAME = "peer"
-TUNED = """\
-[defaults]
-roles_path = {root}/roles
-forks = 50
-gathering = explicit
-host_key_checking = false
-interpreter_python = /usr/bin/python3
-[ssh_connection]
-pipelining = true
-ssh_args = -o ControlMaster=auto -o ControlPersist=120s -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no
-control_path_dir = {directory}/cp
-"""
 
 
 @dataclass
@@ -72,13 +60,14 @@ class Place:
     def run(self, words: Sequence[str | Path], more: Mapping[str, str], kill_after_s: float | None) -> None:
         """Runs a program to its end, or kills it and all that it started after a time."""
         environment = {**os.environ, **self.environment, **more}
-        process = subprocess.Popen(
-            words, env=environment, stdin=subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True
-        )
+        process = subprocess.Popen(words, env=environment, stdin=subprocess.DEVNULL, stdout=sys.stderr)
         try:
             code = process.wait(kill_after_s)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            # Ansible's workers have sessions of their own
+            for pid in (process.pid, *descendants(process.pid)):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             process.wait()
             raise Killed from None
         if code:
@@ -98,17 +87,14 @@ def peer(place: Place, kill_after_s: float | None = None) -> None:
     """The two playbooks."""
     began = time.monotonic()
     told = place.directory / "addresses.json"
-    config = place.directory / "tuned.cfg"
-    config.write_text(TUNED.format(root=ROOT, directory=place.directory))
     values = place.directory / "vars.json"
     values.write_text(json.dumps(variables(place, told)))
-    environment = {"ANSIBLE_CONFIG": str(config)}
+    environment = {"ANSIBLE_CONFIG": str(tuned_ansible(place.directory))}
     program = plugin_environment() / "ansible-playbook"
     python = "ansible_python_interpreter={{ ansible_playbook_python }}"
     words = [program, "-i", "localhost,", "-e", python, "-e", f"@{values}", HERE / "peer" / "servers.yml"]
     place.run(words, environment, kill_after_s)
-    hosts = place.directory / "hosts.json"
-    hosts.write_text(json.dumps(inventory(place.spec, json.loads(told.read_text()))))
+    hosts = inventory_script(place.directory, inventory(place.spec, json.loads(told.read_text())))
     # our environment's Ansible: the roles are the same, and so is its version
     ours_program = Path(sys.executable).parent / "ansible-playbook"
     left = None if kill_after_s is None else max(kill_after_s - (time.monotonic() - began), 0.1)
@@ -118,7 +104,7 @@ def peer(place: Place, kill_after_s: float | None = None) -> None:
 def variables(place: Place, told: Path) -> dict[str, Any]:
     """Of ``peer/servers.yml``."""
     spec = place.spec
-    image = open_cloud(spec.cloud).images(family=spec.image)[0]
+    newest = open_cloud(spec.cloud).images(family=spec.image)[0]
     nodes = [
         {"name": f"{NAME}-{group}-{number}", "flavor": settings.flavor}
         for group, settings in spec.groups.items()
@@ -128,7 +114,7 @@ def variables(place: Place, told: Path) -> dict[str, Any]:
         "peer": NAME,
         "cloud": spec.cloud,
         "network": spec.network,
-        "image": image.id,
+        "image": newest.id,
         "keypair": spec.keypair,
         "zone": spec.availability_zone,
         "sources": [source for source in spec.access.ssh_from if source != "network"] or ["10.51.0.1/32"],
@@ -175,7 +161,7 @@ def remove_peer(spec: ClusterSpec) -> None:
     for group in connection.compute.server_groups():
         if group.name == NAME:
             connection.compute.delete_server_group(group)
-    while group := connection.network.find_security_group(NAME):
+    for group in connection.network.security_groups(name=NAME):
         connection.network.delete_security_group(group)
 
 
@@ -199,21 +185,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--kill-after", type=float, default=8.0, metavar="S", help="0 leaves the kill out")
     arguments = parser.parse_args()
-    labkit.use_lab()
+    image(arguments.zone)
     plugin_environment()
     file = labkit.cluster_file("demo", arguments.zone, name="peerours")
     # the peer brings no secrets and makes one security group
     file.write_text(f"{file.read_text()}security: {{insecure: [mesos, zookeeper, marathon, network]}}\n")
     spec = load_spec(file)
-    clouds = json.loads(Path(os.environ["OS_CLIENT_CONFIG_FILE"]).read_text())
     rows: list[Sequence[object]] = []
-    with (
-        tempfile.TemporaryDirectory() as name,
-        FaultProxy(clouds["clouds"][spec.cloud]["auth"]["auth_url"]) as proxy,
-    ):
-        through = Path(name) / "clouds.yaml"
-        through.write_text(clouds_through(clouds, spec.cloud, proxy.auth_url, None))
-        place = Place(spec, file, Path(name), proxy, {"OS_CLIENT_CONFIG_FILE": str(through)})
+    with tempfile.TemporaryDirectory() as name, through_proxy(spec.cloud) as through:
+        place = Place(spec, file, Path(name), through.proxy, through.environment)
         ways: dict[str, tuple[Callable[..., None], Callable[[], None], str]] = {
             "clusterctl create": (ours, lambda: remove_ours(place), spec.cluster),
             "playbook": (peer, lambda: remove_peer(spec), NAME),
