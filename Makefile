@@ -103,6 +103,10 @@ bench: venv ## measures; prints the tables of benchmarks/RESULTS.md
 	. build/env.sh && $(BIN)/python benchmarks/agents.py
 	. build/env.sh && $(BIN)/python benchmarks/inventory.py
 	$(BIN)/python benchmarks/configure.py
+.PHONY: bench-clusters
+bench-clusters: venv ## measures leaders' changes, repairs, the ends of create, a far cloud, a peer; on real clusters (hours)
+	$(BIN)/python lab/prepare.py
+	. build/env.sh && for each in leaders repair ends far peer; do $(BIN)/python benchmarks/$$each.py || exit; done
 .PHONY: fairness
 fairness: venv ## who gets Mesos' offers: the tables of docs/fairness.md (an hour, no lab)
 	lab/standins/marathon/test-deps.sh
