@@ -110,7 +110,8 @@ def step(cluster: Cluster, service: str, steps: Steps, every_s: float, patience_
     steps.commands.append(done.seconds)
     steps.loads.append(float(load()))
     seen = {each.what: each.of(report) for each in MEASURES[service]}
-    say(f"{service} from {leader} to {after}: {seen}, the command {done.seconds:.1f} s, load {load()}")
+    shown = "; ".join(f"{what} {'not back' if s is None else f'{s:.2f} s'}" for what, s in seen.items())
+    say(f"{service} from {leader} to {after}: {shown}; the command {done.seconds:.1f} s, load {load()}")
 
 
 def rows(found: dict[str, Steps]) -> Iterator[list[object]]:
