@@ -1,6 +1,6 @@
 """A server is deleted behind clusterctl's back: how long ``repair --apply`` takes, against the boot of that server.
 
-usage: repair.py [--rounds N]
+usage: repair.py [--rounds N] [--only agent follower mesos_master marathon zookeeper]
 
 On one demo over containers, in turn: a builder, a control node that leads nothing or at least not ZooKeeper, and the
 nodes that hold the leading Mesos master, the leading Marathon and ZooKeeper's leader. The server is deleted by the
@@ -22,12 +22,6 @@ from onlab import CLOUD, Cluster, Through, booted, demo_file, eventually, image,
 
 GOAL_S = 15.0
 NAME = "benchrepair"
-LEADERS = {
-    "Mesos' leader": "mesos_master",
-    "Marathon's leader": "marathon",
-    "ZooKeeper's leader": "zookeeper",
-}
-AGENT, FOLLOWER = "an agent", "a ZooKeeper follower"
 
 
 @dataclass(frozen=True)
@@ -73,10 +67,13 @@ def leader(service: str) -> Callable[[dict[str, Any]], str]:
     return lambda status: str(status["leaders"][service])
 
 
-VICTIMS: dict[str, Callable[[dict[str, Any]], str]] = {
-    AGENT: builder,
-    FOLLOWER: follower,
-    **{title: leader(service) for title, service in LEADERS.items()},
+# word of the command -> what it is in the table, and which node
+VICTIMS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
+    "agent": ("an agent", builder),
+    "follower": ("a ZooKeeper follower", follower),
+    "mesos_master": ("the leading Mesos master", leader("mesos_master")),
+    "marathon": ("the leading Marathon", leader("marathon")),
+    "zookeeper": ("ZooKeeper's leader", leader("zookeeper")),
 }
 
 
@@ -102,7 +99,7 @@ def once(cluster: Cluster, through: Through, victim: str) -> Repaired:
     """
     eventually("the cluster is healthy", cluster.verify, lambda report: bool(report["healthy"]), within_s=300)
     status = cluster.status()
-    name = VICTIMS[victim](status)
+    name = VICTIMS[victim][1](status)
     delete(name)
     left = servers()
     ran = through.clusterctl("repair", cluster.file, "--apply", "--yes")
@@ -118,9 +115,10 @@ def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", nargs="+", choices=VICTIMS, default=list(VICTIMS))
     arguments = parser.parse_args()
     image()
-    found: dict[str, list[Repaired]] = {victim: [] for victim in VICTIMS}
+    found: dict[str, list[Repaired]] = {victim: [] for victim in arguments.only}
     with through_proxy() as through, Cluster(demo_file(NAME)) as cluster:
         try:
             for _ in range(arguments.rounds):
@@ -139,7 +137,7 @@ def main() -> None:
             ]
             rows = [
                 [
-                    victim,
+                    VICTIMS[victim][0],
                     *(
                         spread([getattr(each, name) for each in repairs])
                         for name in ("whole", "boot", "beside_boot", "before", "after")
