@@ -16,6 +16,7 @@ from typing import Any
 from tests.contract.mesos.cluster import (
     AGENT_PORT,
     JAVA,
+    PATIENCE,
     SESSION_S,
     SUPERVISION_INTERVAL_S,
     ZK_PORT,
@@ -28,7 +29,7 @@ from tests.contract.mesos.cluster import (
 LAB = Path(__file__).parents[2] / "lab"
 MARATHON_PORT = 8080
 MARATHON_START_S = 60
-START_S = 180  # of ZooKeepers, masters and agents together, on a machine that is busy with others
+START_S = 60  # of ZooKeepers, masters and agents together
 MARATHON_SESSION_S = 4  # with ZooKeeper
 
 
@@ -138,7 +139,7 @@ class Marathon:
     def exit_code(self, deadline_s: float = 15) -> int:
         """Wait for it to end by itself; the exit code."""
         assert self._process
-        return self._process.wait(deadline_s)
+        return self._process.wait(PATIENCE * deadline_s)
 
 
 class MarathonCluster(Cluster):

@@ -14,7 +14,7 @@ from typing import Any
 import api4jenkins
 import jenkins
 
-from tests.contract.mesos.cluster import Json, wait_for
+from tests.contract.mesos.cluster import PATIENCE, Json, wait_for
 
 BUILD = Path(__file__).parents[3] / "lab/standins/jenkins/build"
 TOKEN = "11" + "0123456789abcdef" * 2
@@ -171,7 +171,7 @@ class Master:
 
     def exit_code(self, deadline_s: float = 20) -> int:
         assert self._process
-        return self._process.wait(deadline_s)
+        return self._process.wait(PATIENCE * deadline_s)
 
     def terminate(self) -> int:
         assert self._process

@@ -92,8 +92,7 @@ class Ensemble:
             leader = self.leader()
             return leader is not None and self.mntr(leader).get("zk_synced_followers") == str(followers)
 
-        # A Java machine that starts beside those of other tests takes half a minute, and an election waits for it
-        wait_for(f"a leader with {followers} synced followers", good, 180)
+        wait_for(f"a leader with {followers} synced followers", good, 60)
 
     def roll(self, members: Sequence[int], names: Sequence[int], followers: int) -> None:
         """Followers first, leader last; the gate after each."""

@@ -23,10 +23,16 @@ SUPERVISION_INTERVAL_S = 0.5
 SESSION_S = 8  # of masters and agents with ZooKeeper
 JAVA = "/usr/lib/jvm/java-17-openjdk-amd64/bin/java"
 TERMINAL = {"TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_ERROR", "TASK_LOST", "TASK_DROPPED", "TASK_GONE"}
+# Deadlines are those of a quiet machine. A busy one is slower, which is no fault, and only failures wait so long
+PATIENCE = 3
 
 
 def wait_for(what: str, condition: Callable[[], T | None], deadline_s: float = 40) -> T:
-    """The first truthy result of a condition; AssertionError with what was seen last after the deadline."""
+    """The first truthy result of a condition; AssertionError with what was seen last after the deadline.
+
+    No measure of how quick something is: see ``PATIENCE``.
+    """
+    deadline_s *= PATIENCE
     end = time.monotonic() + deadline_s
     while True:
         seen: object
