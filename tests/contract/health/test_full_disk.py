@@ -166,7 +166,7 @@ def copy(source: Path, target: Path) -> None:
 def client_of(hosts: Sequence[str]) -> Iterator[KazooClient]:
     """A started client of these members."""
     client = KazooClient(",".join(f"{host}:2181" for host in hosts), timeout=20)
-    client.start(30)
+    client.start(90)
     try:
         yield client
     finally:

@@ -63,7 +63,7 @@ def lose(ensemble: Ensemble, *names: int) -> None:
 
 def test_the_survivors_data_win_over_an_empty_member_of_any_number(ensemble: Ensemble) -> None:
     client = KazooClient(f"{address(2)}:{ZK_PORT}")
-    client.start(30)
+    client.start(90)
     client.create("/kept", b"yes")
     client.stop()
     client.close()
@@ -81,7 +81,7 @@ def test_the_survivors_data_win_over_an_empty_member_of_any_number(ensemble: Ens
     ensemble.start(1, [1, 2, 3])
     ensemble.synced(2)
     reader = KazooClient(f"{address(1)}:{ZK_PORT}")
-    reader.start(30)
+    reader.start(90)
     try:
         assert reader.get("/kept")[0] == b"yes"
     finally:
@@ -141,7 +141,7 @@ def test_empty_masters_learn_from_a_copied_log(ensemble: Ensemble, root: Path, t
 def test_a_member_with_broken_data_learns_anew_in_a_fresh_directory(ensemble: Ensemble) -> None:
     """For ``playbooks/fresh-data.yml``: an empty newest log, as a full disk leaves it, ends a member at each start."""
     client = KazooClient(f"{address(1)}:{ZK_PORT}")
-    client.start(30)
+    client.start(90)
     client.create("/kept", b"yes")
     client.stop()
     client.close()
@@ -155,7 +155,7 @@ def test_a_member_with_broken_data_learns_anew_in_a_fresh_directory(ensemble: En
     ensemble.start(broken, [1, 2, 3])
     ensemble.synced(2)
     reader = KazooClient(f"{address(broken)}:{ZK_PORT}")
-    reader.start(30)
+    reader.start(90)
     try:
         assert reader.get("/kept")[0] == b"yes"
     finally:
@@ -177,7 +177,7 @@ def apart(network: None, tmp_path: Path) -> Iterator[Ensemble]:
 def test_a_log_without_its_snapshots_keeps_a_member_from_starting(apart: Ensemble) -> None:
     """Why ``spec.zookeeper_rules`` wants both to share their fate, and ``playbooks/fresh-data.yml`` sets both aside."""
     client = KazooClient(f"{address(1)}:{ZK_PORT}")
-    client.start(30)
+    client.start(90)
     client.create("/kept", b"yes")
     client.stop()
     client.close()
@@ -197,7 +197,7 @@ def test_a_log_without_its_snapshots_keeps_a_member_from_starting(apart: Ensembl
     apart.start(n, [1, 2, 3])
     apart.synced(2)
     reader = KazooClient(f"{address(n)}:{ZK_PORT}")
-    reader.start(30)
+    reader.start(90)
     try:
         assert reader.get("/kept")[0] == b"yes"
     finally:

@@ -119,7 +119,7 @@ class Writer(threading.Thread):
         self.ending = threading.Event()
 
     def run(self) -> None:
-        self.client.start(60)
+        self.client.start(180)
         number = 0
         while not self.ending.wait(0.02):
             number += 1
@@ -149,7 +149,7 @@ def ensemble(network: None, tmp_path: Path) -> Iterator[Ensemble]:
 
 def everything_is_there(writer: Writer, n: int) -> None:
     client = KazooClient(f"{address(n)}:{ZK_PORT}")
-    client.start(30)
+    client.start(90)
     try:
         client.sync("/")
         there = set(client.get_children("/"))

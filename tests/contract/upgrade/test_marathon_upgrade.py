@@ -77,7 +77,7 @@ def upgrade(world: World, hosts: LoopbackHosts, root: Path) -> Journal:
 def state_of(cluster: WorldCluster) -> dict[str, bytes]:
     """Marathon's state in ZooKeeper."""
     client = KazooClient("127.0.0.1:2181,127.0.0.2:2181,127.0.0.3:2181")
-    client.start(timeout=30)
+    client.start(timeout=90)
     found, todo = {}, ["/marathon/state"]
     while todo:
         path = todo.pop()

@@ -131,7 +131,7 @@ class SecuredEnsemble:
         for n in members:
             client = KazooClient(f"{address(n)}:{ZK_PORT}")
             try:
-                client.start(60)
+                client.start(180)
                 wait_for(f"member {n}", lambda client=client: client.exists("/zookeeper"))  # type: ignore[misc]
             finally:
                 client.stop()
@@ -158,7 +158,7 @@ class SecuredEnsemble:
         """A started client; ``credentials`` are user:password of scheme "digest"."""
         auth = [("digest", credentials)] if credentials else []
         client = KazooClient(self.hosts, auth_data=auth)
-        client.start(60)
+        client.start(180)
         return client
 
     def of_marathon(self) -> str:

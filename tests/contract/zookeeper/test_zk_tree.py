@@ -32,7 +32,7 @@ def zookeeper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KazooClient]
         daemon = Daemon("zookeeper", argv, work / "log")
         daemon.start()
         client = KazooClient(PLACE, timeout=20)
-        client.start(timeout=60)  # tries to connect until then
+        client.start(timeout=180)  # tries to connect until then
         yield client
         client.stop()
         daemon.kill()
