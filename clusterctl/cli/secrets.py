@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
+from clusterctl.cli.jenkins_session import QuietTimeout, quiet_timeout
 from clusterctl.cli.output import print_json, print_line
 from clusterctl.cli.roll import Batch, Patience
 from clusterctl.cli.session import CloudName, File, Json, StealLock, confirm, session
@@ -41,20 +43,24 @@ def rotate(
     cloud: CloudName = None,
     batch: Batch = "20%",
     timeout: Patience = None,
+    quiet: QuietTimeout = None,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
     steal_lock: StealLock = False,
     as_json: Json = False,
 ) -> None:
     """Give a closed cluster new secrets.
 
-    Node by node, while tasks run; the old ones are refused afterwards. If a run was stopped, the same command finishes
-    it.
+    Node by node, while tasks run; the old ones are refused afterwards. Jenkins masters restart once no build runs on
+    them. If a run was stopped, the same command finishes it.
 
     \b
     Examples:
       clusterctl secrets rotate demo.yml
       clusterctl secrets rotate demo.yml marathon/http mesos/operator --yes
     """
+    from clusterctl.ops.jenkins.ground import open_tier
+    from clusterctl.ops.jenkins.stop import Manner
+    from clusterctl.ops.jenkins.turn import restart_turned
     from clusterctl.ops.roll.ground import Rolling
     from clusterctl.ops.roll.report import RollError
     from clusterctl.ops.secure.rotate import checked
@@ -62,6 +68,11 @@ def rotate(
 
     with session(context) as at:
         checked(at.spec, names or ())
+
+        def tenants(principals: Mapping[int, str]) -> list[str]:
+            tier = open_tier(at, file)
+            return restart_turned(tier, principals, Manner(quiet_timeout_s=quiet_timeout(tier, quiet)))
+
         try:
             with at.guard.hold(at.spec.cluster, at.cloud):
                 report = rotate_secrets(
@@ -69,6 +80,7 @@ def rotate(
                     names or (),
                     lambda told: None if yes else confirm("Do it?", told),
                     batch=batch,
+                    tenants=tenants,
                 )
         except RollError as error:
             if as_json:

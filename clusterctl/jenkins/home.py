@@ -20,6 +20,7 @@ TOKEN = f"{OWN}/token"
 PASSWORD = f"{OWN}/password"
 SECURITY = f"{OWN}/security.xml"
 LOCK = f"{OWN}/lock"
+PRINCIPAL = f"{OWN}/principal"  # who its master is to Mesos since it was started last
 
 # Removed from a home that is restored: the first would be refused, the second asks for builds of yesterday
 NOT_RESTORED = (".owner", "queue.xml", LOCK)
@@ -34,6 +35,7 @@ _OUT = (
     r"(jobs/[^/]+/)+workspace",
     r"\.owner",
     re.escape(LOCK),
+    re.escape(PRINCIPAL),
     r"(.*/)?[^/]+\.tmp",
 )
 _BUILDS = r"(jobs/[^/]+/)+(builds|lastStable|lastSuccessful)"

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 OWN = ".clusterctl"
 MARKER = OWN + "/master.json"
+PRINCIPAL = OWN + "/principal"
 ASIDE = ".aside"  # in the directory of homes: those that are kept, but belong to no master any more
 NEW = ".new-"
 RELEASES = "/opt/jenkins"
@@ -112,8 +113,8 @@ def home_of(directory: Path, name: str) -> Path:
 
 
 def survey(request: Json) -> Json:
-    """``{"homes": [{"name", "uid", "mode", "marker", "problem"}], "aside", "free_mib", "size_mib", "releases",
-    "current"}``: what lies there. ``marker`` is the file's text; ``releases`` maps names to MiB of plugins.
+    """``{"homes": [{"name", "uid", "mode", "marker", "principal", "problem"}], "aside", "free_mib", "size_mib",
+    "releases", "current"}``: what lies there. ``marker`` is the file's text, ``releases`` maps names to MiB of plugins.
     """
     directory = checked(request)
     space = os.statvfs(directory)
@@ -134,22 +135,25 @@ def survey(request: Json) -> Json:
 def told(path: Path) -> Json:
     """One home as ``survey`` gives it."""
     found = path.lstat()
-    answer = {
-        "name": path.name,
-        "uid": found.st_uid,
-        "mode": stat.S_IMODE(found.st_mode),
-        "marker": None,
-        "problem": "",
-    }
+    answer = {"name": path.name, "uid": found.st_uid, "mode": stat.S_IMODE(found.st_mode)}
+    answer |= {"marker": None, "principal": "", "problem": ""}
     try:
         owned = owner(path)
         with acting_as(owned.st_uid, owned.st_gid):
-            answer["marker"] = read(path / MARKER)
+            answer |= {"principal": principal(path), "marker": read(path / MARKER)}
     except HomeError as error:
         answer["problem"] = str(error)
     except (OSError, ValueError) as error:
         answer["problem"] = f"its marker can't be read: {getattr(error, 'strerror', None) or error}"
     return answer
+
+
+def principal(home: Path) -> str:
+    """'' where the start script didn't say it, or the master's user put something else there."""
+    try:
+        return read(home / PRINCIPAL).strip()
+    except (HomeError, OSError, ValueError):
+        return ""
 
 
 def releases(root: Path) -> Json:

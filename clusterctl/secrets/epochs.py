@@ -36,14 +36,14 @@ _WAYS: Mapping[str, _Way] = {
     names.MESOS_AGENT_HTTP: _Way(Stage.CLIENTS, Stage.REQUIRED),
     # An instance knows one password; callers try both until all instances have the next one
     names.MARATHON_HTTP: _Way(Stage.CLIENTS),
+    # Its principal never changes, and Mesos knows one secret of a principal
+    names.mesos_secret(names.MARATHON): _Way(Stage.OFFERED, Stage.OFFERED, Stage.OFFERED),
 }
-# A framework's principal never changes, and Mesos knows one secret of a principal
-_FRAMEWORK = _Way(Stage.OFFERED, Stage.OFFERED, Stage.OFFERED)
 _ORDINARY = _Way()
 
 
 def _way(name: str) -> _Way:
-    return _FRAMEWORK if names.is_framework(name) else _WAYS.get(name, _ORDINARY)
+    return _WAYS.get(name, _ORDINARY)
 
 
 @dataclass(frozen=True)

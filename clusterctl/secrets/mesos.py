@@ -107,12 +107,12 @@ def master_acls(spec: ClusterSpec, app_users: Sequence[str] = (), epochs: Epochs
     acls: Acls = {
         "permissive": False,
         "register_frameworks": [_rule([MARATHON], "roles", [spec.marathon.role])],
-        "run_tasks": _run_tasks(spec, app_users),
+        "run_tasks": _run_tasks(spec, app_users, epochs),
         "register_agents": [_rule(registering, "agents", ANY)],
         "reserve_resources": _reservations(spec, agents, epochs),
     }
     if spec.jenkins:
-        tenants = [jenkins_principal(slot) for slot in _slots(spec)]
+        tenants = [who for slot in _slots(spec) for who in _known(jenkins_principal(slot), epochs)]
         acls["register_frameworks"].append(_rule(tenants, "roles", [spec.jenkins.role]))
     for objects, actions in _OPERATOR.items():
         for action in actions:
@@ -121,7 +121,7 @@ def master_acls(spec: ClusterSpec, app_users: Sequence[str] = (), epochs: Epochs
     return acls
 
 
-def rate_limits(spec: ClusterSpec) -> dict[str, Any]:
+def rate_limits(spec: ClusterSpec, epochs: Epochs = FIRST) -> dict[str, Any]:
     """The masters' ``--rate_limits`` (``mesos.proto``, RateLimits; documentation "Framework Rate Limiting").
 
     Of libprocess messages a second, as plugins 0.x and 1.x send them, each Jenkins master has its own share. What is
@@ -130,7 +130,8 @@ def rate_limits(spec: ClusterSpec) -> dict[str, Any]:
     Marathon's too, is not limited by Mesos.
     """
     share = {"qps": spec.mesos.tenant_qps, "capacity": RATE_CAPACITY} if spec.mesos.tenant_qps else {}
-    tenants = [{"principal": jenkins_principal(slot), **share} for slot in _slots(spec)]
+    principals = (who for slot in _slots(spec) for who in _known(jenkins_principal(slot), epochs))
+    tenants = [{"principal": principal, **share} for principal in principals]
     return {"limits": [{"principal": MARATHON}, *tenants]}
 
 
@@ -145,12 +146,13 @@ def agent_acls(spec: ClusterSpec, app_users: Sequence[str] = (), epochs: Epochs 
         for action in actions
         if action.startswith(("view_", "get_endpoints"))
     }
-    return {"permissive": False, "run_tasks": _run_tasks(spec, app_users), **looks}
+    return {"permissive": False, "run_tasks": _run_tasks(spec, app_users, epochs), **looks}
 
 
-def _run_tasks(spec: ClusterSpec, app_users: Sequence[str]) -> list[Acls]:
+def _run_tasks(spec: ClusterSpec, app_users: Sequence[str], epochs: Epochs) -> list[Acls]:
     masters = _rule([MARATHON], "users", [*map(master_user, _slots(spec)), *app_users])
-    return [masters, *(_rule([jenkins_principal(slot)], "users", [build_user(slot)]) for slot in _slots(spec))]
+    builds = [_rule(_known(jenkins_principal(slot), epochs), "users", [build_user(slot)]) for slot in _slots(spec)]
+    return [masters, *builds]
 
 
 def _slots(spec: ClusterSpec) -> range:

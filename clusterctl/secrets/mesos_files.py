@@ -38,7 +38,8 @@ AGENT_CREDENTIAL = f"{DIRECTORY}/mesos-agent-credential.json"
 AGENT_HTTP_CREDENTIALS = f"{DIRECTORY}/mesos-agent-http-credentials.json"
 AGENT_ACLS = f"{DIRECTORY}/mesos-agent-acls.json"
 MARATHON_SECRET = f"{DIRECTORY}/marathon-mesos-secret"
-# By the user of each slot's master, who alone may read it: secrets follow slots, not homes, which may be moved
+# By the user of each slot's master, who alone may read it: secrets follow slots, not homes, which may be moved. Holds
+# PRINCIPAL:SECRET
 JENKINS_DIRECTORY = f"{DIRECTORY}/jenkins"
 # Default of role marathon's variable marathon_mesos_user
 APP_USER = "jenkins"
@@ -61,7 +62,7 @@ def mesos_files(wanted: Wanted) -> list[SecretFile]:
         files += [
             SecretFile(MASTER_CREDENTIALS, master_credentials(spec, keys), group="mesos", mode=0o640),
             SecretFile(MASTER_ACLS, _json(master_acls(spec, app_users(spec), keys.epochs)), group="mesos", mode=0o640),
-            SecretFile(MASTER_RATE_LIMITS, _json(rate_limits(spec)), group="mesos", mode=0o640),
+            SecretFile(MASTER_RATE_LIMITS, _json(rate_limits(spec, keys.epochs)), group="mesos", mode=0o640),
             SecretFile(OPERATOR_FILE, login_file(OPERATOR, keys)),
             SecretFile(OPERATOR_CURL, Secret(f'user = "{operator}:{secret.reveal()}"\n')),
             SecretFile(PROBE_FILE, login_file(PROBE, keys)),
@@ -79,11 +80,12 @@ def mesos_files(wanted: Wanted) -> list[SecretFile]:
         files += [
             SecretFile(
                 f"{JENKINS_DIRECTORY}/{master_user(slot)}",
-                keys[mesos_secret(jenkins_principal(slot))],
+                Secret(":".join((who, secret.reveal()))),
                 owner=master_user(slot),
                 mode=0o400,
             )
             for slot in range(1, spec.jenkins.max_masters + 1)
+            for who, secret in [login(jenkins_principal(slot), keys)]
         ]
     if wanted.runs(Service.MARATHON):
         # No newline: Marathon takes the file's bytes as they are

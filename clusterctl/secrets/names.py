@@ -30,17 +30,13 @@ def mesos_secret(principal: str) -> str:
     return f"mesos/{principal}"
 
 
-def is_framework(name: str) -> bool:
-    """Whether a secret belongs to a framework, whose principal Mesos never lets change."""
-    return name == mesos_secret(MARATHON) or name.startswith(mesos_secret("jenkins-"))
-
-
 def principal_of(principal: str, epoch: int) -> str:
     """Who somebody is in an epoch: with the next secret he is another one, so that masters can know both.
 
-    Not so frameworks. Nothing else has a '.' in its name.
+    Not so Marathon, whose framework outlives all its starts: Mesos lets none change its principal. A Jenkins master is
+    a new framework at each start. Nothing else has a '.' in its name.
     """
-    return principal if epoch == 1 or is_framework(mesos_secret(principal)) else f"{principal}.{epoch}"
+    return principal if epoch == 1 or principal == MARATHON else f"{principal}.{epoch}"
 
 
 def login_secret(principal: str) -> str:

@@ -50,12 +50,18 @@ class App:
 
 @dataclass(frozen=True)
 class Home:
-    """A home on a node; ``marker`` is None where ``problem`` says why."""
+    """A home on a node; ``marker`` is None where ``problem`` says why.
+
+    Attributes:
+        principal: who its master is to Mesos since it was started last, as its start script wrote; '' where it said
+            nothing. The master's user may write anything there.
+    """
 
     name: str
     node: Node
     marker: Marker | None
     problem: str = ""
+    principal: str = ""
 
 
 @dataclass(frozen=True)
@@ -287,7 +293,7 @@ def _home(spec: ClusterSpec, node: Node, told: Mapping[str, Any]) -> Home:
         problem = f"it belongs to uid {told['uid']}, expected {MASTER_UID + marker.slot} of slot {marker.slot}"
     if not problem and told["mode"] & 0o077:
         problem = f"others can enter it: mode {told['mode']:04o}, expected 0700"
-    return Home(name, node, marker, problem)
+    return Home(name, node, marker, problem, str(told["principal"]))
 
 
 def _runs(task: Mapping[str, Any]) -> bool:

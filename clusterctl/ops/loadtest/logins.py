@@ -60,14 +60,18 @@ class ClosedLogins(Logins):
         """
         jenkins = self._spec.jenkins
         if role == self._spec.marathon.role:
-            return Who(app_users(self._spec)[0], MARATHON, self._header(MARATHON))
+            return self._who(app_users(self._spec)[0], MARATHON)
         if jenkins is not None and role == jenkins.role:
             slot = number % jenkins.max_masters + 1
-            return Who(build_user(slot), jenkins_principal(slot), self._header(jenkins_principal(slot)))
+            return self._who(build_user(slot), jenkins_principal(slot))
         raise ClusterctlError(
             f"no framework may register in role {role} of cluster {self._spec.cluster}, whose Mesos is closed",
             hint="Frameworks in the role of Jenkins masters need section `jenkins` in the cluster file.",
         )
+
+    def _who(self, user: str, principal: str) -> Who:
+        said, _ = login(principal, self._keys)
+        return Who(user, said, self._header(principal))
 
     def _header(self, principal: str) -> dict[str, str]:
         who, secret = login(principal, self._keys)

@@ -3,7 +3,7 @@
 By the stages of ``secrets.epochs``, as ``secure`` goes its own: each stage brings files with secrets to all nodes,
 control nodes first, and then restarts what runs with older ones by gated rolls. How far a turn is, its nodes tell: a
 command that was killed is finished by the same command, and whatever else brings files to nodes brings those of the
-stage.
+stage. Jenkins masters that run are restarted when all else has come to say the next secrets.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from clusterctl.ops.roll.steps import Patience, Roll
 from clusterctl.ops.roll.window import roll_service
 from clusterctl.ops.secure.closings import closings
 from clusterctl.secrets.epochs import Epochs, parse_epochs
-from clusterctl.secrets.names import MARATHON, is_framework, jenkins_principal, mesos_secret, names_of
+from clusterctl.secrets.names import MARATHON, jenkins_principal, mesos_secret, names_of, principal_of
 from clusterctl.secrets.nodes import EPOCHS_FILE
 from clusterctl.secrets.stages import ON_THE_WAY, Closing, Stage, closed_parts
 from clusterctl.services import UNITS, Service
@@ -33,19 +33,24 @@ from clusterctl.spec.model import ClusterSpec
 
 # Given lines that say what will be done; raises CancelledError for no
 Consent = Callable[[Sequence[str]], None]
+# Given by slot who its Jenkins master is to Mesos from now on: restarts those that run as somebody else, and returns
+# their names. Raises ClusterctlError
+Tenants = Callable[[Mapping[int, str]], Sequence[str]]
 TOLD: Mapping[Stage, str] = {
     Stage.OFFERED: "servers take the next secrets",
     Stage.CLIENTS: "clients use them",
     Stage.REQUIRED: "the last ones are refused",
 }
-# Masters before ZooKeepers: what masters get by their restart, ZooKeepers make the only way by theirs
+# Masters before ZooKeepers: what masters get by their restart, ZooKeepers make the only way by theirs. Agents know both
+# principals of a Jenkins master before it has another one: they authorize its builds once more
 ORDER = (Service.MESOS_MASTER, Service.MARATHON, Service.MESOS_AGENT, Service.ZOOKEEPER)
 # Marathon's files change once more before it has to use them
 ROLLED: Mapping[Stage, tuple[Service, ...]] = {
-    Stage.OFFERED: (Service.MESOS_MASTER, Service.ZOOKEEPER),
+    Stage.OFFERED: (Service.MESOS_MASTER, Service.MESOS_AGENT, Service.ZOOKEEPER),
     Stage.CLIENTS: ORDER,
     Stage.REQUIRED: ORDER,
 }
+JENKINS = "jenkins"  # in the place of a service, in reports
 _SHOWN = 12
 _MARATHONS = "marathon."  # how the names of its checks begin
 
@@ -83,7 +88,7 @@ class RotateReport:
         }
 
 
-def rotate(rolling: Rolling, names: Sequence[str], consent: Consent, *, batch: str) -> RotateReport:
+def rotate(rolling: Rolling, names: Sequence[str], consent: Consent, *, batch: str, tenants: Tenants) -> RotateReport:
     """Turns secrets of a closed cluster, under its lock; or finishes the turn that is under way.
 
     Args:
@@ -92,13 +97,13 @@ def rotate(rolling: Rolling, names: Sequence[str], consent: Consent, *, batch: s
     Raises:
         InputError: a name is unknown, or the cluster is open; nothing was touched.
         NodeError: a node can't be asked; nothing was touched.
-        ClusterctlError: another turn is under way, or Jenkins masters would be shut out; nothing was touched.
+        ClusterctlError: another turn is under way, nothing was touched; or Jenkins masters could not be restarted.
         CancelledError: of ``consent``.
         UnhealthyError: the cluster is not healthy; nothing was touched.
         RollError: a step failed.
     """
     checked(rolling.run.spec, names)
-    return _Rotating(rolling, names, batch).run(consent)
+    return _Rotating(rolling, names, batch, tenants).run(consent)
 
 
 def checked(spec: ClusterSpec, names: Sequence[str]) -> None:
@@ -117,8 +122,8 @@ def checked(spec: ClusterSpec, names: Sequence[str]) -> None:
 
 
 class _Rotating:
-    def __init__(self, rolling: Rolling, names: Sequence[str], batch: str) -> None:
-        self.rolling, self.at = rolling, rolling.run
+    def __init__(self, rolling: Rolling, names: Sequence[str], batch: str, tenants: Tenants) -> None:
+        self.rolling, self.at, self.tenants = rolling, rolling.run, tenants
         self.spec = rolling.run.spec
         self.names, self.batch = tuple(sorted(set(names))), batch
         self.journal = Journal(self.spec.cluster, "turn of secrets", lambda _: str(self.at.command))
@@ -136,9 +141,8 @@ class _Rotating:
             epochs, stages = self._begun(run.delivery.keyring(self.spec, servers).epochs, nodes)
             look = self._roll(stages[0] if stages else Stage.REQUIRED).ready(Service.ZOOKEEPER)
             size = batch_size(self.batch, len(look.expect.agents))
-            if Stage.OFFERED in stages:
-                self._refuse_shut_out(look)
-        consent(list(self._told(stages)))
+            masters = self._masters(look)
+        consent(list(self._told(stages, masters)))
         with run.going_on():
             for stage in stages:
                 self._stage(epochs.at(stage, *self.names), size)
@@ -172,26 +176,32 @@ class _Rotating:
             )
         return now, [stage for stage in ON_THE_WAY if stage >= now.stage]
 
-    def _refuse_shut_out(self, look: Look) -> None:
-        """Jenkins masters log in with what they read at their start, and Mesos knows one secret of each."""
+    def _masters(self, look: Look) -> list[str] | None:
+        """Names of Jenkins masters that run, or are to, and whose secrets turn; None if Marathon doesn't tell."""
         marathon = leading_marathon(look.expect, look.facts)
-        apps = marathon[1].jenkins if marathon else ()
-        found = [
+        if marathon is None or not isinstance(marathon[1].jenkins, tuple):
+            return None
+        return [
             each.name
-            for each in (apps if isinstance(apps, tuple) else ())
-            if each.running and each.slot is not None and mesos_secret(jenkins_principal(each.slot)) in self.turned
+            for each in marathon[1].jenkins
+            if (each.running or each.instances)
+            and each.slot is not None
+            and mesos_secret(jenkins_principal(each.slot)) in self.turned
         ]
-        if found:
-            others = [name for name in self.turned if not is_framework(name) or name == mesos_secret(MARATHON)]
-            instead = Command(self.at.command.verb, self.at.command.file, tuple(others), self.at.command.options)
-            raise ClusterctlError(
-                f"these Jenkins masters run, and Mesos would refuse them; nothing was touched: {', '.join(found)}",
-                hint="Let them rest meanwhile: `clusterctl jenkins hibernate FILE --all` waits for their builds, and "
-                "`clusterctl jenkins wake FILE --all` starts them with their next secrets afterwards."
-                + (f" `{instead}` turns all others without them." if others else ""),
-            )
 
-    def _told(self, stages: Sequence[Stage]) -> Iterator[str]:
+    def _turn_masters(self, epochs: Epochs) -> list[list[str]]:
+        """What reads its secret at its start only; ``[JENKINS, name]`` of each that was restarted."""
+        jenkins = self.spec.jenkins
+        slots = range(1, jenkins.max_masters + 1) if jenkins else ()
+        said = {slot: (jenkins_principal(slot), mesos_secret(jenkins_principal(slot))) for slot in slots}
+        turned = {slot: principal_of(who, epochs[name]) for slot, (who, name) in said.items() if name in self.turned}
+        look = self._roll(Stage.CLIENTS).ready(Service.MARATHON)
+        if not turned or self._masters(look) == []:
+            return []
+        with self.at.progress.phase("restart Jenkins masters"):
+            return [[JENKINS, name] for name in self.tenants(turned)]
+
+    def _told(self, stages: Sequence[Stage], masters: Sequence[str] | None) -> Iterator[str]:
         if not stages:
             yield "finish a turn: nothing but its marks on nodes is left"
             return
@@ -201,6 +211,8 @@ class _Rotating:
         yield "services restart node by node, between gates; tasks keep running"
         if mesos_secret(MARATHON) in self.turned and Stage.OFFERED in stages:
             yield "Marathon ends once as Mesos' leading master changes, and begins again with its next secret"
+        if masters and Stage.CLIENTS in stages:
+            yield f"Jenkins masters restart once no build runs on them: {', '.join(masters)}"
 
     def _stage(self, epochs: Epochs, size: int) -> None:
         stage, progress = epochs.stage, self.at.progress
@@ -221,6 +233,8 @@ class _Rotating:
                 roll = self._roll(stage if service is Service.MESOS_MASTER else Stage.CLIENTS)
                 roll_service(roll, service, names, batch=size, max_failures=0)
         restarted = [[service.value, name] for service, name in self.journal.done[before:]]
+        if stage is Stage.CLIENTS:
+            restarted += self._turn_masters(epochs)
         self.report.stages.append({"stage": stage.name.lower(), "changed": changed, "restarted": restarted})
 
     def _bring(self, epochs: Epochs) -> int:

@@ -37,7 +37,7 @@ def asked(cloud: MemoryCloud, monkeypatch: pytest.MonkeyPatch) -> list[Sequence[
     found: list[Sequence[str]] = []
 
     def rotate(
-        rolling: Rolling, names: Sequence[str], consent: Callable[[Sequence[str]], None], *, batch: str
+        rolling: Rolling, names: Sequence[str], consent: Callable[[Sequence[str]], None], *, batch: str, tenants: object
     ) -> RotateReport:
         assert len(cloud.lock_records) == 1, "it holds the cluster's lock"
         assert batch == "3"

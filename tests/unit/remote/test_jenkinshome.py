@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from clusterctl.jenkins.home import MARKER, OWN, PASSWORD, TOKEN, new_marker
+from clusterctl.jenkins.home import MARKER, OWN, PASSWORD, PRINCIPAL, TOKEN, new_marker
 from clusterctl.jenkins.slots import MASTER_UID
 from clusterctl.remote import jenkinshome as script
 from clusterctl.remote.standardinput import sent
@@ -92,6 +92,7 @@ def test_a_survey_tells_of_everything_there(homes: Path, tmp_path: Path) -> None
     (homes / "stranger").mkdir()
     (homes / "lost+found").mkdir()
     (homes / "linked").symlink_to("/etc")
+    (homes / "alice" / PRINCIPAL).write_text("jenkins-001.2\n")
     plugins = tmp_path / "opt" / "2.319.3-aa" / "plugins"
     plugins.mkdir(parents=True)
     (plugins / "mesos.jpi").write_bytes(b"x" * 3 * 2**20)
@@ -99,6 +100,7 @@ def test_a_survey_tells_of_everything_there(homes: Path, tmp_path: Path) -> None
     (tmp_path / "opt" / "current").symlink_to("2.319.3-aa")
     found = run(homes, "survey", releases=str(tmp_path / "opt"))["answer"]
     alice, linked, stranger = found["homes"]
+    assert (alice["principal"], linked["principal"]) == ("jenkins-001.2", "")
     assert (alice["name"], json.loads(alice["marker"])["slot"], alice["mode"]) == ("alice", 1, 0o700)
     assert (linked["marker"], linked["problem"]) == (None, f"{homes}/linked is not a directory")
     assert (stranger["marker"], "marker can't be read: No such file" in stranger["problem"]) == (None, True)
@@ -109,6 +111,13 @@ def test_a_survey_tells_of_everything_there(homes: Path, tmp_path: Path) -> None
 def test_a_volume_that_is_not_mounted_is_refused(homes: Path) -> None:
     assert run(homes, "survey", mount=str(homes)) == {"error": f"the volume is not mounted at {homes}"}
     assert run(homes / "no", "survey") == {"error": f"there is no directory {homes}/no"}
+
+
+def test_who_a_master_is_to_mesos_is_unknown_where_its_user_put_something_else(homes: Path) -> None:
+    make(homes)
+    (homes / "alice" / PRINCIPAL).symlink_to("/etc/hostname")
+    [alice] = run(homes, "survey")["answer"]["homes"]
+    assert (alice["principal"], alice["problem"]) == ("", "")
 
 
 def test_a_marker_that_is_a_link_is_not_read(homes: Path) -> None:

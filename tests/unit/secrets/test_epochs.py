@@ -23,7 +23,7 @@ TAKEN: dict[str, list[tuple[int, ...]]] = {
     "zookeeper/super": [(1,), (1,), (2,)],
     "marathon/http": [(1,), (2, 1), (2,)],
     "mesos/marathon": [(2,), (2,), (2,)],
-    "mesos/jenkins-001": [(2,), (2,), (2,)],
+    "mesos/jenkins-001": [(1, 2), (2, 1), (2,)],
 }
 
 

@@ -117,18 +117,24 @@ def test_everybody_has_a_secret_of_his_own() -> None:
     assert node["secret"] not in by.values()
 
 
-def test_in_a_turn_masters_know_everybody_but_frameworks_under_two_names() -> None:
+def test_in_a_turn_masters_know_everybody_but_marathon_under_two_names() -> None:
     turn = FIRST.at(Stage.OFFERED)
     found = json.loads(master_credentials(tier(), replace(KEYS, epochs=turn)).reveal())["credentials"]
     known = {entry["principal"] for entry in found}
-    twice = ("agent-jenkins", "agent-builders", "operator", "probe")
-    assert known == {"marathon", "jenkins-001", "jenkins-002", *twice, *(f"{who}.2" for who in twice)}
+    twice = ("jenkins-001", "jenkins-002", "agent-jenkins", "agent-builders", "operator", "probe")
+    assert known == {"marathon", *twice, *(f"{who}.2" for who in twice)}
     assert len(known) == len(found)
     [(_, marathon)] = [pair for entry in found if (pair := tuple(entry.values()))[0] == "marathon"]
     assert marathon == KEYS.of("mesos/marathon", 2).reveal()
     for who in ("agent-builders", "agent-builders.2"):
         assert allowed(master_acls(tier(), epochs=turn), "register_agents", who, "agents", "")
         assert allowed(master_acls(tier(), epochs=turn), "reserve_resources", who, "roles", "*")
+    for who in ("jenkins-002", "jenkins-002.2"):
+        assert allowed(master_acls(tier(), epochs=turn), "register_frameworks", who, "roles", "*")
+        for acls in (master_acls(tier(), epochs=turn), agent_acls(tier(), epochs=turn)):
+            assert allowed(acls, "run_tasks", who, "users", "b-002")
+            assert not allowed(acls, "run_tasks", who, "users", "b-001")
+        assert who in [each["principal"] for each in rate_limits(tier(), turn)["limits"]]
         assert not allowed(master_acls(tier(), epochs=turn), "reserve_resources", who, "roles", "marathon")
     assert allowed(master_acls(tier(), epochs=turn), "drain_agents", "operator.2", "agents", "")
     assert not allowed(master_acls(tier(), epochs=turn), "drain_agents", "probe.2", "agents", "")

@@ -171,7 +171,7 @@ def test_a_node_for_jenkins_masters_has_a_secret_for_each_slot() -> None:
     assert found == {f"{DIRECTORY}/jenkins/jm-00{slot}": (f"jm-00{slot}", 0o400) for slot in (1, 2)}
     listed = json.loads(files_of("control", spec)[f"{DIRECTORY}/mesos-master-credentials.json"].content.reveal())
     known = {each["principal"]: each["secret"] for each in listed["credentials"]}
-    assert files[f"{DIRECTORY}/jenkins/jm-002"].content.reveal() == known["jenkins-002"]
+    assert files[f"{DIRECTORY}/jenkins/jm-002"].content.reveal() == f"jenkins-002:{known['jenkins-002']}"
     assert not [path for path in files_of("builders", spec) if "/jenkins/" in path]
 
 

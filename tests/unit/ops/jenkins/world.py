@@ -16,7 +16,7 @@ from clusterctl.errors import NodeError
 from clusterctl.health.expect import Node, expected
 from clusterctl.health.facts import NodeFacts
 from clusterctl.jenkins.app import LABEL
-from clusterctl.jenkins.home import MARKER, TOKEN
+from clusterctl.jenkins.home import MARKER, PRINCIPAL, TOKEN
 from clusterctl.ops.jenkins.ground import Tier
 from clusterctl.ops.jenkins.survey import LIVE
 from clusterctl.ops.kit.command import Command
@@ -211,6 +211,7 @@ class MemoryNodes:
         return {
             "homes": [
                 {"name": name, "uid": home.uid, "mode": home.mode, "marker": home.marker, "problem": ""}
+                | {"principal": home.files.get(PRINCIPAL, "")}
                 for name, home in sorted(there.items())
             ],
             "aside": sorted(self.aside[node]),

@@ -27,6 +27,7 @@ from clusterctl.resources import PortRequest, owner_mark
 from clusterctl.secrets.derive import Keyring
 from clusterctl.secrets.epochs import FIRST, Epochs
 from clusterctl.secrets.files import DIRECTORY
+from clusterctl.secrets.mesos_files import JENKINS_DIRECTORY
 from clusterctl.secrets.names import names
 from clusterctl.secrets.nodes import EPOCHS_FILE, KEY_FILE
 from clusterctl.secrets.secret import Secret
@@ -71,6 +72,7 @@ class Turning(World):
         self.nodes: Nodes
         self.running: dict[tuple[Service, str], Files] = {}
         self.apps: list[dict[str, Any]] = []
+        self.tenants: dict[str, str] = {}  # Jenkins masters that run: what they read at their start
         self.quarrels: list[str] = []
 
     def disk(self, name: str) -> Files:
@@ -80,6 +82,29 @@ class Turning(World):
     def start(self, service: Service, name: str) -> None:
         """With what its node has now."""
         self.running[service, name] = {file: self.disk(name)[file] for file in RECORDED[service]}
+
+    def tenant(self, app: Mapping[str, Any]) -> str:
+        """What a Jenkins master would read now."""
+        [text] = [
+            text
+            for node in self.nodes.of.values()
+            for path, text in node.files.items()
+            if path == f"{JENKINS_DIRECTORY}/jm-{app['slot']:03d}"
+        ]
+        return text
+
+    def restart_tenants(self, principals: Mapping[int, str]) -> list[str]:
+        """See ``Tenants``."""
+        late = [
+            each
+            for each in self.apps
+            if each["running"] and not self.tenants[each["name"]].startswith(f"{principals[each['slot']]}:")
+        ]
+        for each in late:
+            self._event(f"restarted jenkins {each['name']}")
+            self.tenants[each["name"]] = self.tenant(each)
+            self.quarrels += quarrels(self)
+        return [each["name"] for each in late]
 
     def late(self, name: str) -> list[str]:
         """Units that run with older files."""
@@ -132,7 +157,7 @@ def quarrels(world: Turning) -> list[str]:
     found: list[str] = []
 
     def states(service: Service) -> Iterator[tuple[str, Files]]:
-        for (of, name), had in world.running.items():
+        for (of, node), had in world.running.items():
             if of is service:
                 yield f"{name} as it runs", {**world.disk(name), **had}
                 yield f"{name} if it began anew", world.disk(name)
@@ -194,7 +219,23 @@ def quarrels(world: Turning) -> list[str]:
         MARATHON,
         MARATHON,
     )
+    rules = {MASTER: "mesos-master-acls.json", AGENT: "mesos-agent-acls.json"}
+    for app in world.apps:
+        for state in {world.tenants[app["name"]], world.tenant(app)} if app["running"] else ():
+            who, _, secret = state.partition(":")
+            for (of, node), had in world.running.items():
+                if of is MASTER and (who, secret) not in pairs(had["mesos-master-credentials.json"]):
+                    found.append(f"tenant: {app['name']} as {who}, {node}")
+                if of in rules and not runs_builds(json.loads(had[rules[of]]), who, f"b-{app['slot']:03d}"):
+                    found.append(f"builds: {app['name']} as {who}, {node}")
     return found
+
+
+def runs_builds(acls: Mapping[str, Any], principal: str, user: str) -> bool:
+    """Whether tasks of that framework may run as that user."""
+    return any(
+        principal in rule["principals"]["values"] and user in rule["users"]["values"] for rule in acls["run_tasks"]
+    )
 
 
 class Ground:
@@ -235,7 +276,7 @@ class Ground:
         run.__dict__["access"] = type(access)(access.ssh, access.host_keys, self.world)
         rolling = Rolling(run, 60)
         rolling.__dict__["hosts"] = self.world
-        return rotate(rolling, names, consent, batch="1")
+        return rotate(rolling, names, consent, batch="1", tenants=self.world.restart_tenants)
 
     def rolled(self) -> list[str]:
         """Services in the order of their rolls, each once a roll."""
@@ -417,10 +458,12 @@ def test_a_control_node_that_is_new_in_the_middle_gets_the_files_of_the_stage(gr
     assert set(ground.rotate().epochs.values()) == {2}
 
 
-def test_running_jenkins_masters_are_named_before_anything_is_touched(ground: Ground) -> None:
+@pytest.fixture
+def tenants(ground: Ground) -> Ground:
+    """With two Jenkins masters, of which one rests."""
     ground.spec = demo_spec(
         security=only_closed("zookeeper", "mesos", "marathon"),
-        jenkins={"allow_ephemeral_homes": True, "max_masters": 2, "plugin": "1.x", "registration": "always"},
+        jenkins={"allow_ephemeral_homes": True, "max_masters": 3, "plugin": "1.x", "registration": "always"},
     )
     servers = ground.world.cloud.listed
     Delivery(ground.world.cloud, ground.nodes.access, Guard("configure"), note=lambda _: None).settle(
@@ -428,16 +471,55 @@ def test_running_jenkins_masters_are_named_before_anything_is_touched(ground: Gr
     )
     for service, name in ground.world.up:
         ground.world.start(service, name)
-    ground.world.apps = [{"id": "/jenkins/alice", "name": "alice", "slot": 2, "instances": 1, "running": 1}]
-    before = [dict(node.files) for node in ground.nodes.of.values()]
-    with pytest.raises(ClusterctlError, match="Mesos would refuse them; nothing was touched: alice") as caught:
-        ground.rotate()
-    assert "jenkins hibernate FILE --all" in str(caught.value.hint)
-    assert "mesos/jenkins-" not in str(caught.value.hint)
-    assert [node.files for node in ground.nodes.of.values()] == before
-    assert ground.rotate("mesos/jenkins-001").epochs == {"mesos/jenkins-001": 2}
-    ground.world.apps[0] |= {"instances": 0, "running": 0}
-    assert ground.rotate("mesos/jenkins-002").epochs == {"mesos/jenkins-002": 2}
+    ground.world.apps = [
+        {"id": "/jenkins/alice", "name": "alice", "slot": 2, "instances": 1, "running": 1},
+        {"id": "/jenkins/bob", "name": "bob", "slot": 3, "instances": 0, "running": 0},
+    ]
+    ground.world.tenants = {"alice": ground.world.tenant(ground.world.apps[0])}
+    return ground
+
+
+def test_running_jenkins_masters_restart_when_all_others_know_their_next_secrets(tenants: Ground) -> None:
+    report = tenants.rotate()
+    assert tenants.rolled() == [
+        *("mesos_master", "mesos_agent", "zookeeper"),
+        *("marathon", "mesos_agent", "zookeeper", "jenkins"),
+        *("mesos_master", "mesos_agent", "zookeeper"),
+    ]
+    assert report.stages[1]["restarted"][-1] == ["jenkins", "alice"]
+    assert (tenants.world.violations, tenants.world.quarrels) == ([], [])
+    assert tenants.world.tenants["alice"].startswith("jenkins-002.2:")
+    assert "Jenkins masters restart once no build runs on them: alice" in tenants.asked
+    for slot in (1, 2, 3):
+        assert tenants.holding(tenants.keys()[f"mesos/jenkins-00{slot}"]) == []
+        assert tenants.holding(tenants.keys(FIRST.next())[f"mesos/jenkins-00{slot}"])
+
+
+def test_one_of_a_jenkins_master_turns_alone(tenants: Ground) -> None:
+    report = tenants.rotate("mesos/jenkins-002")
+    services = [list(dict.fromkeys(service for service, _ in stage["restarted"])) for stage in report.stages]
+    assert services == [["mesos_master", "mesos_agent"], ["jenkins"], ["mesos_master", "mesos_agent"]]
+    assert tenants.world.quarrels == []
+    assert tenants.rotate("mesos/jenkins-003").stages[1]["restarted"] == []
+    assert tenants.rotate("mesos/operator").stages[1]["restarted"] == []
+
+
+def test_while_a_jenkins_master_can_not_be_restarted_its_last_secret_is_good(tenants: Ground) -> None:
+    def busy(event: str) -> None:
+        if event == "restarted jenkins alice":
+            raise ClusterctlError("1 of 1 Jenkins masters were not restarted", hint="Wait.")
+
+    tenants.world.on_event = busy
+    with pytest.raises(ClusterctlError, match="1 of 1 Jenkins masters were not restarted") as caught:
+        tenants.rotate()
+    assert "`clusterctl secrets rotate demo.yml`" in str(caught.value.hint)
+    assert json.loads(tenants.nodes.of["10.0.0.1"].files[EPOCHS_FILE])["stage"] == "clients"
+    tenants.world.on_event = lambda _: None
+    assert quarrels(tenants.world) == []
+    report = tenants.rotate()
+    assert [stage["stage"] for stage in report.stages] == ["clients", "required"]
+    assert report.stages[0]["restarted"] == [["jenkins", "alice"]]
+    assert tenants.world.quarrels == []
 
 
 def test_masters_do_not_wait_for_a_marathon_that_they_refuse(ground: Ground) -> None:

@@ -17,7 +17,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from clusterctl.jenkins.app import app
-from clusterctl.jenkins.home import new_marker
+from clusterctl.jenkins.home import PRINCIPAL, new_marker
 from clusterctl.jenkins.slots import build_user, port_plan
 from clusterctl.paths import roles_dir
 from clusterctl.render.roles import roles_of
@@ -419,7 +419,7 @@ def closed(tmp_path: Path, nodes: dict[str, Node]) -> Place:
     place = Place(tmp_path, nodes["closed-masters"])
     place.module.SECRETS = str(tmp_path / "secrets")
     (tmp_path / "secrets").mkdir()
-    (tmp_path / "secrets/jm-007").write_text("s3<&>xyz")
+    (tmp_path / "secrets/jm-007").write_text("jenkins-007.2:s3<&>xyz")
     return place
 
 
@@ -432,7 +432,7 @@ def credentials(place: Place) -> dict[str, tuple[str, str]]:
     }
 
 
-MINE = {"clusterctl-mesos": ("jenkins-007", "s3<&>xyz")}
+MINE = {"clusterctl-mesos": ("jenkins-007.2", "s3<&>xyz")}
 
 
 @pytest.mark.parametrize(
@@ -461,6 +461,7 @@ def test_the_slots_credential_is_written_and_others_stay(
     unlocked(closed)
     closed.prepare()
     assert credentials(closed) == expected
+    assert (closed.home / PRINCIPAL).read_text() == "jenkins-007.2\n"
 
 
 def test_the_secret_is_nowhere_but_in_its_file(closed: Place) -> None:
