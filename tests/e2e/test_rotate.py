@@ -14,6 +14,7 @@ import pytest
 
 from tests.e2e.cluster import Cluster, eventually
 from tests.e2e.conftest import run
+from tests.e2e.jenkins import Tier
 from tests.e2e.test_secure import CLOSED, COUNTER, killed_at
 from tests.e2e.watching import FILES, SECRETS, control, watched
 
@@ -152,6 +153,49 @@ def test_one_turns_alone(cluster: Cluster) -> None:
     assert {service for stage in report["stages"] for service, _ in stage["restarted"]} == {"mesos_master"}
     assert answers(cluster, OLD) == LET_IN | {"mesos-probe.json": "401"}
     assert cluster.verify()["healthy"]
+
+
+def mesos_answers(cluster: Cluster, node: str, file: str) -> str:
+    """What a Mesos master answers to whom a file PRINCIPAL:SECRET of a node names."""
+    first, *_ = control(cluster)
+    login = f"sudo sed 's/.*/user = \"&\"/' {file}"
+    curl = "curl -sS --location-trusted -K - -o /dev/null -w '%{http_code}' --max-time 10"
+    return cluster.on(node, f"{login} | {curl} http://{first['address']}:5050/master/state").strip()
+
+
+def test_a_jenkins_master_turns_once_its_build_has_ended(cluster: Cluster) -> None:
+    tier = Tier(cluster)
+    tier.clusterctl("create", "dev", "--count", "2")
+    tier.clusterctl("hibernate", "dev-002")
+    node, file, old = tier.list()["dev-001"]["node"], f"{SECRETS}/jenkins/jm-001", "/root/old-jm-001"
+    cluster.on(node, f"sudo cp -a {file} {old}")
+    assert mesos_answers(cluster, node, old) == "200"
+    before, pid = labkit.clusterctl("status", cluster.file), tier.pid(1, node)
+    tier.job("dev-001", "long", "sleep 30")
+    item = tier.build("dev-001", "long")
+    number = tier.number("dev-001", "long", item)
+
+    report = labkit.clusterctl("secrets", "rotate", cluster.file, "mesos/jenkins-001", "mesos/jenkins-002", "--yes")
+    restarted = [[*stage["restarted"]] for stage in report["stages"]]
+    assert [service for service, _ in restarted[1]] == ["jenkins"]
+    assert restarted[1] == [["jenkins", "dev-001"]]
+    assert tier.pid(1, node) != pid
+    assert {service for service, _ in (*restarted[0], *restarted[2])} == {"mesos_master", "mesos_agent"}
+    # the build that ran was waited for
+    [build] = [each for each in tier.history("dev-001", "long") if each["number"] == number]
+    assert build["result"] == "SUCCESS", build
+    assert labkit.clusterctl("status", cluster.file)["leaders"].keys() == before["leaders"].keys()
+
+    # Mesos takes it, and its builds, with the next secret; and nobody with the last one
+    tier.moved()
+    tier.clusterctl("wake", "dev-002")
+    for name in ("dev-001", "dev-002"):
+        tier.job(name, "after", "id -un")
+        done = tier.finished(name, "after", tier.build(name, "after"))
+        assert done["result"] == "SUCCESS", done
+    assert (mesos_answers(cluster, node, old), mesos_answers(cluster, node, file)) == ("401", "200")
+    verified = cluster.verify("--deep")
+    assert verified["healthy"], [check for check in verified["checks"] if not check["ok"]]
 
 
 def test_an_unknown_name_is_refused_with_those_that_there_are(cluster: Cluster) -> None:

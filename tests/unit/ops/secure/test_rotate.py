@@ -157,7 +157,7 @@ def quarrels(world: Turning) -> list[str]:
     found: list[str] = []
 
     def states(service: Service) -> Iterator[tuple[str, Files]]:
-        for (of, node), had in world.running.items():
+        for (of, name), had in world.running.items():
             if of is service:
                 yield f"{name} as it runs", {**world.disk(name), **had}
                 yield f"{name} if it began anew", world.disk(name)
@@ -222,12 +222,12 @@ def quarrels(world: Turning) -> list[str]:
     rules = {MASTER: "mesos-master-acls.json", AGENT: "mesos-agent-acls.json"}
     for app in world.apps:
         for state in {world.tenants[app["name"]], world.tenant(app)} if app["running"] else ():
-            who, _, secret = state.partition(":")
-            for (of, node), had in world.running.items():
-                if of is MASTER and (who, secret) not in pairs(had["mesos-master-credentials.json"]):
-                    found.append(f"tenant: {app['name']} as {who}, {node}")
-                if of in rules and not runs_builds(json.loads(had[rules[of]]), who, f"b-{app['slot']:03d}"):
-                    found.append(f"builds: {app['name']} as {who}, {node}")
+            principal, _, secret = state.partition(":")
+            for (kind, node), had in world.running.items():
+                if kind is MASTER and (principal, secret) not in pairs(had["mesos-master-credentials.json"]):
+                    found.append(f"tenant: {app['name']} as {principal}, {node}")
+                if kind in rules and not runs_builds(json.loads(had[rules[kind]]), principal, f"b-{app['slot']:03d}"):
+                    found.append(f"builds: {app['name']} as {principal}, {node}")
     return found
 
 
