@@ -65,7 +65,7 @@ prepare: venv ## what the suites below install and build, and the lab; each does
 hosts: venv ## user-data of every service applied by the real cloud-init on test hosts (no lab)
 	lab/hosts/labhost image
 	$(suite) -q --durations=5 tests/hosts
-molecule: venv ## the Molecule scenarios but that of the upgrade, on test hosts (no lab)
+molecule: venv ## the Molecule scenarios but the long ones, on test hosts (no lab)
 	molecule/run
 contract: ## tests against the lab's APIs (cloud) and against real daemons (daemons)
 	@$(MAKE) --no-print-directory --keep-going cloud daemons
@@ -91,7 +91,7 @@ e2e: venv ## real clusters in the lab: leaders killed, resume, destroy, attacks 
 e2e-operate: MARKED := operate
 e2e-operate: prepare ## real clusters upgraded, grown, shrunk and repaired under load; virtual machines; other long tests (hours)
 	. build/env.sh && $(suite) -v tests/e2e tests/attacks tests/hosts tests/contract
-	molecule/run upgrade
+	molecule/run upgrade secure
 .PHONY: e2e-operate bench faults
 faults: venv ## kills and faults at every call to the lab's APIs; writes the tables of docs/reliability.md (hours)
 	$(BIN)/python lab/prepare.py

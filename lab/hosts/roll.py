@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,7 +28,7 @@ from clusterctl.ops.kit.progress import Progress  # noqa: E402
 from clusterctl.ops.kit.run import Run  # noqa: E402
 from clusterctl.ops.roll.ground import Rolling  # noqa: E402
 from clusterctl.ops.upgrade.upgrade import Versions, upgrade_service  # noqa: E402
-from clusterctl.resources import KEY_CONSOLE, Flavor, Image, Port, Server  # noqa: E402
+from clusterctl.resources import KEY_CONSOLE, Flavor, Image, Observed, Port, Server  # noqa: E402
 from clusterctl.ssh.console import new_nonce, proof_of  # noqa: E402
 
 
@@ -75,6 +75,9 @@ class HostsCloud:
     def console(self, _server_id: str, _lines: int | None = None) -> str:
         return f"clusterctl {self._nonce}: hostkey {self._host_key}\n"
 
+    def observe(self, name: str) -> Observed:
+        return Observed(tuple(self.servers(name)), tuple(self.ports(name)))
+
     def rebuilt(self, _server_id: str) -> None:
         return None
 
@@ -92,19 +95,30 @@ class Printed:
         print(text, flush=True)
 
 
+def within(lab: settings.Lab, script: str, arguments: Sequence[str]) -> int | None:
+    """Runs ``script`` again in the network namespace of the lab; its exit status, or None if this is that run."""
+    if "ROLL_INSIDE" in os.environ:
+        return None
+    # State of this run, and sockets of its connections, go away with the lab
+    own = {f"XDG_{name}": str(lab.state / name) for name in ("CACHE_HOME", "STATE_HOME", "RUNTIME_DIR")}
+    Path(own["XDG_RUNTIME_DIR"]).mkdir(exist_ok=True)
+    environment = {**os.environ, **own, "CLUSTERCTL_SSH_KEY": str(lab.key), "ROLL_INSIDE": "1"}
+    again = ["ip", "netns", "exec", lab.namespace, sys.executable, script, *arguments]
+    return subprocess.run(again, env=environment, check=False).returncode
+
+
+def hosts_cloud(lab: settings.Lab, of: Cluster) -> Cloud:
+    """The hosts of a lab in place of a cloud."""
+    return cast(Cloud, HostsCloud(of, " ".join(Path(f"{lab.host_key}.pub").read_text().split()[:2])))
+
+
 def main(lab_name: str, spec: str, artifacts: str) -> int:
     """See the module. Exit status 0, or 1 with the reason on standard error."""
     lab = settings.lab(lab_name)
-    if "ROLL_INSIDE" not in os.environ:
-        # State of this run, and sockets of its connections, go away with the lab
-        own = {f"XDG_{name}": str(lab.state / name) for name in ("CACHE_HOME", "STATE_HOME", "RUNTIME_DIR")}
-        Path(own["XDG_RUNTIME_DIR"]).mkdir(exist_ok=True)
-        environment = {**os.environ, **own, "CLUSTERCTL_SSH_KEY": str(lab.key), "ROLL_INSIDE": "1"}
-        again = ["ip", "netns", "exec", lab.namespace, sys.executable, __file__, lab_name, spec, artifacts]
-        return subprocess.run(again, env=environment, check=False).returncode
+    if (status := within(lab, __file__, (lab_name, spec, artifacts))) is not None:
+        return status
     of = cluster(Path(spec))
-    host_key = " ".join(Path(f"{lab.host_key}.pub").read_text().split()[:2])
-    cloud = cast(Cloud, HostsCloud(of, host_key))
+    cloud = hosts_cloud(lab, of)
     # The hosts have one operator: nobody else could hold a lock
     run = Run(of.spec, cloud, Command("upgrade", spec, ("all",)), Guard("upgrade"), Progress(Printed()), warn=print)
     rolling = Rolling(run, timeout_s=180)
