@@ -8,10 +8,11 @@ lab: the same cluster file, once with every part open and once with every part c
 drift of the machine meets both. ``create`` ends when the cluster has verified itself, ``scale`` when the agent that was
 added serves; ``verify`` is the median of five.
 
-delivery: five test hosts under N names, so that each is logged in to and written to for itself. In turn, each over
-new connections: a command that does nothing; files with secrets that are all new; the same files once more.
+delivery: five test hosts under N names, so that each name is logged in to for itself; its files lie in a directory of
+its own. In turn, each over new connections: a command that does nothing; files with secrets that are all new; the same
+files once more.
 
-Both print Markdown.
+Both print Markdown. The load is that of one minute, seen after each step: what else ran meanwhile is in it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,6 +38,7 @@ from clusterctl.ops.kit.access import Access  # noqa: E402
 from clusterctl.ops.kit.credentials import deliver  # noqa: E402
 from clusterctl.remote.prober import SshProber  # noqa: E402
 from clusterctl.secrets.derive import Keyring, new_key  # noqa: E402
+from clusterctl.secrets.files import DIRECTORY, SecretFile  # noqa: E402
 from clusterctl.secrets.nodes import credentials_for  # noqa: E402
 from clusterctl.services import Service  # noqa: E402
 from clusterctl.spec import ClusterSpec, load_spec  # noqa: E402
@@ -50,6 +53,16 @@ LAB = "benchsec"
 HOSTS = 5
 OPEN, CLOSED = "open", "closed"
 SECURITY = {OPEN: {"insecure": "all"}, CLOSED: {}}
+
+
+def load() -> float:
+    """Of the last minute."""
+    return os.getloadavg()[0]
+
+
+def span(figures: Sequence[float], digits: int = 2) -> str:
+    """The least and the most of them."""
+    return f"{min(figures):.{digits}f} to {max(figures):.{digits}f}"
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -87,10 +100,14 @@ def on_the_lab(rounds: int, example: str) -> None:
     labkit.lab_up()
     labkit.clusterctl("image", "build", labkit.artifacts_file("container", labkit.build_artifacts()))
     pairs: list[dict[str, dict[str, float]]] = []
+    loads = [load()]
     for number in range(rounds):
         # who is first changes
         ways = (OPEN, CLOSED) if number % 2 == 0 else (CLOSED, OPEN)
-        pairs.append({way: cluster(cluster_file(example, way)) for way in ways})
+        pairs.append({})
+        for way in ways:
+            pairs[-1][way] = cluster(cluster_file(example, way))
+            loads.append(load())
         print(json.dumps(pairs[-1]), file=sys.stderr, flush=True)
     print("| command | open | closed | ratio | spread of the ratio | rounds | load |\n|---|---|---|---|---|---|---|")
     for command in ("create", "scale", "verify"):
@@ -98,7 +115,7 @@ def on_the_lab(rounds: int, example: str) -> None:
         medians = [statistics.median(pair[way][command] for pair in pairs) for way in (OPEN, CLOSED)]
         print(
             f"| {command} | {medians[0]:.1f} s | {medians[1]:.1f} s | {statistics.median(ratios):.2f} | "
-            f"{min(ratios):.2f} to {max(ratios):.2f} | {rounds} | {os.getloadavg()[0]:.1f} |"
+            f"{span(ratios)} | {rounds} | {span(loads, 1)} |"
         )
 
 
@@ -137,18 +154,27 @@ def access(work: Path, key: Path, known_hosts: Path, targets: list[Target]) -> A
     return Access(ssh, keys, SshProber(ssh, keys))
 
 
+def give(to: Access, wanted: dict[Target, list[SecretFile]], changed: int) -> None:
+    """Delivers, and looks that so many files of each name changed."""
+    done = deliver(to, wanted)
+    if other := [name for name, paths in done.items() if len(paths) != changed]:
+        raise RuntimeError(f"of {len(other)} names another number of files changed than {changed}: {other[0]}")
+
+
 def delivery(rounds: int, hosts: int, key: Path, known_hosts: Path) -> None:
     """Prints a line for each thing that is done to all hosts."""
-    spec: ClusterSpec = load_spec(ROOT / "examples" / "demo.yml").model_copy(
-        update={"security": load_spec(ROOT / "examples" / "demo.yml").security.model_copy(update=SECURITY[CLOSED])}
-    )
+    spec: ClusterSpec = load_spec(ROOT / "examples" / "demo.yml")
     at = Addresses(zookeeper=((1, "10.99.0.11"),), mesos_master=("10.99.0.11",), marathon=("10.99.0.11",))
     targets = [Target(f"sim-{n:03}", f"sim-{n:03}", f"10.99.0.{11 + n % HOSTS}") for n in range(hosts)]
     group = spec.groups_of(Service.MESOS_AGENT)[-1]
     seconds: dict[str, list[float]] = {"nothing": [], "all files new": [], "no file new": []}
+    loads = [load()]
     for _ in range(rounds):
         files = credentials_for(spec, group, Keyring(spec.cluster, new_key()), at)
-        wanted = dict.fromkeys(targets, files)
+        wanted = {
+            to: [replace(each, path=each.path.replace(DIRECTORY, f"{DIRECTORY}-{to.name}")) for each in files]
+            for to in targets
+        }
 
         def nothing(to: Access) -> None:
             answers = to.ssh.run_many(targets, lambda _: ["sudo", "-n", "true"], stdin=b"", timeout_s=60)
@@ -158,8 +184,8 @@ def delivery(rounds: int, hosts: int, key: Path, known_hosts: Path) -> None:
 
         ways: dict[str, Callable[[Access], object]] = {
             "nothing": nothing,
-            "all files new": lambda to, wanted=wanted: deliver(to, wanted),  # type: ignore[misc]
-            "no file new": lambda to, wanted=wanted: deliver(to, wanted),  # type: ignore[misc]
+            "all files new": lambda to, wanted=wanted, number=len(files): give(to, wanted, number),  # type: ignore[misc]
+            "no file new": lambda to, wanted=wanted: give(to, wanted, 0),  # type: ignore[misc]
         }
         for name, work in ways.items():
             # short, since sockets of ssh lie in it
@@ -167,6 +193,7 @@ def delivery(rounds: int, hosts: int, key: Path, known_hosts: Path) -> None:
                 to = access(Path(directory), key, known_hosts, targets)
                 seconds[name].append(timed(lambda work=work, to=to: work(to)))  # type: ignore[misc]
                 to.ssh.close()
+            loads.append(load())
             print(f"{name}: {seconds[name][-1]:.1f} s", file=sys.stderr, flush=True)
     floor = seconds["nothing"]
     print(f"\n{hosts} hosts, {len(files)} files each\n")
@@ -175,7 +202,7 @@ def delivery(rounds: int, hosts: int, key: Path, known_hosts: Path) -> None:
         ratios = [mine / least for mine, least in zip(each, floor, strict=True)]
         print(
             f"| {name} | {statistics.median(each):.1f} s | {statistics.median(ratios):.2f} | "
-            f"{min(ratios):.2f} to {max(ratios):.2f} | {rounds} | {os.getloadavg()[0]:.1f} |"
+            f"{span(ratios)} | {rounds} | {span(loads, 1)} |"
         )
 
 
