@@ -27,6 +27,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -184,8 +185,8 @@ def delivery(rounds: int, hosts: int, key: Path, known_hosts: Path) -> None:
 
         ways: dict[str, Callable[[Access], object]] = {
             "nothing": nothing,
-            "all files new": lambda to, wanted=wanted, number=len(files): give(to, wanted, number),  # type: ignore[misc]
-            "no file new": lambda to, wanted=wanted: give(to, wanted, 0),  # type: ignore[misc]
+            "all files new": partial(give, wanted=wanted, changed=len(files)),
+            "no file new": partial(give, wanted=wanted, changed=0),
         }
         for name, work in ways.items():
             # short, since sockets of ssh lie in it
