@@ -142,18 +142,22 @@ class Driver:
             body["framework_id"] = {"value": self._id}  # type: ignore[assignment]
         body["subscribe"] = {"framework_info": info}  # type: ignore[assignment]
         host, _, port = master.rpartition(":")
-        stream = http.client.HTTPConnection(host, int(port), timeout=_CONNECT_TIMEOUT_S)
-        stream.request("POST", _PATH, json.dumps(body), self._identity.headers)
-        answer = stream.getresponse()
-        if answer.status != http.HTTPStatus.OK:
-            self._refused(master, answer)
-            return False
-        session = _Session(master, self._identity, stream, answer.getheader("Mesos-Stream-Id") or "")
-        session.socket.settimeout(_SILENCE_S)
-        with self._lock:
-            self._session = session
-        while size := answer.readline():
-            self._event(session, json.loads(answer.read(int(size))))
+        # closed by this thread alone: a response whose connection another one closes fails in ways of its own
+        with contextlib.closing(http.client.HTTPConnection(host, int(port), timeout=_CONNECT_TIMEOUT_S)) as stream:
+            stream.request("POST", _PATH, json.dumps(body), self._identity.headers)
+            answer = stream.getresponse()
+            if answer.status != http.HTTPStatus.OK:
+                self._refused(master, answer)
+                return False
+            session = _Session(master, self._identity, stream, answer.getheader("Mesos-Stream-Id") or "")
+            session.socket.settimeout(_SILENCE_S)
+            if self._attempts is None:
+                # A master connects to libmesos by itself: no firewall that forgot connections holds its messages back
+                session.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            with self._lock:
+                self._session = session
+            while size := answer.readline():
+                self._event(session, json.loads(answer.read(int(size))))
         log.info("Framework disconnected!")
         return True
 
@@ -218,7 +222,7 @@ class _Session:
     """One subscription: the stream's connection, and one more for the calls."""
 
     def __init__(self, master: str, identity: Identity, stream: http.client.HTTPConnection, stream_id: str) -> None:
-        self.master, self._identity, self._stream, self._stream_id = master, identity, stream, stream_id
+        self.master, self._identity, self._stream_id = master, identity, stream_id
         self.framework_id = ""
         self.subscribed = False
         if stream.sock is None:
@@ -244,4 +248,3 @@ class _Session:
         """End the stream, so that the thread that reads it goes on."""
         with contextlib.suppress(OSError):  # it is closed already
             self.socket.shutdown(socket.SHUT_RDWR)
-        self._stream.close()

@@ -114,6 +114,8 @@ class MesosDriver:
             return False
         session = _Session(master, connection, response.getheader("Mesos-Stream-Id") or "", headers)
         session.socket.settimeout(self._silence_s)
+        # A master connects to libmesos by itself, so no firewall that forgot connections holds its messages back
+        session.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         with self._lock:
             self._session = session
         while size := response.readline():

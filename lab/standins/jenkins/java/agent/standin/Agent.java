@@ -110,6 +110,7 @@ public final class Agent {
             socket.connect(new InetSocketAddress(new URL(root).getHost(), port), TIMEOUT_MS);
             socket.setSoTimeout(SILENCE_MS);
             socket.setTcpNoDelay(true);
+            socket.setKeepAlive(true); // as Jenkins' Engine does by default
             DataInputStream in = new DataInputStream(new BufferedInputStream(socket.getInputStream()));
             synchronized (this) {
                 out = new DataOutputStream(new BufferedOutputStream(socket.getOutputStream()));
