@@ -87,6 +87,13 @@ class Attacked:
         """Whether the victim's process still runs."""
         return self.cluster.on(self.scene.own.name, f"test -d /proc/{pid} && echo yes || true").strip() == "yes"
 
+    def connection(self) -> tuple[str, int]:
+        """Of the victim's build with its master: its port on the node, and how many bytes it has heard; none: '', 0."""
+        ask = f"ss -Htni state established dport = :{self.scene.other_port + 1}"
+        told = self.cluster.on(self.scene.own.name, ask).split()
+        heard = [word.partition(":")[2] for word in told if word.startswith("bytes_received:")]
+        return (told[2].rpartition(":")[2], int(heard[0])) if heard else ("", 0)
+
 
 @contextmanager
 def attacked(file: Path) -> Iterator[Attacked]:

@@ -19,7 +19,7 @@ TIMEOUT = "timeout"
 
 SECRETS = "/etc/clusterctl/secrets"
 AGENT_LOGIN = f"{SECRETS}/mesos-agent-credential.json"
-TENANT_LOGIN = f"jenkins-001@{SECRETS}/jenkins/jm-001"
+TENANT_LOGIN = f"{SECRETS}/jenkins/jm-001"
 # Ports among those of tasks, for answers
 ANSWER_PORT, ROGUE_PORT = 31900, 31901
 METADATA_4, METADATA_6 = "169.254.169.254", "fe80::a9fe:a9fe"

@@ -104,11 +104,17 @@ def test_a_stranger_sees_ssh_and_after_it_is_narrowed_nothing(made: Attacked) ->
     spec = json.loads(made.cluster.file.read_text())
     spec["access"]["ssh_from"] = [OPERATOR]
     made.cluster.file.write_text(json.dumps(spec, indent=1))
+    leaders, (port, _) = made.cluster.status()["leaders"], made.connection()
     assert made.cluster.create()["healthy"]
     # Neutron's agents change their tables some seconds after the rule went
     eventually("strangers reach nothing", lambda: scan(addresses), lambda found: not found, within_s=60)
     assert scan(addresses, stranger=False) == ssh
     assert len(PORTS) > 1
+    # and forget all connections of the rule's protocol. Those that are in use go on: a build hears of its master again
+    before = made.connection()
+    heard = eventually("a build hears of its master", made.connection, lambda now: now != before, within_s=150)
+    assert (before[0], heard[0]) == (port, port), "it is the same connection"
+    assert made.cluster.status()["leaders"] == leaders
 
 
 def test_no_secret_is_anywhere_else(made: Attacked, container_image: dict[str, Any], tmp_path: Path) -> None:

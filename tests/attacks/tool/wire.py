@@ -14,19 +14,18 @@ TIMEOUT_S = 4.0
 
 
 def login_of(source: str) -> str:
-    """``NAME:PASSWORD``; of ``FILE`` with ``{"principal": NAME, "secret": PASSWORD}``, of ``NAME@FILE`` with the
-    password alone, or as it is given. Empty where the file is missing, as on an open cluster.
+    """``NAME:PASSWORD``, as it is given or from a file, which may say ``{"principal": NAME, "secret": PASSWORD}``
+    instead. Empty where the file is missing, as on an open cluster.
     """
-    name, _, path = source.rpartition("@")
-    if not path.startswith("/"):
+    if not source.startswith("/"):
         return source
     try:
-        with open(path) as file:  # noqa: PTH123
+        with open(source) as file:  # noqa: PTH123
             text = file.read()
     except FileNotFoundError:
         return ""
-    if name:
-        return f"{name}:{text.strip()}"
+    if not text.startswith("{"):
+        return text.strip()
     found = json.loads(text)
     return f"{found['principal']}:{found['secret']}"
 
