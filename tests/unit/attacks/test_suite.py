@@ -126,12 +126,12 @@ def test_ends_are_judged_by_reason_and_evidence() -> None:
 
 
 def test_logins(tmp_path: Path) -> None:
-    whole, alone = tmp_path / "whole", tmp_path / "alone"
-    whole.write_text('{"principal": "agent-builders", "secret": "s"}\n')
-    alone.write_text("s\n")
-    assert login_of(str(whole)) == "agent-builders:s"
-    assert login_of(f"jenkins-001@{alone}") == "jenkins-001:s"
-    assert login_of(f"jenkins-001@{tmp_path}/none") == login_of(f"{tmp_path}/none") == login_of("") == ""
+    document, line = tmp_path / "document", tmp_path / "line"
+    document.write_text('{"principal": "agent-builders", "secret": "s"}\n')
+    line.write_text("jenkins-001:s")
+    assert login_of(str(document)) == "agent-builders:s"
+    assert login_of(str(line)) == "jenkins-001:s"
+    assert login_of(f"{tmp_path}/none") == login_of("") == ""
     assert login_of("marathon:guess") == "marathon:guess"
 
 
