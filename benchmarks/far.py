@@ -5,8 +5,8 @@ usage: far.py [--rounds N] [--delay-ms N]
 The same cluster, the demo over containers, is made with the delay and without it in turn; both go through the proxy.
 Told are seconds of each command, for ``create`` also those until it asks for the first server, and the round trips in
 sequence: the most calls of which each began when the one before had been answered, Keystone's and version discovery
-included. Without the delay calls that are sent side by side may be answered one after the other, so they are counted
-with it. Prints Markdown.
+included. They are counted with the delay: without it calls that are sent side by side may be answered one after the
+other. On a busy machine, where threads wait for a processor, it counts more than there are. Prints Markdown.
 """
 
 from __future__ import annotations
