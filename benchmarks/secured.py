@@ -9,8 +9,8 @@ drift of the machine meets both. ``create`` ends when the cluster has verified i
 added serves; ``verify`` is the median of five.
 
 delivery: five test hosts under N names, so that each name is logged in to for itself; its files lie in a directory of
-its own. In turn, each over new connections: a command that does nothing; files with secrets that are all new; the same
-files once more.
+its own, in each round in another. In turn, each over new connections: a command that does nothing; files with secrets
+that are all new; the same files once more.
 
 Both print Markdown. The load is that of one minute, seen after each step: what else ran meanwhile is in it.
 """
@@ -170,10 +170,10 @@ def delivery(rounds: int, hosts: int, key: Path, known_hosts: Path) -> None:
     group = spec.groups_of(Service.MESOS_AGENT)[-1]
     seconds: dict[str, list[float]] = {"nothing": [], "all files new": [], "no file new": []}
     loads = [load()]
-    for _ in range(rounds):
+    for number in range(rounds):
         files = credentials_for(spec, group, Keyring(spec.cluster, new_key()), at)
         wanted = {
-            to: [replace(each, path=each.path.replace(DIRECTORY, f"{DIRECTORY}-{to.name}")) for each in files]
+            to: [replace(each, path=each.path.replace(DIRECTORY, f"{DIRECTORY}-{to.name}-{number}")) for each in files]
             for to in targets
         }
 
