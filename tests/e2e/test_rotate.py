@@ -170,21 +170,19 @@ def test_a_jenkins_master_turns_once_its_build_has_ended(cluster: Cluster) -> No
     node, file, old = tier.list()["dev-001"]["node"], f"{SECRETS}/jenkins/jm-001", "/root/old-jm-001"
     cluster.on(node, f"sudo cp -a {file} {old}")
     assert mesos_answers(cluster, node, old) == "200"
-    before, pid = labkit.clusterctl("status", cluster.file), tier.pid(1, node)
+    pid = tier.pid(1, node)
     tier.job("dev-001", "long", "sleep 30")
     item = tier.build("dev-001", "long")
     number = tier.number("dev-001", "long", item)
 
     report = labkit.clusterctl("secrets", "rotate", cluster.file, "mesos/jenkins-001", "mesos/jenkins-002", "--yes")
     restarted = [[*stage["restarted"]] for stage in report["stages"]]
-    assert [service for service, _ in restarted[1]] == ["jenkins"]
     assert restarted[1] == [["jenkins", "dev-001"]]
     assert tier.pid(1, node) != pid
     assert {service for service, _ in (*restarted[0], *restarted[2])} == {"mesos_master", "mesos_agent"}
     # the build that ran was waited for
     [build] = [each for each in tier.history("dev-001", "long") if each["number"] == number]
     assert build["result"] == "SUCCESS", build
-    assert labkit.clusterctl("status", cluster.file)["leaders"].keys() == before["leaders"].keys()
 
     # Mesos takes it, and its builds, with the next secret; and nobody with the last one
     tier.moved()

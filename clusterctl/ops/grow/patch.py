@@ -28,7 +28,7 @@ class PatchReport:
         replaced: names, of agents without a volume those that went.
         finished: what a killed run had left: nodes, groups that lacked agents.
         image: group -> name.
-        healthy: None where nothing was to be done: the cluster wasn't asked then.
+        healthy: None where nothing was to be done: whether the cluster is healthy wasn't judged then.
     """
 
     cluster: str

@@ -195,8 +195,7 @@ class _Rotating:
         slots = range(1, jenkins.max_masters + 1) if jenkins else ()
         said = {slot: (jenkins_principal(slot), mesos_secret(jenkins_principal(slot))) for slot in slots}
         turned = {slot: principal_of(who, epochs[name]) for slot, (who, name) in said.items() if name in self.turned}
-        look = self._roll(Stage.CLIENTS).ready(Service.MARATHON)
-        if not turned or self._masters(look) == []:
+        if not turned or self._masters(self._roll(Stage.CLIENTS).ready(Service.MARATHON)) == []:
             return []
         with self.at.progress.phase("restart Jenkins masters"):
             return [[JENKINS, name] for name in self.tenants(turned)]
