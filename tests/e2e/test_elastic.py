@@ -5,6 +5,8 @@ What hurts it goes to the cloud's own APIs, past clusterctl.
 
 from __future__ import annotations
 
+import json
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -223,6 +225,50 @@ def test_a_working_node_is_replaced(cluster: Cluster, cloud: Any) -> None:
     assert (report["deleted"], report["created"]) == (1, 1)
     assert servers(cloud)[name] != old
     assert cluster.node(name)["address"] == address
+    healthy(cluster)
+
+
+ZOOKEEPER_PID = "$(systemctl show -p MainPID --value zookeeper)"
+
+
+# 0 where the node's ZooKeeper does not lead
+LEADS = """bash -c '
+exec 3<>/dev/tcp/$(hostname -I | cut -d" " -f1)/2181 && echo mntr >&3
+timeout 5 cat <&3 | grep -c "zk_server_state.leader" || true'"""
+
+
+def another_leads(cluster: Cluster) -> None:
+    """Freezes ZooKeeper's leader until the others, of four, have elected one of theirs."""
+    leader = cluster.status()["leaders"]["zookeeper"]
+    cluster.on(leader, f"sudo kill -STOP {ZOOKEEPER_PID}")
+    # the cluster file has three still, so that status doesn't ask the fourth
+    others = [name for name in (f"{NAME}-control-{n}" for n in (1, 2, 3, 4)) if name != leader]
+    eventually(
+        f"another ZooKeeper leads than {leader}",
+        lambda: [name for name in others if cluster.on(name, LEADS) == "1\n"],
+        lambda found: len(found) == 1,
+        within_s=180,
+    )
+    cluster.on(leader, f"sudo kill -CONT {ZOOKEEPER_PID}")
+
+
+def test_growth_gets_over_the_loss_of_the_leader(cluster: Cluster) -> None:
+    """While one of four has the longer list, the others can elect nobody; then whom the last one does not list."""
+    words = [labkit.PROGRAM, "scale", cluster.file, "control=5", "--yes", "--write", "--json"]
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        assert process.stdout is not None
+        said: list[str] = []
+        for line in process.stderr:
+            said.append(line.decode())
+            restarted = [each for each in said if re.match("restart zookeeper on .*: done", each)]
+            if len(restarted) == 1 and restarted[0] is said[-1]:
+                another_leads(cluster)
+        text = process.stdout.read()
+    print("".join(said))
+    assert process.returncode == 0, said
+    report = json.loads(text)
+    assert (report["created"], report["healthy"]) == (2, True)
     healthy(cluster)
 
 

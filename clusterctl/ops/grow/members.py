@@ -11,6 +11,9 @@ The rules (ZooKeeper administrator's guide; Mesos: high availability, operationa
 - More masters running than the quorum was set for can corrupt the replicated log. So the masters that are there get the
   quorum of the larger number before a new one starts; and a smaller one only when the last surplus one is surely gone.
 - A member that is to leave must not lead: members that don't list it any more would not find the leader.
+- An election between two of these restarts can be won by a member that some others don't list, yet or any more. Those
+  stay out. Where the winner has just joined, they are restarted next, with the list that has it: that takes nothing
+  away. Where it is to leave, it is stopped until the others have elected one whom all of them list.
 
 Every step begins by asking how things are, so a run that was killed anywhere is finished by the same command.
 ``tests/contract/members`` takes real ensembles along this way.
@@ -18,12 +21,15 @@ Every step begins by asking how things are, so a run that was killed anywhere is
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 from clusterctl.counts import with_counts
+from clusterctl.errors import UnhealthyError
 from clusterctl.ops.grow.operation import Operation
+from clusterctl.ops.roll.report import RollError
 from clusterctl.services import ROLL_ORDER, Service
 from clusterctl.spec.model import ClusterSpec
 from clusterctl.topology import node_name, quorum
@@ -47,13 +53,24 @@ class NodeWork(Protocol):
     def roll(self, spec: ClusterSpec, service: Service, names: Sequence[str]) -> None:
         """Restarts a service node by node with gates between, the leader last; the cluster is that of ``spec``.
 
+        ZooKeepers of ``names`` that are out of the ensemble go first (``out`` of ``Roll.members``).
+
         Raises:
             UnhealthyError: it wasn't healthy before; nothing was restarted.
             RollError: it stopped half-way.
         """
 
+    def step_down(self, spec: ClusterSpec, name: str) -> None:
+        """Has another ZooKeeper lead; others may be out of the ensemble before, none is afterwards.
+
+        Raises: as ``roll``.
+        """
+
     def leader(self, spec: ClusterSpec, service: Service) -> str | None:
         """Name of the node that leads, or None."""
+
+    def out(self, spec: ClusterSpec) -> Collection[str]:
+        """ZooKeepers that take no part although the others have a leader, or that have none."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +102,8 @@ class Members:
         """
         made = 0
         for count in range(have, target):
-            self._healthy(count)
-            self._prepare(count)
+            with self._healthy_after_all(count):
+                self._prepare(count)
             new = node_name(self.base.cluster, self.group, count + 1)
             made += self.op.make(self.at(count + 1), nodes=[new], groups=[self.group])
             self._healthy(count + 1)
@@ -99,10 +116,10 @@ class Members:
         """
         gone: list[str] = []
         for count in range(have, target, -1):
-            self._healthy(count)
             name = node_name(self.base.cluster, self.group, count)
-            if self.runs(Service.ZOOKEEPER):
-                self._let_go(count, name)
+            with self._healthy_after_all(count):
+                if self.runs(Service.ZOOKEEPER):
+                    self._let_go(count, name)
             self.op.delete([server for server in self.op.observe().servers if server.node == name])
             self.op.release_identity([name], with_volumes=with_volumes)
             gone.append(name)
@@ -120,10 +137,12 @@ class Members:
 
         Raises: as ``grow``.
         """
-        self._healthy(target)
-        pending = self.work.configure(self.at(target), None, None)
+        with self._healthy_after_all(target):
+            pending = self.work.configure(self.at(target), None, None)
+            self._roll(target, Service.ZOOKEEPER, pending)
         for service in ROLL_ORDER:
-            self._roll(target, service, pending)
+            if service is not Service.ZOOKEEPER:
+                self._roll(target, service, pending)
 
     def _prepare(self, count: int) -> None:
         """Before node ``count + 1`` starts: what a killed run left half-done, then the quorum for one more master."""
@@ -137,9 +156,21 @@ class Members:
 
     def _let_go(self, count: int, name: str) -> None:
         """Gives the others a list without ``name``, which doesn't lead meanwhile and stays until they have it."""
-        if self.work.leader(self.at(count), Service.ZOOKEEPER) == name:
-            self._roll(count, Service.ZOOKEEPER, {Service.ZOOKEEPER: [name]})
+        try:
+            self._without(count, name)
+        except (UnhealthyError, RollError):
+            spec = self.at(count)
+            if self.work.leader(spec, Service.ZOOKEEPER) != name or not self.work.out(spec):
+                raise
+            self.op.run.progress.note(f"{name}, which is to leave, was elected meanwhile: another one is to lead")
+            self._without(count, name)
+
+    def _without(self, count: int, name: str) -> None:
         survivors = self._names(count - 1)
+        spec = self.at(count)
+        # a run that was killed while another was to lead has left it stopped
+        if self.work.leader(spec, Service.ZOOKEEPER) == name or name in self.work.out(spec):
+            self.work.step_down(spec, name)
         of_masters = quorum(count) if self.runs(Service.MESOS_MASTER) else None
         pending = self.work.configure(self.at(count - 1), survivors, of_masters)
         self._roll(count, Service.ZOOKEEPER, pending)
@@ -150,6 +181,16 @@ class Members:
 
     def _names(self, count: int) -> list[str]:
         return [node_name(self.base.cluster, self.group, ordinal) for ordinal in range(1, count + 1)]
+
+    @contextmanager
+    def _healthy_after_all(self, count: int) -> Iterator[None]:
+        """The cluster is healthy before the body, or after it where ZooKeepers are out: the body may be their cure."""
+        if not self.runs(Service.ZOOKEEPER) or not self.work.out(self.at(count)):
+            self._healthy(count)
+            yield
+        else:
+            yield
+            self._healthy(count)
 
     def _healthy(self, count: int) -> None:
         with self.op.run.progress.phase("verify"):

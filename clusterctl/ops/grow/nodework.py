@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +12,15 @@ from clusterctl.ops.day2.inventory import cluster_inventory
 from clusterctl.ops.grow.members import Pending
 from clusterctl.ops.kit.run import Run
 from clusterctl.ops.observe.look import Cluster
+from clusterctl.ops.roll import gates
 from clusterctl.ops.roll.order import batch_size
 from clusterctl.ops.roll.report import Journal
-from clusterctl.ops.roll.restart import Restart
-from clusterctl.ops.roll.steps import Roll
+from clusterctl.ops.roll.restart import Restart, StepDown
+from clusterctl.ops.roll.steps import Roll, Work
 from clusterctl.ops.roll.window import roll_service
 from clusterctl.services import UNITS, Service
 from clusterctl.spec.model import ClusterSpec
+from clusterctl.topology import topology
 
 AGENTS_AT_ONCE = "20%"
 
@@ -51,15 +53,32 @@ class RollingWork:
 
     def roll(self, spec: ClusterSpec, service: Service, names: Sequence[str]) -> None:
         """See ``NodeWork``."""
-        cluster = Cluster(spec, self.run.cloud, self.run.access.prober, note=self.run.progress.note)
-        journal = Journal(spec.cluster, f"restart of {service}", lambda _left: str(self.run.command))
-        journal.plan(service, names)
-        roll = Roll(cluster, Restart(self._hosts(spec)), journal, self.run.progress)
-        roll_service(roll, service, names, batch=batch_size(AGENTS_AT_ONCE, len(names)), max_failures=0)
+        roll = self._roll(spec, service, names, Restart(self._hosts(spec)))
+        out = names if service is Service.ZOOKEEPER else ()
+        roll_service(roll, service, names, batch=batch_size(AGENTS_AT_ONCE, len(names)), max_failures=0, out=out)
+
+    def step_down(self, spec: ClusterSpec, name: str) -> None:
+        """See ``NodeWork``."""
+        work = StepDown(self._hosts(spec), cluster=self._cluster(spec))
+        everyone = [node.name for node in topology(spec).running(Service.ZOOKEEPER)]
+        self._roll(spec, Service.ZOOKEEPER, [name], work).members(Service.ZOOKEEPER, [name], out=everyone)
 
     def leader(self, spec: ClusterSpec, service: Service) -> str | None:
         """See ``NodeWork``."""
-        return Cluster(spec, self.run.cloud, self.run.access.prober).look().leader(service)
+        return self._cluster(spec).look().leader(service)
+
+    def out(self, spec: ClusterSpec) -> Collection[str]:
+        """See ``NodeWork``."""
+        look = self._cluster(spec).look()
+        return gates.out(look, Service.ZOOKEEPER) or gates.leaderless(look, Service.ZOOKEEPER)
+
+    def _cluster(self, spec: ClusterSpec) -> Cluster:
+        return Cluster(spec, self.run.cloud, self.run.access.prober, note=self.run.progress.note)
+
+    def _roll(self, spec: ClusterSpec, service: Service, names: Sequence[str], work: Work) -> Roll:
+        journal = Journal(spec.cluster, f"restart of {service}", lambda _left: str(self.run.command))
+        journal.plan(service, names)
+        return Roll(self._cluster(spec), work, journal, self.run.progress)
 
     def _hosts(self, spec: ClusterSpec) -> AnsibleHosts:
         return ansible_hosts(self.run, cluster_inventory(spec, self.run.cloud, self.run.access), self.data)

@@ -44,18 +44,41 @@ def healthy(look: Look, service: Service, *, absent: Collection[str] = (), overl
     return problems
 
 
-def sick_alone(look: Look, service: Service, name: str) -> bool:
-    """Whether all that is wrong is that one node takes no part in a control service: a restart takes nothing away."""
+def out(look: Look, service: Service) -> set[str]:
+    """Members of a control service that take no part, while all others do and have a leader; none without a leader."""
     running = look.expect.running(service)
-    serving = {n.name for n in running if takes_part(service, look.expect, n, look.facts.get(n.name))}
-    others = {node.name for node in running} - {name}
-    if len(running) != look.expect.size[service] or serving != others or look.leader(service) is None:
+    if len(running) != look.expect.size[service] or look.leader(service) is None:
+        return set()
+    return {n.name for n in running if not takes_part(service, look.expect, n, look.facts.get(n.name))}
+
+
+def leaderless(look: Look, service: Service) -> set[str]:
+    """ZooKeepers that answer and take no part, where none leads: they vote."""
+    if service is not Service.ZOOKEEPER or look.leader(service) is not None:
+        return set()
+    return {
+        node.name
+        for node in look.expect.running(service)
+        if (seen := look.facts.get(node.name)) is not None
+        and not seen.error
+        and not takes_part(service, look.expect, node, seen)
+    }
+
+
+def only_out(look: Look, service: Service, names: Collection[str]) -> bool:
+    """Whether all that is wrong is that some of ``names`` take no part in a control service.
+
+    A restart of one of them takes nothing away.
+    """
+    sick = out(look, service)
+    if not sick or not sick <= set(names):
         return False
     if any(check.name == DISKS for check in look.failed):
         return False  # what a full disk has stopped doesn't come back by a restart
     prefix = {Service.ZOOKEEPER: "zookeeper.", Service.MESOS_MASTER: "mesos."}.get(service, "marathon.")
     elsewhere = [check for check in look.failed if not check.name.startswith(prefix)]
-    return all(part.startswith(f"{name} (") for check in elsewhere for part in check.detail.split("; "))
+    at = tuple(f"{name} (" for name in sick)
+    return all(part.startswith(at) for check in elsewhere for part in check.detail.split("; "))
 
 
 def full(look: Look, names: Collection[str]) -> list[str]:

@@ -11,9 +11,14 @@ from clusterctl.health.expect import Expected, Node
 from clusterctl.services import Service
 
 
-def next_member(remaining: Sequence[str], leader: str | None) -> str:
-    """Who is next: the first that doesn't lead now; the leader only if nobody else is left."""
-    return next((name for name in remaining if name != leader), remaining[0])
+def next_member(remaining: Sequence[str], leader: str | None, out: Collection[str] = ()) -> str:
+    """Who is next: the first that doesn't lead now; the leader only if nobody else is left.
+
+    Args:
+        out: members that take no part: they go before all others, since they lose nothing by it.
+    """
+    idle = (name for name in remaining if name in out)
+    return next(idle, None) or next((name for name in remaining if name != leader), remaining[0])
 
 
 def batch_size(text: str, agents: int) -> int:

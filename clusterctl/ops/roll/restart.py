@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from clusterctl.ops.day2.hosts import Hosts, set_unit
+from clusterctl.ops.observe.look import Cluster
 from clusterctl.ops.roll.ground import Rolling
 from clusterctl.ops.roll.order import batch_size, chosen
 from clusterctl.ops.roll.report import Journal
+from clusterctl.ops.roll.steps import Patience
 from clusterctl.ops.roll.window import roll_service
 from clusterctl.services import ROLLS, Service
 
@@ -28,6 +30,28 @@ class Restart:
         """See ``Work``."""
         set_unit(self.hosts, service, [name], "started")
         return ""
+
+
+@dataclass(frozen=True)
+class StepDown(Restart):
+    """A member of an ensemble comes back once the others have a leader: restarted at once, it could win again."""
+
+    cluster: Cluster = field(kw_only=True)
+    verb: str = "step down as leader of"
+
+    def apply(self, service: Service, names: Sequence[str]) -> None:
+        """See ``Work``.
+
+        Raises:
+            GateError: the others have elected none in time; it was stopped.
+        """
+        set_unit(self.hosts, service, names, "stopped")
+        self.cluster.wait(
+            lambda look: [] if look.leader(service) else ["none of the others leads"],
+            what=f"another {service} to lead than {', '.join(names)}",
+            timeout_s=Patience().gate(service),
+        )
+        set_unit(self.hosts, service, names, "started")
 
 
 def restart_service(rolling: Rolling, service: str, only: Sequence[str], *, batch: str, max_failures: int) -> Journal:

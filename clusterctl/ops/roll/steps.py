@@ -20,6 +20,8 @@ from clusterctl.services import Service
 
 SETTLE_S = 60.0
 _GATE_S = 180.0  # for one gate of a control service: an election, a sync, a registration
+# Of ZooKeepers without a leader; more than an election and a synchronisation take (initLimit: 10 ticks of 2 s)
+_ELECTION_S = 30.0
 _BACK_S = 60.0  # for a node that was rolled back
 # Marathon ends when it loses ZooKeeper, then loads a JVM, ends again until its old session is over, waits for an
 # election, and migrates its state, for which it has no limit itself
@@ -96,11 +98,11 @@ class Roll:
     overlook: tuple[str, ...] = ()
     executor: Callable[[int], Executor] = ThreadPoolExecutor
 
-    def ready(self, service: Service, absent: Collection[str] = (), *, sick: str | None = None) -> Look:
+    def ready(self, service: Service, absent: Collection[str] = (), *, out: Collection[str] = ()) -> Look:
         """The whole cluster as healthy as a step of ``service`` wants it.
 
         Args:
-            sick: the only node of the run: that it is the one that is sick is no reason to leave it so.
+            out: that some of these take no part is no reason to leave them so, nor is that they can't elect a leader.
 
         Raises:
             UnhealthyError: it isn't, and nothing was done yet.
@@ -108,11 +110,13 @@ class Roll:
         """
         started = bool(self.journal.done or self.journal.failed)
 
+        in_vain = self._voted_in_vain(service, out)
+
         def healthy(timeout_s: float) -> Look:
             return self.cluster.wait(
                 lambda look: (
                     []
-                    if sick and not started and gates.sick_alone(look, service, sick)
+                    if gates.only_out(look, service, out) or in_vain(look)
                     else gates.healthy(look, service, absent=absent, overlook=self.overlook)
                 ),
                 what="cluster healthy",
@@ -138,31 +142,60 @@ class Roll:
                 "them, `clusterctl plan FILE --agents` shows what that takes.",
             ) from error
 
-    def members(self, service: Service, names: Sequence[str]) -> None:
+    def members(self, service: Service, names: Sequence[str], *, out: Collection[str] = ()) -> None:
         """Rolls a control service: followers first, the leader of the moment last.
+
+        Args:
+            out: members that may take no part before the first step, and those of them that are still to be restarted
+                also between two steps. The only node of a run always may.
 
         Raises:
             UnhealthyError: the cluster was not healthy to begin with; nothing was touched.
             RollError: a step failed.
         """
+        may_be_out = {*out, *(names if len(names) == 1 else ())}
         remaining = list(names)
         while remaining:
-            before = self.ready(service, sick=names[0] if len(names) == 1 else None)
-            name = next_member(remaining, before.leader(service))
+            before = self.ready(service, out=may_be_out)
+            idle = gates.out(before, service) or gates.leaderless(before, service)
+            name = next_member(remaining, before.leader(service), idle)
+            remaining.remove(name)
+            may_be_out &= set(remaining)
             with self.progress.phase(f"{self.work.verb} {service} on {name}"):
                 with self.guarded(service, name):
                     self.work.apply(service, [name])
-                    self.gate(service, before, name)
+                    self.gate(service, before, name, out=may_be_out)
                 self.journal.finish(service, name)
-            remaining.remove(name)
 
-    def gate(self, service: Service, before: Look, name: str) -> Look:
-        """Waits for the gate after a step; raises GateError."""
+    def gate(self, service: Service, before: Look, name: str, *, out: Collection[str] = ()) -> Look:
+        """Waits for the gate after a step, which members of ``out`` need not pass; raises GateError."""
+        in_vain = self._voted_in_vain(service, out)
+
+        def left(look: Look) -> Sequence[str]:
+            found = gates.out(look, service)
+            return [] if (found and found <= set(out)) or in_vain(look) else gates.gate(service, look, before)
+
         return self.cluster.wait(
-            lambda look: gates.gate(service, look, before),
+            left,
             what=f"{service} to recover after {name}",
             timeout_s=self.patience.gate(service),
         )
+
+    def _voted_in_vain(self, service: Service, out: Collection[str]) -> Callable[[Look], bool]:
+        """Whether ZooKeepers have elected nobody for so long that one of ``out`` is to be restarted with its new list.
+
+        They can't, where their leader is lost while few have the longer list, however many are left.
+        """
+        since: list[float] = []
+
+        def in_vain(look: Look) -> bool:
+            if not gates.leaderless(look, service) & set(out):
+                since.clear()
+                return False
+            since.append(self.cluster.waiter.clock())
+            return since[-1] - since[0] >= _ELECTION_S
+
+        return in_vain
 
     @contextmanager
     def guarded(self, service: Service, name: str) -> Iterator[None]:

@@ -198,8 +198,10 @@ class AgentRoll:
             self._deadline = {other: at + lost for other, at in self._deadline.items()}
 
 
-def roll_service(roll: Roll, service: Service, names: Sequence[str], *, batch: int, max_failures: int) -> None:
-    """Rolls one service: members one by one, agents ``batch`` at a time.
+def roll_service(
+    roll: Roll, service: Service, names: Sequence[str], *, batch: int, max_failures: int, out: Collection[str] = ()
+) -> None:
+    """Rolls one service: members one by one (``out``: see ``Roll.members``), agents ``batch`` at a time.
 
     Raises:
         UnhealthyError: the cluster was not healthy to begin with; nothing was touched.
@@ -208,4 +210,4 @@ def roll_service(roll: Roll, service: Service, names: Sequence[str], *, batch: i
     if service is _AGENT:
         AgentRoll(roll, batch, max_failures).run(names)
     else:
-        roll.members(service, names)
+        roll.members(service, names, out=out)

@@ -4,9 +4,12 @@ rolling restarts, one member at a time, and nothing that was acknowledged is los
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -75,6 +78,14 @@ class Ensemble:
                 text += part
         return dict(line.split("\t", 1) for line in text.decode().splitlines() if "\t" in line)
 
+    def leads(self, n: int) -> bool:
+        """Whether it says so, whatever others do."""
+        return self._state(n) == "leader"
+
+    def taking_part(self) -> set[int]:
+        """Those that follow a leader, or lead."""
+        return {n for n in self.daemons if self._state(n) in ("leader", "follower")}
+
     def leader(self) -> int | None:
         leaders = [n for n in self.daemons if self._state(n) == "leader"]
         return leaders[0] if len(leaders) == 1 else None
@@ -85,24 +96,67 @@ class Ensemble:
         except OSError:
             return None
 
-    def synced(self, followers: int) -> None:
-        """The gate: one leader that counts so many synced followers (as ``health.zookeeper``)."""
+    def synced(self, followers: int, without: Collection[int] = ()) -> None:
+        """The gate: one leader that counts so many synced followers (as ``health.zookeeper``).
+
+        Args:
+            without: these may be out.
+        """
 
         def good() -> bool:
-            leader = self.leader()
-            return leader is not None and self.mntr(leader).get("zk_synced_followers") == str(followers)
+            out = self.out()
+            return bool(out and out <= set(without)) or self.whole(followers)
 
         wait_for(f"a leader with {followers} synced followers", good, 60)
 
-    def roll(self, members: Sequence[int], names: Sequence[int], followers: int) -> None:
-        """Followers first, leader last; the gate after each."""
+    def whole(self, followers: int) -> bool:
+        """Whether it is synced now."""
+        leader = self.leader()
+        return leader is not None and self.mntr(leader).get("zk_synced_followers") == str(followers)
+
+    def out(self) -> set[int]:
+        """Who takes no part, while the leader has all others (as ``gates.out``)."""
+        serving = self.taking_part()
+        leader = self.leader()
+        counted = leader is not None and self.mntr(leader).get("zk_synced_followers") == str(len(serving) - 1)
+        return set(self.daemons) - serving if counted else set()
+
+    def roll(self, members: Sequence[int], names: Sequence[int], followers: int, leaves: int | None = None) -> None:
+        """Whoever is out first, then followers, the leader last; the gate after each (as ``Roll.members``).
+
+        Args:
+            leaves: is restarted where it was elected by those who still list it.
+        """
         left = list(names)
         while left:
-            leader = self.leader()
-            n = next((n for n in left if n != leader), left[0])
+            leader, out = self.leader(), self.out()
+            n = min(out & set(left), default=None) or next((n for n in left if n != leader), left[0])
             self.start(n, members)
-            self.synced(followers)
             left.remove(n)
+            if leaves is None:
+                self.synced(followers, without=left)
+                continue
+            wait_for("a gate to open", lambda: self.whole(followers) or self.leads(leaves), 60)
+            if self.leads(leaves):
+                self.step_down(leaves, range(1, leaves + 1))
+                self.synced(followers)
+
+    def step_down(self, n: int, members: Sequence[int]) -> None:
+        """Comes back when the others have elected another: restarted at once it could win again."""
+        self.daemons[n].kill()
+        wait_for("another leader", self.leader)
+        self.start(n, members)
+
+    @contextmanager
+    def frozen(self, n: int) -> Iterator[None]:
+        """The others take a member for lost meanwhile."""
+        pid = self.daemons[n].pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     def stop(self) -> None:
         for daemon in self.daemons.values():
@@ -170,15 +224,55 @@ def test_zookeeper_from_3_to_5_and_back(ensemble: Ensemble) -> None:
         ensemble.roll(members, [n for n in members if n != joins], joins - 1)
     for leaves in (5, 4):
         if ensemble.leader() == leaves:
-            ensemble.start(leaves, range(1, leaves + 1))
+            ensemble.step_down(leaves, range(1, leaves + 1))
             ensemble.synced(leaves - 1)
         assert ensemble.leader() != leaves
-        ensemble.roll(range(1, leaves), range(1, leaves), leaves - 1)
+        ensemble.roll(range(1, leaves), range(1, leaves), leaves - 1, leaves)
         assert ensemble.leader() != leaves, "a member that is no more listed leads"
         ensemble.remove(leaves)
         ensemble.synced(leaves - 2)
     writer.end()
     everything_is_there(writer, 1)
+
+
+def test_who_joined_may_be_elected_before_all_list_it(ensemble: Ensemble) -> None:
+    """The others stay out until they are restarted with the list that has it."""
+    ensemble.start(4, [1, 2, 3, 4])
+    ensemble.synced(3)
+    old = ensemble.leader()
+    assert old in (1, 2, 3)
+    new = [n for n in (1, 2, 3) if n != old]
+    ensemble.roll([1, 2, 3, 4], new, 3)
+    assert ensemble.leader() == old
+    with ensemble.frozen(old):
+        wait_for("the newcomer to lead", lambda: ensemble.leads(4))
+    wait_for("the one with the older list to be out", lambda: ensemble.out() == {old})
+    ensemble.roll([1, 2, 3, 4], [old], 3)
+
+
+def test_who_is_to_leave_may_be_elected_by_those_who_still_list_it(network: None, tmp_path: Path) -> None:
+    """Who does not list it any more stays out until it is restarted and the others elect one of theirs."""
+    ensemble = Ensemble(tmp_path)
+    try:
+        for n in (1, 2, 3):
+            ensemble.start(n, [1, 2, 3, 4])
+        ensemble.synced(2)
+        ensemble.start(4, [1, 2, 3, 4])
+        ensemble.synced(3)
+        led = ensemble.leader()
+        assert led in (1, 2, 3)
+        rolled = next(n for n in (1, 2, 3) if n != led)
+        ensemble.roll([1, 2, 3], [rolled], 3)
+        ensemble.daemons[led].kill()
+        wait_for("the others to vote", lambda: not ensemble.taking_part())
+        ensemble.start(led, [1, 2, 3, 4])
+        wait_for("the one that does not list the leader to be out", lambda: ensemble.out() == {rolled})
+        assert ensemble.leader() == 4
+        ensemble.step_down(4, [1, 2, 3, 4])
+        ensemble.synced(3)
+        assert ensemble.leader() != 4
+    finally:
+        ensemble.stop()
 
 
 class Masters:

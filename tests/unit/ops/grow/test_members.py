@@ -5,16 +5,18 @@ outnumber what their quorum was set for, and whoever is to leave doesn't lead.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
 import pytest
 
-from clusterctl.errors import InputError
+from clusterctl.errors import InputError, UnhealthyError
 from clusterctl.ops.grow.scale import ScaleReport, scale
 from clusterctl.ops.grow.scale_checks import Options
 from clusterctl.ops.observe.verify import VerifyReport
+from clusterctl.ops.roll.order import next_member
 from clusterctl.services import Service
 from clusterctl.spec.model import ClusterSpec
 from clusterctl.topology import quorum, topology
@@ -53,6 +55,8 @@ class World(Running):
         self.leads: dict[Service, str] = {}
         self.log: list[str] = []
         self.steps_left: int | None = None
+        self.election_after: int | None = None  # steps
+        self.stopped: str | None = None
         for service in (Service.ZOOKEEPER, Service.MESOS_MASTER, Service.MARATHON):
             self.leads[service] = topology(spec).running(service)[-1].name
         self.register(spec)
@@ -85,15 +89,38 @@ class World(Running):
         for one, other in combinations(sorted(lists), 2):
             union = len(set(one) | set(other))
             assert quorum(len(one)) + quorum(len(other)) > union, f"{one} and {other} could both form a majority"
-        leader = self.leads[Service.ZOOKEEPER]
-        # a member that joins is not yet listed by all, but only one that all list may lead
-        assert all(leader in members for members in lists), f"{leader} leads, and is not listed by all"
+        assert self.election_after is not None or not self.left_out(), "who leads is not listed by all"
         masters = [files for (_, service), files in self.processes.items() if service is Service.MESOS_MASTER]
         for files in masters:
             assert len(masters) < 2 * files.of_masters, f"{len(masters)} masters run, quorum {files.of_masters}"
 
+    def left_out(self) -> list[str]:
+        """ZooKeepers whose list lacks the leader: they stay out until they get another, or another leads."""
+        leader = self.leads[Service.ZOOKEEPER]
+        zookeepers = self.processes_of(Service.ZOOKEEPER)
+        return [
+            name
+            for name in zookeepers
+            if name == self.stopped or leader not in self.processes[name, Service.ZOOKEEPER].zookeepers
+        ]
+
+    def elect(self, without: Sequence[str] = ()) -> None:
+        """As ZooKeeper does: the highest for whom a majority of its own list votes; nobody votes for whom it lacks."""
+        lists = {
+            name: self.processes[name, Service.ZOOKEEPER].zookeepers
+            for name in self.processes_of(Service.ZOOKEEPER)
+            if name not in without
+        }
+        votes = {
+            name: sum(name in members and voter in lists[name] for voter, members in lists.items()) for name in lists
+        }
+        can = [name for name in lists if votes[name] >= quorum(len(lists[name]))]
+        self.leads[Service.ZOOKEEPER] = max(can)
+
     # --- Operation ----------------------------------------------------------------------------------------------
     def wait_healthy(self, spec: ClusterSpec, fresh: bool) -> VerifyReport:
+        if out := self.left_out():
+            raise UnhealthyError(f"{', '.join(out)} take no part")
         report = super().wait_healthy(spec, fresh)
         self.register(spec)
         return report
@@ -104,6 +131,10 @@ class World(Running):
             self.steps_left -= 1
             if self.steps_left < 0:
                 raise SystemExit(9)
+        if self.election_after is not None:
+            self.election_after -= 1
+            if self.election_after == 0:
+                self.elect()
 
     def configure(
         self, spec: ClusterSpec, names: Sequence[str] | None, master_quorum: int | None
@@ -123,27 +154,40 @@ class World(Running):
 
     def roll(self, spec: ClusterSpec, service: Service, names: Sequence[str]) -> None:
         self.log.append(f"roll {service} {len(self.processes_of(service))}")
+        may_be_out = set(names if service is Service.ZOOKEEPER else ())
         remaining = list(names)
         while remaining:
             self._step()
-            name = next((name for name in remaining if name != self.leads.get(service)), remaining[0])
+            sick = self.left_out()
+            if not set(sick) <= may_be_out:
+                raise UnhealthyError(f"{', '.join(sick)} take no part")
+            name = next_member(remaining, self.leads.get(service), sick)
             remaining.remove(name)
-            others = [other for other in self.processes_of(service) if other != name]
+            may_be_out &= set(remaining)
             if self.leads.get(service) == name:
-                # the others elect one whom all of them list
-                self.leads[service] = (
-                    next(o for o in others if all(o in self.processes[x, service].zookeepers for x in others))
-                    if service is Service.ZOOKEEPER
-                    else others[0]
-                )
+                if service is Service.ZOOKEEPER:
+                    self.elect(without=[name])
+                else:
+                    self.leads[service] = next(each for each in self.processes_of(service) if each != name)
             self.processes[name, service] = self.files[name]
             self.check()
 
     def processes_of(self, service: Service) -> list[str]:
         return [name for name, each in self.processes if each is service]
 
+    def step_down(self, spec: ClusterSpec, name: str) -> None:
+        self.log.append(f"another than {name} leads")
+        self.stopped = name
+        self._step()
+        self.elect(without=[name])
+        self.stopped = None
+        self.check()
+
     def leader(self, spec: ClusterSpec, service: Service) -> str | None:
         return self.leads.get(service)
+
+    def out(self, spec: ClusterSpec) -> Sequence[str]:
+        return self.left_out()
 
     def to(self, count: int, group: str = "control") -> ScaleReport:
         return scale(self.operation(), {group: count}, self, lambda _lines: None, Options())
@@ -202,7 +246,7 @@ def test_five_to_three_removes_the_highest_and_never_the_leader() -> None:
     report = world.to(3)
     assert report.removed == ["demo-control-5", "demo-control-4"]
     assert world.log == [
-        "roll zookeeper 5",  # the last one leads: it lets go
+        "another than demo-control-5 leads",
         "roll zookeeper 5",
         "gone demo-control-5",
         "roll zookeeper 4",
@@ -212,6 +256,33 @@ def test_five_to_three_removes_the_highest_and_never_the_leader() -> None:
         "roll marathon 3",
     ]
     assert {port.name for port in world.cloud.observe("demo").ports} == {f"demo-control-{n}" for n in (1, 2, 3)}
+
+
+@pytest.mark.parametrize("step", range(1, 40))
+@pytest.mark.parametrize(("have", "target"), [(3, 5), (5, 3), (3, 7)])
+def test_an_election_at_any_step_stops_nothing(have: int, target: int, step: int) -> None:
+    """Who joins may be elected before all know it, who leaves by those who still do: the others stay out then."""
+    world = World(with_control(have))
+    world.election_after = step
+    world.to(target)
+    world.whole(target)
+    assert world.left_out() == []
+
+
+def test_killed_while_members_are_out_the_same_command_finishes() -> None:
+    left = set()
+    for have, target in ((3, 5), (5, 3)):
+        for step in range(1, 30):
+            world = World(with_control(have))
+            world.election_after = world.steps_left = step
+            with suppress(SystemExit):
+                world.to(target)
+            left.add((have, target, len(world.left_out())))
+            world.steps_left = None
+            world.to(target)
+            world.whole(target)
+            assert world.left_out() == []
+    assert {(3, 5, 1), (5, 3, 1)} <= left, "no election has left any out: nothing was tried"
 
 
 @pytest.mark.parametrize(("group", "have", "target"), [("zk", 3, 5), ("zk", 5, 3), ("mm", 3, 5), ("mm", 5, 3)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import pytest
@@ -26,6 +26,9 @@ class Work(NoWork):
 
     def configure(self, spec: ClusterSpec, names: Sequence[str] | None, master_quorum: int | None) -> dict[Any, Any]:
         return {}
+
+    def out(self, spec: ClusterSpec) -> Collection[str]:
+        return ()
 
 
 def image(name: str, mesos: str, marathon: str) -> Image:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pytest
@@ -29,7 +29,13 @@ class NoWork:
     def roll(self, spec: ClusterSpec, service: Service, names: Sequence[str]) -> None:
         raise AssertionError
 
+    def step_down(self, spec: ClusterSpec, name: str) -> None:
+        raise AssertionError
+
     def leader(self, spec: ClusterSpec, service: Service) -> str | None:
+        raise AssertionError
+
+    def out(self, spec: ClusterSpec) -> Collection[str]:
         raise AssertionError
 
 

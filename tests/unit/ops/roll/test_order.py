@@ -33,6 +33,11 @@ def test_the_leader_is_last(remaining: list[str], leader: str | None, wanted: st
     assert next_member(remaining, leader) == wanted
 
 
+def test_who_takes_no_part_is_next() -> None:
+    assert next_member(["a", "b", "c"], "a", {"c"}) == "c"
+    assert next_member(["a", "b"], "a", {"c"}) == "b"  # it is not to be restarted
+
+
 @pytest.mark.parametrize(
     ("text", "count", "size"),
     [("20%", 10, 2), ("20%", 4, 1), ("20%", 0, 1), ("100%", 7, 7), ("33%", 10, 3), ("5", 3, 5), ("1", 100, 1)],

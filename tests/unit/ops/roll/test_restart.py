@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from clusterctl.ansible.playbook import PlaybookResult
 from clusterctl.errors import InputError, UnhealthyError
 from clusterctl.ops.roll.order import batch_size, chosen
 from clusterctl.ops.roll.report import RollError
-from clusterctl.ops.roll.restart import Restart
+from clusterctl.ops.roll.restart import Restart, StepDown
 from clusterctl.ops.roll.steps import SETTLE_S, Patience, Roll
 from clusterctl.ops.roll.window import roll_service
 from clusterctl.services import ROLLS, Service
@@ -95,6 +96,98 @@ def test_the_one_that_is_sick_may_be_restarted_by_name(world: World, service: Se
     restart(world, service, follower)
     assert world.acted("restarted", service) == [follower]
     assert world.answers(service, follower)
+
+
+def members(world: World, names: Sequence[str], out: Sequence[str]) -> Roll:
+    """ZooKeepers whose list of members changes."""
+    roll = world.roll(Restart(world), "restart zookeeper")
+    roll.journal.plan(ZK, names)
+    roll.members(ZK, names, out=out)
+    return roll
+
+
+def test_where_members_may_be_out_they_go_first(world: World) -> None:
+    del world.up[ZK, TWO]
+    members(world, [ONE, TWO, THREE], out=[ONE, TWO, THREE])
+    assert world.acted("restarted", "zookeeper") == [TWO, ONE, THREE]
+    assert world.violations == []
+
+
+def test_who_falls_out_between_two_steps_goes_next_if_it_may(world: World) -> None:
+    def fall_out(event: str) -> None:
+        if event == f"restarted zookeeper {ONE}":  # an election is won by a member that the leader does not list
+            del world.up[ZK, THREE]
+
+    world.on_event = fall_out
+    roll = members(world, [ONE, TWO, THREE], out=[ONE, TWO, THREE])
+    assert world.acted("restarted", "zookeeper") == [ONE, THREE, TWO]
+    assert [name for _, name in roll.journal.done] == [ONE, THREE, TWO]
+
+
+@pytest.mark.parametrize("out", [[], [TWO], [ONE, TWO]])
+def test_others_may_not_be_out(world: World, out: list[str]) -> None:
+    del world.up[ZK, THREE]
+    with pytest.raises(UnhealthyError):
+        members(world, [ONE, TWO], out=out)
+    assert world.events == []
+
+
+def test_where_their_lists_let_none_lead_the_roll_goes_on(world: World) -> None:
+    """As when the leader dies while one of four has the longer list: the three others have no common candidate."""
+
+    def die(event: str) -> None:
+        if event == f"restarted zookeeper {ONE}":
+            world.sick.add((ZK, THREE))
+            world.at_odds_until = inf
+        elif event == f"restarted zookeeper {TWO}":
+            world.at_odds_until = 0.0
+
+    world.on_event = die
+    began = world.clock.now
+    with pytest.raises(RollError, match=THREE):  # it is dead: nothing can be done for it here
+        members(world, [ONE, TWO, THREE], out=[ONE, TWO, THREE])
+    assert world.acted("restarted", "zookeeper") == [ONE, TWO, THREE]
+    assert world.clock.now - began >= 30
+
+
+def test_an_election_is_waited_for(world: World) -> None:
+    def vote(event: str) -> None:
+        if event == f"restarted zookeeper {ONE}":
+            world.at_odds_until = world.clock.now + 20
+
+    world.on_event = vote
+    members(world, [ONE, TWO, THREE], out=[ONE, TWO, THREE])
+    assert world.acted("restarted", "zookeeper") == [ONE, TWO, THREE]
+    assert world.violations == []
+
+
+def test_who_steps_down_comes_back_when_another_leads(world: World) -> None:
+    led: list[str | None] = []
+
+    def note(event: str) -> None:
+        led.append(world.leader(ZK))
+
+    world.on_event = note
+    roll = world.roll(StepDown(world, cluster=world.cluster), "scale")
+    roll.journal.plan(ZK, [THREE])
+    roll.members(ZK, [THREE], out=[])
+    assert world.events == [f"stopped zookeeper {THREE}", f"started zookeeper {THREE}"]
+    assert led[1] == ONE
+
+
+def test_who_was_left_stopped_is_started(world: World) -> None:
+    del world.up[ZK, THREE]
+    roll = world.roll(StepDown(world, cluster=world.cluster), "scale")
+    roll.journal.plan(ZK, [THREE])
+    roll.members(ZK, [THREE], out=[ONE, TWO])
+    assert world.answers(ZK, THREE)
+
+
+def test_the_last_step_wants_all_back(world: World) -> None:
+    world.up[ZK, TWO] = 30.0  # by itself, once the leader that it does not list is restarted
+    members(world, [THREE], out=[ONE, TWO])
+    assert world.acted("restarted", "zookeeper") == [THREE]
+    assert all(world.answers(ZK, name) for name in CONTROL)
 
 
 def test_another_may_not_while_one_is_sick(world: World) -> None:

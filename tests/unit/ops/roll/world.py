@@ -86,6 +86,7 @@ class World:
         up: (service, node) -> from when on it answers; absent: stopped.
         fails: (what is done, node) -> why it fails; what is done: the playbook, or a unit's state.
         sick: (service, node) that never answer again once restarted, until they are put back.
+        at_odds_until: until then no ZooKeeper is elected.
         marathon_s: until a started Marathon answers: a JVM loads.
         start_s: the same of single nodes.
         events: what playbooks did, in order: ``restarted zookeeper demo-control-1``.
@@ -99,6 +100,7 @@ class World:
     events: list[str] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     log_lines: dict[str, str] = field(default_factory=dict)
+    at_odds_until: float = 0.0
     marathon_s: float = START_S
     start_s: dict[str, float] = field(default_factory=dict)
     framework: str = FRAMEWORK
@@ -146,6 +148,8 @@ class World:
 
     # --- the services -----------------------------------------------------------------------------------------------
     def answers(self, service: Service, name: str) -> bool:
+        if service is ZK and self.clock.now < self.at_odds_until:
+            return False
         return (service, name) not in self.sick and self.up.get((service, name), 1e9) <= self.clock.now
 
     def leader(self, service: Service) -> str | None:
