@@ -103,7 +103,8 @@ def verify(
     The exit code is 3 if it isn't.
     """
     from clusterctl.cli.tables import render_verify
-    from clusterctl.ops.kit.leftopen import closed_check
+    from clusterctl.ops.kit.leftopen import closed_check, left_open
+    from clusterctl.ops.kit.standing import ask_standing
     from clusterctl.ops.kit.turning import told_epochs, turning_check
     from clusterctl.ops.observe.verify import verify as verify_cluster
 
@@ -111,8 +112,9 @@ def verify(
         servers = at.cloud.servers(at.spec.cluster)
         report = verify_cluster(at.spec, servers, at.cloud.flavors(), at.access.prober, deep=deep)
         if at.spec.has_secrets:
-            closed = closed_check(at.spec, at.left_open(servers))
-            turn = turning_check(told_epochs(at.access, servers))
+            standing = ask_standing(at.access, servers)
+            closed = closed_check(at.spec, left_open(at.spec, servers, standing))
+            turn = turning_check(told_epochs(standing))
             report = replace(report, checks=(*report.checks, closed, turn))
     if as_json:
         print_json(report.to_json())

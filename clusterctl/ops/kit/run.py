@@ -12,7 +12,7 @@ from clusterctl.errors import ClusterctlError, UnhealthyError
 from clusterctl.ops.kit.access import Access, open_access
 from clusterctl.ops.kit.command import Command
 from clusterctl.ops.kit.delivery import Delivery
-from clusterctl.ops.kit.leftopen import left_open, told, way
+from clusterctl.ops.kit.leftopen import ask_left_open, told, way
 from clusterctl.ops.kit.lock import Guard
 from clusterctl.ops.kit.progress import Progress
 from clusterctl.ops.kit.waiting import Waiter
@@ -58,7 +58,7 @@ class Run:
         if not self.spec.has_secrets:
             return ()
         there = self.cloud.servers(self.spec.cluster) if servers is None else servers
-        return left_open(self.spec, self.access, there)
+        return ask_left_open(self.spec, self.access, there)
 
     def refuse_left_open(self, servers: Sequence[Server] | None = None) -> None:
         """Raises: ClusterctlError: there are such parts; says how they are closed, and how they are left open."""

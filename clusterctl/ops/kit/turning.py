@@ -2,47 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from clusterctl.health.check import Check
-from clusterctl.health.facts import BOOT_FILE
-from clusterctl.ops.kit.access import Access, target_of
 from clusterctl.ops.kit.command import Command
-from clusterctl.ops.kit.delivery import is_control
-from clusterctl.remote.standardinput import sent
-from clusterctl.resources import Server
+from clusterctl.ops.kit.standing import Standing
 from clusterctl.secrets.epochs import Epochs, furthest, parse_epochs
-from clusterctl.secrets.nodes import EPOCHS_FILE, KEY_FILE
+from clusterctl.secrets.nodes import EPOCHS_FILE
 from clusterctl.secrets.stages import Stage
-from clusterctl.ssh.client import SshError
-
-_TIMEOUT_S = 30.0
 
 
-def told_epochs(access: Access, servers: Sequence[Server]) -> Epochs | None:
-    """As control nodes tell them that can be asked; None if none can. The key doesn't travel.
-
-    Args:
-        servers: all of the cluster.
+def told_epochs(standing: Mapping[str, Standing]) -> Epochs | None:
+    """As control nodes told them; None if none did.
 
     Raises:
-        CloudError: a console can't be read, of a node whose host key isn't pinned yet.
         ClusterctlError: a node's file is of a newer release.
     """
-    targets = [target_of(server) for server in servers if is_control(server) and server.status == "ACTIVE"]
-    reached = list(filter(access.host_keys.find, targets))
-    request = {"key": KEY_FILE, "boot": BOOT_FILE, "paths": [], "files": [EPOCHS_FILE]}
-    script = sent("keyfile.py", request, root=True)
-    answers = access.ssh.run_many(reached, lambda _: script.command, stdin=script.stdin, timeout_s=_TIMEOUT_S)
-    texts = {
-        name: json.loads(answer.stdout)["texts"][EPOCHS_FILE]
-        for name, answer in answers.items()
-        if not isinstance(answer, SshError) and answer.returncode == 0
-    }
-    if not texts:
+    if not standing:
         return None
-    return furthest(parse_epochs(text, f"{name}:{EPOCHS_FILE}") for name, text in texts.items() if text)
+    texts = {name: text for name, each in standing.items() if (text := each.texts[EPOCHS_FILE])}
+    return furthest(parse_epochs(text, f"{name}:{EPOCHS_FILE}") for name, text in texts.items())
 
 
 def turning_check(epochs: Epochs | None) -> Check:

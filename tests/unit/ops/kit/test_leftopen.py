@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clusterctl.ops.kit.leftopen import closed_check, left_open, told, way
+from clusterctl.ops.kit.leftopen import ask_left_open, closed_check, told, way
 from clusterctl.resources import Server
 from clusterctl.secrets.derive import Keyring, new_key
 from clusterctl.secrets.nodes import credentials_for
@@ -49,7 +49,7 @@ def nodes(tmp_path: Path) -> Nodes:
 
 
 def found(nodes: Nodes, spec: ClusterSpec = CLOSED, servers: Sequence[Server] = SERVERS) -> set[Part]:
-    return set(left_open(spec, nodes.access, servers))
+    return set(ask_left_open(spec, nodes.access, servers))
 
 
 def close(nodes: Nodes, spec: ClusterSpec, *numbers: int) -> None:

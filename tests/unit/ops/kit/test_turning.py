@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from clusterctl.ops.kit.standing import ask_standing
 from clusterctl.ops.kit.turning import told_epochs, turning_check
 from clusterctl.secrets.epochs import FIRST
 from clusterctl.secrets.nodes import EPOCHS_FILE
@@ -15,12 +16,12 @@ from tests.unit.ops.kit.test_delivery import CONTROL, servers
 
 def test_the_furthest_control_node_tells(tmp_path: Path) -> None:
     nodes = Nodes.at(tmp_path, servers())
-    assert told_epochs(nodes.access, servers()) == FIRST
+    assert told_epochs(ask_standing(nodes.access, servers())) == FIRST
     turn = FIRST.next().at(Stage.CLIENTS, "marathon/http")
     for address, epochs in zip(CONTROL, (FIRST.next().at(Stage.OFFERED, "marathon/http"), turn), strict=False):
         nodes.of[address].files[EPOCHS_FILE] = json.dumps(epochs.to_json())
     nodes.of[CONTROL[2]].up = False
-    assert told_epochs(nodes.access, servers()) == turn
+    assert told_epochs(ask_standing(nodes.access, servers())) == turn
     assert {script for _, script in nodes.asked} == {"keyfile.py"}
 
 
@@ -28,7 +29,7 @@ def test_what_nobody_can_tell_is_unknown(tmp_path: Path) -> None:
     nodes = Nodes.at(tmp_path, servers())
     for address in CONTROL:
         nodes.of[address].up = False
-    told = told_epochs(nodes.access, servers())
+    told = told_epochs(ask_standing(nodes.access, servers()))
     assert told is None
     assert turning_check(told).detail.startswith("unknown")
 
