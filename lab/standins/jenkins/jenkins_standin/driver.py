@@ -162,12 +162,16 @@ class Driver:
         return True
 
     def _refused(self, master: str, answer: http.client.HTTPResponse) -> None:
-        """A master that does not lead (307) or is not ready (503) may be asked again."""
+        """A master that does not lead (307), has no routes yet (404) or is not ready (503) may be asked again.
+
+        One that has just started says 404 for some milliseconds, longer on a busy machine. It is asked then where it led
+        before: its node in ZooKeeper is still there.
+        """
         text = answer.read().decode(errors="replace")
         if answer.status == http.HTTPStatus.TEMPORARY_REDIRECT:
             location = urllib.parse.urlsplit(answer.getheader("Location") or "")
             self._detector.redirected(location.netloc)
-        elif answer.status != http.HTTPStatus.SERVICE_UNAVAILABLE:
+        elif answer.status not in (http.HTTPStatus.NOT_FOUND, http.HTTPStatus.SERVICE_UNAVAILABLE):
             raise Aborted(f"{master} refused the subscription: {answer.status} {text}")
 
     def _event(self, session: _Session, event: Json) -> None:

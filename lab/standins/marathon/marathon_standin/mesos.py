@@ -110,7 +110,7 @@ class MesosDriver:
         connection.request("POST", _PATH, json.dumps(call), headers)
         response = connection.getresponse()
         if response.status != 200:
-            _subscription_refused(response.status, response.read().decode(errors="replace"))
+            subscription_refused(response.status, response.read().decode(errors="replace"))
             return False
         session = _Session(master, connection, response.getheader("Mesos-Stream-Id") or "", headers)
         session.socket.settimeout(self._silence_s)
@@ -180,9 +180,11 @@ def authorization(config: Config) -> dict[str, str]:
     return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
 
 
-def _subscription_refused(status: int, body: str) -> None:
-    """Raise Crash if asking again cannot help; a master that is no leader (307) or not ready (503) may change."""
-    if status in (307, 503):
+def subscription_refused(status: int, body: str) -> None:
+    """Raise Crash if asking again cannot help; a master that does not lead (307), has no routes yet (404) or is not
+    ready (503) may change.
+    """
+    if status in (307, 404, 503):
         log.info("The Mesos master is not ready for us: %s %s", status, body)
         return
     raise Crash(Exit.MESOS_SCHEDULER_ERROR, f"Mesos refused the subscription: {status} {body}")

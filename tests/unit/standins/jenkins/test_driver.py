@@ -41,9 +41,10 @@ class Leaders:
 
 
 @contextmanager
-def master() -> Iterator[tuple[str, queue.SimpleQueue[socket.socket]]]:
-    """One that takes every subscription, and says nothing more; its address, and the connections."""
+def master(*refusals: str) -> Iterator[tuple[str, queue.SimpleQueue[socket.socket]]]:
+    """One that takes subscriptions after these answers, and says nothing more; its address, and the connections."""
     taken: queue.SimpleQueue[socket.socket] = queue.SimpleQueue()
+    first = [f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode() for status in refusals]
 
     def serve(listener: socket.socket) -> None:
         while True:
@@ -52,6 +53,10 @@ def master() -> Iterator[tuple[str, queue.SimpleQueue[socket.socket]]]:
             except OSError:
                 return
             connection.recv(65536)
+            if first:
+                connection.sendall(first.pop(0))
+                connection.close()
+                continue
             connection.sendall(ANSWER)
             taken.put(connection)
 
@@ -72,4 +77,30 @@ def test_it_follows_a_new_leader() -> None:
         leaders.news.put(second)
         assert of_second.get(timeout=10)
         assert events.get(timeout=10)["type"] == "SUBSCRIBED"
+        made.stop(teardown=False)
+
+
+def test_a_master_that_has_just_started_is_asked_again() -> None:
+    """It has no routes at first, then it has not recovered: nothing that ends a framework, and with it its builds."""
+    events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    aborted: list[str] = []
+    leaders = Leaders()
+    with master("404 Not Found", "503 Service Unavailable") as (address, taken):
+        leaders.now = address
+        made = Driver(Identity({"name": "jenkins"}, None), cast(Detector, leaders), events.put, aborted.append)
+        made.start()
+        assert taken.get(timeout=10)
+        assert events.get(timeout=10)["type"] == "SUBSCRIBED"
+        made.stop(teardown=False)
+    assert aborted == []
+
+
+def test_a_master_that_wants_nothing_of_it_is_not_asked_again() -> None:
+    aborted: queue.SimpleQueue[str] = queue.SimpleQueue()
+    leaders = Leaders()
+    with master("403 Forbidden") as (address, _):
+        leaders.now = address
+        made = Driver(Identity({"name": "jenkins"}, None), cast(Detector, leaders), lambda _: None, aborted.put)
+        made.start()
+        assert "403" in aborted.get(timeout=10)
         made.stop(teardown=False)
