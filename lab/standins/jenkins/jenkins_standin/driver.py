@@ -164,8 +164,8 @@ class Driver:
     def _refused(self, master: str, answer: http.client.HTTPResponse) -> None:
         """A master that does not lead (307), has no routes yet (404) or is not ready (503) may be asked again.
 
-        One that has just started says 404 for some milliseconds, longer on a busy machine. It is asked then where it led
-        before: its node in ZooKeeper is still there.
+        One that has just started says 404 for some milliseconds, longer on a busy machine. It is asked then if it led
+        before: its node in ZooKeeper is there still.
         """
         text = answer.read().decode(errors="replace")
         if answer.status == http.HTTPStatus.TEMPORARY_REDIRECT:
