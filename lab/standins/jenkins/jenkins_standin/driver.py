@@ -27,6 +27,7 @@ _PATH = "/api/v1/scheduler"
 _HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
 _CONNECT_TIMEOUT_S = 5.0
 _SILENCE_S = 75.0  # five of the master's heartbeats
+_FAREWELL_S = 5.0  # for a master that lost its leadership to end
 _RETRY_S = (0.25, 0.5, 1.0, 2.0)
 _RESTART_S = (3.0, 6.0, 12.0, 24.0, 30.0)  # of 2.x: RestartFlow.withBackoff in its Session
 
@@ -193,17 +194,23 @@ class Driver:
         with self._lock:
             session, self._session = self._session, None
         if session is not None:
+            session.ended.set()
             session.close()
 
     def _follow(self) -> None:
-        """Leave a master that leads no longer; one that hangs would go unnoticed until the stream times out."""
+        """Leave a master that leads no longer; one that hangs would go unnoticed until the stream times out.
+
+        It is let to end by itself, which it does when it learns that: to one that does not know it yet, the end of our
+        stream would be that of a framework with failover 0, and it would kill our tasks. libmesos keeps its link, too.
+        """
         while not self._stopping.is_set():
             leader = self._detector.changed()
             with self._lock:
                 session = self._session
             if session is not None and leader is not None and session.master != leader:
                 log.info("New master detected at %s", leader)
-                session.close()
+                if not session.ended.wait(_FAREWELL_S):
+                    session.close()
 
     # --- the calls
 
@@ -229,6 +236,7 @@ class _Session:
         self.master, self._identity, self._stream_id = master, identity, stream_id
         self.framework_id = ""
         self.subscribed = False
+        self.ended = threading.Event()
         if stream.sock is None:
             raise http.client.HTTPException("the answer to SUBSCRIBE is no stream")
         self.socket: socket.socket = stream.sock

@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
+import pytest
+
+from lab.standins.jenkins.jenkins_standin import driver
 from lab.standins.jenkins.jenkins_standin.detector import Detector
 from lab.standins.jenkins.jenkins_standin.driver import Driver, Identity
 
@@ -65,7 +68,8 @@ def master(*refusals: str) -> Iterator[tuple[str, queue.SimpleQueue[socket.socke
         yield "{}:{}".format(*listener.getsockname()), taken
 
 
-def test_it_follows_a_new_leader() -> None:
+def test_it_follows_a_new_leader_though_the_last_one_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "_FAREWELL_S", 0.1)
     events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     leaders = Leaders()
     with master() as (first, of_first), master() as (second, of_second):
@@ -77,6 +81,24 @@ def test_it_follows_a_new_leader() -> None:
         leaders.news.put(second)
         assert of_second.get(timeout=10)
         assert events.get(timeout=10)["type"] == "SUBSCRIBED"
+        made.stop(teardown=False)
+
+
+def test_it_does_not_leave_a_master_that_is_about_to_end() -> None:
+    """It could take that for the end of a framework with failover 0, and kill its tasks."""
+    leaders = Leaders()
+    with master() as (first, of_first), master() as (second, of_second):
+        leaders.now = first
+        made = Driver(Identity({"name": "jenkins"}, None), cast(Detector, leaders), lambda _: None, lambda _: None)
+        made.start()
+        connection = of_first.get(timeout=10)
+        leaders.news.put(second)
+        connection.settimeout(0.3)
+        with pytest.raises(TimeoutError):  # no end of the stream, which the driver keeps open
+            while connection.recv(65536):
+                pass
+        connection.shutdown(socket.SHUT_RDWR)
+        assert of_second.get(timeout=4)
         made.stop(teardown=False)
 
 
