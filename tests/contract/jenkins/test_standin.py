@@ -10,11 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from kazoo.client import KazooClient
 
 from tests.contract.jenkins.conftest import Lab, Make
 from tests.contract.jenkins.master import HOST, IDLE_MINUTES, MINUTE_MS, Master, shell_job
 from tests.contract.jenkins.tool import ToolsMaster
-from tests.contract.mesos.cluster import JAVA, Json, wait_for
+from tests.contract.mesos.cluster import JAVA, ZK_PORT, Json, wait_for
 
 pytestmark = pytest.mark.mesos
 
@@ -266,13 +267,30 @@ def test_build_of_the_second_generation_is_lost_with_its_agent(lab: Lab, make: M
     assert "Connection was broken" in master.client().get_build_console_output("long", 1)
 
 
-@pytest.mark.parametrize("plugin", ["0.x", "1.x"])
-def test_builds_survive_the_leading_mesos_master(lab: Lab, make: Make, tmp_path: Path, plugin: str) -> None:
+def hand_over(lab: Lab) -> None:
+    """Deletes the leading master's node, as a roll does before it restarts it: it hears of it, and ends."""
+    client = KazooClient(",".join(f"{host}:{ZK_PORT}" for host in lab.hosts))
+    client.start(30)
+    try:
+        client.delete("/mesos/" + min(name for name in client.get_children("/mesos") if name.startswith("json.info_")))
+    finally:
+        client.stop()
+        client.close()
+
+
+def kill_leader(lab: Lab) -> None:
+    lab.masters[lab.hosts.index(lab.leader())].kill()
+
+
+@pytest.mark.parametrize(("plugin", "leaves"), [("0.x", kill_leader), ("1.x", kill_leader), ("0.x", hand_over)])
+def test_builds_survive_the_leading_mesos_master(
+    lab: Lab, make: Make, tmp_path: Path, plugin: str, leaves: Callable[[Lab], None]
+) -> None:
     master = make(plugin, **ALWAYS)
     _, finish = long_build(master, tmp_path)
     framework = only_framework(lab)["framework_info"]["id"]
     leader = lab.leader()
-    lab.masters[lab.hosts.index(leader)].kill()
+    leaves(lab)
     lab.leader(other_than=leader)
     lab.agent_ids(2)
     wait_for("the framework at the new master", lambda: any(f.get("active") for f in lab.frameworks().values()), 60)
