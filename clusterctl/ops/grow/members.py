@@ -14,6 +14,8 @@ The rules (ZooKeeper administrator's guide; Mesos: high availability, operationa
 - An election between two of these restarts can be won by a member that some others don't list, yet or any more. Those
   stay out. Where the winner has just joined, they are restarted next, with the list that has it: that takes nothing
   away. Where it is to leave, it is stopped until the others have elected one whom all of them list.
+- Where the leader is lost while few have the longer list, the others may have no common candidate. A restart of the
+  next one with that list gives them one.
 
 Every step begins by asking how things are, so a run that was killed anywhere is finished by the same command.
 ``tests/contract/members`` takes real ensembles along this way.
@@ -168,7 +170,7 @@ class Members:
     def _without(self, count: int, name: str) -> None:
         survivors = self._names(count - 1)
         spec = self.at(count)
-        # a run that was killed while another was to lead has left it stopped
+        # where it is out, a run that was killed meanwhile has left it stopped, or nobody leads
         if self.work.leader(spec, Service.ZOOKEEPER) == name or name in self.work.out(spec):
             self.work.step_down(spec, name)
         of_masters = quorum(count) if self.runs(Service.MESOS_MASTER) else None

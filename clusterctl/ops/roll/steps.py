@@ -109,7 +109,6 @@ class Roll:
             RollError: it isn't, after a step.
         """
         started = bool(self.journal.done or self.journal.failed)
-
         in_vain = self._voted_in_vain(service, out)
 
         def healthy(timeout_s: float) -> Look:
