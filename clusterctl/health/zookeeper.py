@@ -13,6 +13,7 @@ from clusterctl.health.facts import NodeFacts, ZooKeeperFacts
 from clusterctl.services import UNITS, Service
 
 _UNASKED = NodeFacts(error="not asked yet")
+NOT_SERVING = "not currently serving requests"  # ZooKeeper's answer to mntr without a leader
 
 
 def zookeeper_checks(expect: Expected, facts: Mapping[str, NodeFacts]) -> list[Check]:
@@ -62,6 +63,11 @@ def leading_zookeeper(expect: Expected, facts: Mapping[str, NodeFacts]) -> tuple
 def zookeeper_serves(found: ZooKeeperFacts, size: int) -> bool:
     """Whether a member takes part in its ensemble; ``standalone`` is right only for an ensemble of one."""
     return found.state in ("leader", "follower") or (found.state == "standalone" and size == 1)
+
+
+def votes(seen: NodeFacts | None) -> bool:
+    """Whether a member runs and looks for a leader."""
+    return seen is not None and seen.zookeeper is not None and NOT_SERVING in seen.zookeeper.error
 
 
 def _closed(nodes: Sequence[Node], facts: Mapping[str, NodeFacts]) -> Check:

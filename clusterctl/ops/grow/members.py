@@ -16,6 +16,8 @@ The rules (ZooKeeper administrator's guide; Mesos: high availability, operationa
   away. Where it is to leave, it is stopped until the others have elected one whom all of them list.
 - Where the leader is lost while few have the longer list, the others may have no common candidate. A restart of the
   next one with that list gives them one.
+- Where two of four have the list of three, they can elect one of them. Two are no majority of four, so whoever has the
+  list of four stays out, also who was just restarted with it. A restart of the next one with its new list ends that.
 
 Every step begins by asking how things are, so a run that was killed anywhere is finished by the same command.
 ``tests/contract/members`` takes real ensembles along this way.
@@ -63,7 +65,9 @@ class NodeWork(Protocol):
         """
 
     def step_down(self, spec: ClusterSpec, name: str) -> None:
-        """Has another ZooKeeper lead; others may be out of the ensemble before, none is afterwards.
+        """Has another ZooKeeper lead, and ``name`` running; members may be out of the ensemble before.
+
+        Where another leads already, ``name`` and others may be out afterwards, too.
 
         Raises: as ``roll``.
         """

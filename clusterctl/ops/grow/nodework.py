@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clusterctl.ops.day2.configure import pending_restarts
-from clusterctl.ops.day2.hosts import AnsibleHosts, ansible_hosts
+from clusterctl.ops.day2.hosts import AnsibleHosts, ansible_hosts, set_unit
 from clusterctl.ops.day2.inventory import cluster_inventory
 from clusterctl.ops.grow.members import Pending
 from clusterctl.ops.kit.run import Run
@@ -59,6 +59,10 @@ class RollingWork:
 
     def step_down(self, spec: ClusterSpec, name: str) -> None:
         """See ``NodeWork``."""
+        if self.leader(spec, Service.ZOOKEEPER) not in (None, name):
+            # a run that was killed left it stopped, or it is out until others are restarted
+            set_unit(self._hosts(spec), Service.ZOOKEEPER, [name], "started")
+            return
         work = StepDown(self._hosts(spec), cluster=self._cluster(spec))
         everyone = [node.name for node in topology(spec).running(Service.ZOOKEEPER)]
         self._roll(spec, Service.ZOOKEEPER, [name], work).members(Service.ZOOKEEPER, [name], out=everyone)

@@ -12,11 +12,12 @@ from clusterctl.health.facts import NodeFacts
 from clusterctl.health.leaders import takes_part
 from clusterctl.health.marathon import marathon_checks
 from clusterctl.health.mesos import AGENT_CHECKS, master_checks
-from clusterctl.health.zookeeper import zookeeper_checks
+from clusterctl.health.zookeeper import votes, zookeeper_checks
 from clusterctl.ops.observe.look import Look
 from clusterctl.secrets.marathon_files import CURL_FILE
 from clusterctl.services import UNITS, Service
 from clusterctl.spec.security import Part
+from clusterctl.topology import quorum
 
 CHANGED = ("agents.attributes", "agents.resources")  # checks that fail until agents are as a changed file wants them
 
@@ -53,7 +54,7 @@ def out(look: Look, service: Service) -> set[str]:
 
 
 def leaderless(look: Look, service: Service) -> set[str]:
-    """ZooKeepers that answer and take no part, where none leads: they vote."""
+    """ZooKeepers that take no part, of nodes that answer, where none leads."""
     if service is not Service.ZOOKEEPER or look.leader(service) is not None:
         return set()
     return {
@@ -63,6 +64,21 @@ def leaderless(look: Look, service: Service) -> set[str]:
         and not seen.error
         and not takes_part(service, look.expect, node, seen)
     }
+
+
+def in_vain(look: Look, service: Service, left: Collection[str]) -> bool:
+    """Whether ZooKeepers may vote for ever, unless one of ``left`` is restarted with its new list.
+
+    Either none leads. Or those that follow a leader are too few for whoever has the longer list, which is that of
+    ``look``: of four members three are a majority, of three two. Both may also be an election that is under way.
+    """
+    if none_leads := leaderless(look, service):
+        return bool(none_leads & set(left))
+    if service is not Service.ZOOKEEPER or not left:
+        return False
+    size = look.expect.size[service]
+    voting = [node.name for node in look.expect.running(service) if votes(look.facts.get(node.name))]
+    return size - len(out(look, service)) < quorum(size) and only_out(look, service, voting)
 
 
 def only_out(look: Look, service: Service, names: Collection[str]) -> bool:

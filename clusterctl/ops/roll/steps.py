@@ -20,7 +20,7 @@ from clusterctl.services import Service
 
 SETTLE_S = 60.0
 _GATE_S = 180.0  # for one gate of a control service: an election, a sync, a registration
-# Of ZooKeepers without a leader; more than an election and a synchronisation take (initLimit: 10 ticks of 2 s)
+# Of ZooKeepers that vote; more than an election and a synchronisation take (initLimit: 10 ticks of 2 s)
 _ELECTION_S = 30.0
 _BACK_S = 60.0  # for a node that was rolled back
 # Marathon ends when it loses ZooKeeper, then loads a JVM, ends again until its old session is over, waits for an
@@ -98,11 +98,20 @@ class Roll:
     overlook: tuple[str, ...] = ()
     executor: Callable[[int], Executor] = ThreadPoolExecutor
 
-    def ready(self, service: Service, absent: Collection[str] = (), *, out: Collection[str] = ()) -> Look:
+    def ready(
+        self,
+        service: Service,
+        absent: Collection[str] = (),
+        *,
+        out: Collection[str] = (),
+        lone: Collection[str] = (),
+    ) -> Look:
         """The whole cluster as healthy as a step of ``service`` wants it.
 
         Args:
-            out: that some of these take no part is no reason to leave them so, nor is that they can't elect a leader.
+            lone: may take no part, either: the only node of a run.
+            out: that some of these take no part is no reason to leave them so, nor is that members vote in vain
+                until one of these is restarted.
 
         Raises:
             UnhealthyError: it isn't, and nothing was done yet.
@@ -115,7 +124,7 @@ class Roll:
             return self.cluster.wait(
                 lambda look: (
                     []
-                    if gates.only_out(look, service, out) or in_vain(look)
+                    if gates.only_out(look, service, {*out, *lone}) or in_vain(look)
                     else gates.healthy(look, service, absent=absent, overlook=self.overlook)
                 ),
                 what="cluster healthy",
@@ -152,10 +161,10 @@ class Roll:
             UnhealthyError: the cluster was not healthy to begin with; nothing was touched.
             RollError: a step failed.
         """
-        may_be_out = {*out, *(names if len(names) == 1 else ())}
+        may_be_out = set(out)
         remaining = list(names)
         while remaining:
-            before = self.ready(service, out=may_be_out)
+            before = self.ready(service, out=may_be_out, lone=names if len(names) == 1 else ())
             idle = gates.out(before, service) or gates.leaderless(before, service)
             name = next_member(remaining, before.leader(service), idle)
             remaining.remove(name)
@@ -181,14 +190,15 @@ class Roll:
         )
 
     def _voted_in_vain(self, service: Service, out: Collection[str]) -> Callable[[Look], bool]:
-        """Whether ZooKeepers have elected nobody for so long that one of ``out`` is to be restarted with its new list.
+        """Whether ZooKeepers have voted for so long that one of ``out`` is to be restarted with its new list.
 
-        They can't, where their leader is lost while few have the longer list, however many are left.
+        They may never agree where a leader is lost while some have the longer list and others the shorter one, however
+        many of them run (``gates.in_vain``).
         """
         since: list[float] = []
 
         def in_vain(look: Look) -> bool:
-            if not gates.leaderless(look, service) & set(out):
+            if not gates.in_vain(look, service, out):
                 since.clear()
                 return False
             since.append(self.cluster.waiter.clock())

@@ -8,8 +8,9 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from kazoo.client import KazooClient
 from kazoo.exceptions import KazooException
 from kazoo.handlers.threading import KazooTimeoutError
 
+from clusterctl.health.zookeeper import NOT_SERVING
 from clusterctl.topology import quorum
 from tests.contract.mesos.cluster import JAVA, MASTER_PORT, ZK_PORT, Daemon, request, wait_for
 
@@ -33,6 +35,9 @@ reconfigEnabled=false
 4lw.commands.whitelist=mntr
 dataDir={data}
 """
+
+
+ELECTION_S = 15.0  # more than an election and a synchronisation take (initLimit)
 
 
 def address(n: int) -> str:
@@ -71,16 +76,27 @@ class Ensemble:
         self.daemons.pop(n).kill()
 
     def mntr(self, n: int) -> dict[str, str]:
+        return dict(line.split("\t", 1) for line in self._asked(n).splitlines() if "\t" in line)
+
+    def _asked(self, n: int) -> str:
         with socket.create_connection((address(n), ZK_PORT), timeout=5) as connection:
             connection.sendall(b"mntr")
             text = b""
             while part := connection.recv(65536):
                 text += part
-        return dict(line.split("\t", 1) for line in text.decode().splitlines() if "\t" in line)
+        return text.decode()
 
     def leads(self, n: int) -> bool:
         """Whether it says so, whatever others do."""
         return self._state(n) == "leader"
+
+    def voting(self) -> set[int]:
+        """Those that run and have no leader (as ``health.zookeeper.votes``)."""
+        found = set()
+        for n in self.daemons:
+            with suppress(OSError):
+                found |= {n} if NOT_SERVING in self._asked(n) else set()
+        return found
 
     def taking_part(self) -> set[int]:
         """Those that follow a leader, or lead."""
@@ -96,23 +112,36 @@ class Ensemble:
         except OSError:
             return None
 
-    def synced(self, followers: int, without: Collection[int] = ()) -> None:
+    def synced(self, followers: int, left: Collection[int] = (), leaves: int | None = None) -> None:
         """The gate: one leader that counts so many synced followers (as ``health.zookeeper``).
 
         Args:
-            without: these may be out.
+            left: are still to be restarted; these may be out, and others where members vote in vain.
+            leaves: may lead.
         """
+        since: list[float] = []
 
         def good() -> bool:
+            if leaves is not None and self.leads(leaves):
+                return True
             out = self.out()
-            return bool(out and out <= set(without)) or self.whole(followers)
+            if self.in_vain(left):
+                since.append(time.monotonic())
+            else:
+                since.clear()
+            in_vain = bool(since) and since[-1] - since[0] > ELECTION_S
+            return bool(out and out <= set(left)) or in_vain or self.whole(followers)
 
-        wait_for(f"a leader with {followers} synced followers", good, 60)
+        try:
+            wait_for(f"a leader with {followers} synced followers", good, 60)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; { ({n: self._state(n) for n in self.daemons}) }") from None
 
     def whole(self, followers: int) -> bool:
-        """Whether it is synced now."""
+        """Whether it is synced now. A leader may count one that was killed this moment, so all are asked."""
         leader = self.leader()
-        return leader is not None and self.mntr(leader).get("zk_synced_followers") == str(followers)
+        counted = leader is not None and self.mntr(leader).get("zk_synced_followers") == str(followers)
+        return counted and self.taking_part() == set(self.daemons)
 
     def out(self) -> set[int]:
         """Who takes no part, while the leader has all others (as ``gates.out``)."""
@@ -120,6 +149,12 @@ class Ensemble:
         leader = self.leader()
         counted = leader is not None and self.mntr(leader).get("zk_synced_followers") == str(len(serving) - 1)
         return set(self.daemons) - serving if counted else set()
+
+    def in_vain(self, left: Collection[int]) -> bool:
+        """Whether they may vote for ever unless one of these is restarted (as ``gates.in_vain``)."""
+        if self.leader() is None:
+            return bool(set(left) - self.taking_part())
+        return bool(left and self.out()) and len(self.taking_part()) < quorum(len(self.daemons))
 
     def roll(self, members: Sequence[int], names: Sequence[int], followers: int, leaves: int | None = None) -> None:
         """Whoever is out first, then followers, the leader last; the gate after each (as ``Roll.members``).
@@ -129,17 +164,15 @@ class Ensemble:
         """
         left = list(names)
         while left:
-            leader, out = self.leader(), self.out()
+            leader = self.leader()
+            out = self.out() if leader else set(self.daemons) - self.taking_part()
             n = min(out & set(left), default=None) or next((n for n in left if n != leader), left[0])
             self.start(n, members)
             left.remove(n)
-            if leaves is None:
-                self.synced(followers, without=left)
-                continue
-            wait_for("a gate to open", lambda: self.whole(followers) or self.leads(leaves), 60)
-            if self.leads(leaves):
+            self.synced(followers, left, leaves)
+            if leaves is not None and self.leads(leaves):
                 self.step_down(leaves, range(1, leaves + 1))
-                self.synced(followers)
+                self.synced(followers, left)
 
     def step_down(self, n: int, members: Sequence[int]) -> None:
         """Comes back when the others have elected another: restarted at once it could win again."""
@@ -273,6 +306,52 @@ def test_who_is_to_leave_may_be_elected_by_those_who_still_list_it(network: None
         assert ensemble.leader() != 4
     finally:
         ensemble.stop()
+
+
+def too_few(ensemble: Ensemble, shorter: Collection[int]) -> None:
+    """Two have the list of three and lead without the two others, who come back."""
+    longer = set(ensemble.daemons) - set(shorter)
+    for n in longer:
+        ensemble.daemons[n].kill()
+    wait_for("one of the two to lead", lambda: ensemble.leader() in shorter and ensemble.taking_part() == set(shorter))
+    for n in longer:
+        ensemble.start(n, [1, 2, 3, 4])
+    wait_for("both to vote", lambda: ensemble.voting() == longer)
+    assert ensemble.out() == longer
+
+
+def test_two_of_four_are_too_few_for_who_is_to_leave(network: None, tmp_path: Path) -> None:
+    """They elect one of them. Whoever has the list of four stays out until the next is restarted."""
+    ensemble = Ensemble(tmp_path)
+    try:
+        for n in (1, 2, 3):
+            ensemble.start(n, [1, 2, 3, 4])
+        ensemble.synced(2)
+        ensemble.start(4, [1, 2, 3, 4])
+        ensemble.synced(3)
+        led = ensemble.leader()
+        assert led in (1, 2, 3)
+        shorter = [n for n in (1, 2, 3) if n != led]
+        ensemble.roll([1, 2, 3], shorter, 3)
+        too_few(ensemble, shorter)
+        ensemble.roll([1, 2, 3], [led], 3, leaves=4)
+        assert ensemble.leader() != 4
+    finally:
+        ensemble.stop()
+
+
+def test_two_of_four_are_too_few_for_who_has_joined(ensemble: Ensemble) -> None:
+    """Also for one that was restarted with the list of four; where a roll ended there, it goes on with the others."""
+    ensemble.start(4, [1, 2, 3, 4])
+    ensemble.synced(3)
+    led = ensemble.leader()
+    assert led in (1, 2, 3)
+    listed = next(n for n in (1, 2, 3) if n != led)
+    ensemble.roll([1, 2, 3, 4], [listed], 3)
+    shorter = [n for n in (1, 2, 3) if n != listed]
+    too_few(ensemble, shorter)
+    ensemble.roll([1, 2, 3, 4], shorter, 3)
+    assert ensemble.taking_part() == {1, 2, 3, 4}
 
 
 class Masters:

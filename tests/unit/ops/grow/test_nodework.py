@@ -11,6 +11,7 @@ import pytest
 from clusterctl.ansible.playbook import PlaybookResult
 from clusterctl.ops.day2.hosts import AnsibleHosts
 from clusterctl.ops.grow.nodework import RollingWork
+from clusterctl.ops.roll.steps import Roll
 from clusterctl.services import Service
 from clusterctl.spec.model import ClusterSpec
 from tests.unit.ops.operations import Running
@@ -64,3 +65,19 @@ def test_all_nodes_as_the_file_wants_them(ran: list[Any]) -> None:
 def test_the_leader_of_the_moment() -> None:
     running = Running()
     assert work(running).leader(running.spec, Service.ZOOKEEPER) == "demo-control-1"
+
+
+@pytest.mark.parametrize(("leads", "done"), [("demo-control-1", ["started"]), (None, ["rolled"])])
+def test_who_is_out_while_another_leads_is_only_started(
+    monkeypatch: pytest.MonkeyPatch, leads: str | None, done: list[str]
+) -> None:
+    """Whether it can come back depends on the lists of the others."""
+    found: list[str] = []
+    nodework = "clusterctl.ops.grow.nodework"
+    monkeypatch.setattr(RollingWork, "leader", lambda *_args: leads)
+    monkeypatch.setattr(f"{nodework}.cluster_inventory", lambda *_args: {})
+    monkeypatch.setattr(f"{nodework}.set_unit", lambda _hosts, _service, _names, state: found.append(state))
+    monkeypatch.setattr(Roll, "members", lambda *_args, **_options: found.append("rolled"))
+    running = Running()
+    work(running).step_down(running.spec, "demo-control-3")
+    assert found == done

@@ -29,6 +29,7 @@ from tests.unit.ops.clouds import Clock
 from tests.unit.specs import demo
 
 ZK, MASTER, AGENT, MARATHON = Service.ZOOKEEPER, Service.MESOS_MASTER, Service.MESOS_AGENT, Service.MARATHON
+NOT_SERVING = "This ZooKeeper instance is not currently serving requests"
 UNIT_SERVICES = {
     "zookeeper.service": ZK,
     "mesos-master.service": MASTER,
@@ -87,6 +88,7 @@ class World:
         fails: (what is done, node) -> why it fails; what is done: the playbook, or a unit's state.
         sick: (service, node) that never answer again once restarted, until they are put back.
         at_odds_until: until then no ZooKeeper is elected.
+        voting: ZooKeepers that run and look for a leader.
         marathon_s: until a started Marathon answers: a JVM loads.
         start_s: the same of single nodes.
         events: what playbooks did, in order: ``restarted zookeeper demo-control-1``.
@@ -101,6 +103,7 @@ class World:
     violations: list[str] = field(default_factory=list)
     log_lines: dict[str, str] = field(default_factory=dict)
     at_odds_until: float = 0.0
+    voting: set[str] = field(default_factory=set)
     marathon_s: float = START_S
     start_s: dict[str, float] = field(default_factory=dict)
     framework: str = FRAMEWORK
@@ -148,7 +151,7 @@ class World:
 
     # --- the services -----------------------------------------------------------------------------------------------
     def answers(self, service: Service, name: str) -> bool:
-        if service is ZK and self.clock.now < self.at_odds_until:
+        if service is ZK and (self.clock.now < self.at_odds_until or name in self.voting):
             return False
         return (service, name) not in self.sick and self.up.get((service, name), 1e9) <= self.clock.now
 
@@ -168,7 +171,8 @@ class World:
         found: dict[str, Any] = {"boot": {"state": "done"}, "disks": self.disks.get(node.name, [])}
         for service in node.services:
             answer = getattr(self, f"_{service.value}")(node.name)
-            found[service.value] = answer if self.answers(service, node.name) else {"error": "connection refused"}
+            error = NOT_SERVING if service is ZK and node.name in self.voting else "connection refused"
+            found[service.value] = answer if self.answers(service, node.name) else {"error": error}
         return found
 
     def _zookeeper(self, name: str) -> dict[str, Any]:
