@@ -30,7 +30,8 @@ LAB = Path(__file__).parents[2] / "lab"
 MARATHON_PORT = 8080
 MARATHON_START_S = 60
 START_S = 60  # of ZooKeepers, masters and agents together
-MARATHON_SESSION_S = 4  # with ZooKeeper
+# With ZooKeeper. A client leaves a server that says nothing for a third of this: on a busy machine a second is nothing
+MARATHON_SESSION_S = 8
 
 
 def unpacked_mesos(target: Path) -> Path:

@@ -10,7 +10,7 @@ import pytest
 from tests.contract.jenkins.master import CORES, Master, built, classic_cloud, second_cloud
 from tests.contract.jenkins.tool import ToolsMaster
 from tests.contract.loopback import unpacked_mesos
-from tests.contract.mesos.cluster import JAVA, MASTER_PORT, Cluster, Json, request, wait_for
+from tests.contract.mesos.cluster import AGENT_PORT, JAVA, MASTER_PORT, Cluster, Json, request, wait_for
 from tests.contract.mesos.netns import private_network
 
 Make = Callable[..., Master]
@@ -23,6 +23,11 @@ class Lab(Cluster):
         """GET_FRAMEWORKS of the leader, those that are not completed, by id."""
         answer = self.operator({"type": "GET_FRAMEWORKS"})["get_frameworks"]
         return {each["framework_info"]["id"]["value"]: each for each in answer.get("frameworks", [])}
+
+    def frameworks_on_agents(self) -> set[str]:
+        """Ids of those that have executors."""
+        states = [request(host, AGENT_PORT, "/state")[1] for host in self.hosts[: len(self.agents)]]
+        return {each["id"] for state in states for each in state["frameworks"]}
 
     def tasks(self) -> dict[str, Json]:
         """The tasks that are not over, by id."""
@@ -120,3 +125,5 @@ def make(lab: Lab, artifacts: dict[str, list[Path]], java11: str, tmp_path: Path
         request(lab.leader(), MASTER_PORT, "/api/v1", call)
     wait_for("no frameworks", lambda: not lab.frameworks(), 30)
     wait_for("no tasks", lambda: not lab.tasks(), 30)
+    # the next leading master would learn from agents of those whose executors are ending
+    wait_for("no frameworks on agents", lambda: not lab.frameworks_on_agents(), 30)
