@@ -7,7 +7,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import IO, NoReturn
@@ -17,6 +17,7 @@ from clusterctl.ssh.config import KEY_VARIABLE, PORT, SshConfig, Target, ssh_opt
 from clusterctl.ssh.process import Children, Finished, Runner
 
 _SSH_FAILED = 255  # ssh(1), exit status
+_BETWEEN_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class Ssh:
     ) -> dict[str, Result | SshError]:
         """``run`` on many nodes at once; by node name, each its result or its error.
 
-        Ctrl-C (or any error of ours) ends what runs.
+        Ctrl-C (or any error of ours) ends what runs; what puts things in order afterwards can run commands still.
         """
         todo = list(targets)
         if not todo:
@@ -132,12 +133,16 @@ class Ssh:
                 return error
 
         threads = ThreadPoolExecutor(max_workers=min(parallel, len(todo)), thread_name_prefix="ssh")
+        futures: dict[str, Future[Result | SshError]] = {}
         try:
-            futures = {target.name: threads.submit(one, target) for target in todo}
+            for target in todo:
+                futures[target.name] = threads.submit(one, target)
             return {name: future.result() for name, future in futures.items()}
         except BaseException:
             threads.shutdown(wait=False, cancel_futures=True)
-            self._runner.kill_all()
+            while running := [future for future in futures.values() if not future.done()]:
+                self._runner.kill_running()
+                wait(running, timeout=_BETWEEN_S)  # one may only be about to start its command
             raise
         finally:
             threads.shutdown()

@@ -1,6 +1,4 @@
-"""Child processes that never outlive their purpose: a time limit each, and all of them end when the caller is
-interrupted.
-"""
+"""Child processes that never outlive their purpose: a time limit each, and whoever is interrupted can end them."""
 
 from __future__ import annotations
 
@@ -30,6 +28,9 @@ class Runner(Protocol):
 
     def __call__(self, argv: Sequence[str], *, stdin: bytes, timeout_s: float) -> Finished:
         """Runs one to its end. Raises ``OSError`` if the program can't be started."""
+
+    def kill_running(self) -> None:
+        """Ends every running child."""
 
     def kill_all(self) -> None:
         """Ends every running child and lets no new one start."""
@@ -76,12 +77,16 @@ class Children:
             err.seek(0)
             return Finished(returncode, "", _text(err.read()))
 
-    def kill_all(self) -> None:
+    def kill_running(self) -> None:
         with self._lock:
-            self._closed = True
             running = list(self._running)
         for child in running:
             _kill(child)
+
+    def kill_all(self) -> None:
+        with self._lock:
+            self._closed = True
+        self.kill_running()
 
 
 def mortal(argv: Sequence[str]) -> list[str]:

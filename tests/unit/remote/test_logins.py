@@ -145,6 +145,9 @@ class Words:
         self.words += shlex.split(argv[-1])
         return Finished(0, self.answer, "")
 
+    def kill_running(self) -> None:
+        raise AssertionError
+
     def kill_all(self) -> None:
         raise AssertionError
 

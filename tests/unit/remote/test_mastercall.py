@@ -112,6 +112,9 @@ class Nodes:
         self.asked.append(argv[-2])
         return self.answers[argv[-2]]
 
+    def kill_running(self) -> None:
+        raise AssertionError
+
     def kill_all(self) -> None:
         raise AssertionError
 

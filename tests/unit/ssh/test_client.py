@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,14 +31,16 @@ class Script:
 
     answer: Callable[[Sequence[str]], Finished]
     calls: list[tuple[list[str], bytes, float]] = field(default_factory=list)
-    killed: bool = False
 
     def __call__(self, argv: Sequence[str], *, stdin: bytes, timeout_s: float) -> Finished:
         self.calls.append((list(argv), stdin, timeout_s))
         return self.answer(argv)
 
+    def kill_running(self) -> None:
+        raise AssertionError
+
     def kill_all(self) -> None:
-        self.killed = True
+        raise AssertionError
 
 
 def failing(stderr: str) -> Ssh:
@@ -115,14 +121,30 @@ def test_run_many_gives_each_its_result_or_its_error() -> None:
     assert Ssh(CONFIG, script).run_many([], lambda _: []) == {}
 
 
-def test_ctrl_c_ends_the_children() -> None:
-    def interrupted(_: Sequence[str]) -> Finished:
-        raise KeyboardInterrupt
+def test_ctrl_c_ends_what_runs_and_what_follows_can_run_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was begun is put in order after Ctrl-C: a node back in service, masters of a load test removed."""
+    ssh = tmp_path / "ssh"
+    ssh.write_text(f"#!/bin/sh\ncase $* in *slow) echo $$ >> {tmp_path}/started; exec sleep 60;; esac\necho fine\n")
+    ssh.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
 
-    script = Script(interrupted)
+    def interrupt() -> None:
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "started").exists() and time.monotonic() < deadline:
+            time.sleep(0.001)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    client = Ssh(CONFIG)
     with pytest.raises(KeyboardInterrupt):
-        Ssh(CONFIG, script).run_many([N1, N2], lambda _: ["true"])
-    assert script.killed
+        client.run_many([N1, N2], lambda _: ["slow"], parallel=1)
+    thread.join()
+    (started,) = (tmp_path / "started").read_text().split()
+    assert not Path(f"/proc/{started}").exists()
+    assert client.run(N1, "true").stdout == "fine\n"
 
 
 class _Replaced(Exception):

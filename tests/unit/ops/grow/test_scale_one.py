@@ -33,6 +33,9 @@ class NoLogin:
     def __call__(self, argv: Sequence[str], *, stdin: bytes, timeout_s: float) -> Finished:
         raise AssertionError(f"a login: {argv}")
 
+    def kill_running(self) -> None:
+        """Nothing runs."""
+
     def kill_all(self) -> None:
         """Nothing runs."""
 

@@ -48,6 +48,9 @@ class Nodes:
         }
         return self.answers.get(argv[-2], Finished(0, json.dumps({"answer": done}), ""))
 
+    def kill_running(self) -> None:
+        raise AssertionError
+
     def kill_all(self) -> None:
         raise AssertionError
 
