@@ -283,29 +283,36 @@ def test_who_joined_may_be_elected_before_all_list_it(ensemble: Ensemble) -> Non
     ensemble.roll([1, 2, 3, 4], [old], 3)
 
 
-def test_who_is_to_leave_may_be_elected_by_those_who_still_list_it(network: None, tmp_path: Path) -> None:
-    """Who does not list it any more stays out until it is restarted and the others elect one of theirs."""
-    ensemble = Ensemble(tmp_path)
+@pytest.fixture
+def four(network: None, tmp_path: Path) -> Iterator[tuple[Ensemble, int]]:
+    """Of which the fourth is to leave, and its leader, which is another one."""
+    made = Ensemble(tmp_path)
     try:
         for n in (1, 2, 3):
-            ensemble.start(n, [1, 2, 3, 4])
-        ensemble.synced(2)
-        ensemble.start(4, [1, 2, 3, 4])
-        ensemble.synced(3)
-        led = ensemble.leader()
+            made.start(n, [1, 2, 3, 4])
+        made.synced(2)
+        made.start(4, [1, 2, 3, 4])
+        made.synced(3)
+        led = made.leader()
         assert led in (1, 2, 3)
-        rolled = next(n for n in (1, 2, 3) if n != led)
-        ensemble.roll([1, 2, 3], [rolled], 3)
-        ensemble.daemons[led].kill()
-        wait_for("the others to vote", lambda: not ensemble.taking_part())
-        ensemble.start(led, [1, 2, 3, 4])
-        wait_for("the one that does not list the leader to be out", lambda: ensemble.out() == {rolled})
-        assert ensemble.leader() == 4
-        ensemble.step_down(4, [1, 2, 3, 4])
-        ensemble.synced(3)
-        assert ensemble.leader() != 4
+        yield made, led
     finally:
-        ensemble.stop()
+        made.stop()
+
+
+def test_who_is_to_leave_may_be_elected_by_those_who_still_list_it(four: tuple[Ensemble, int]) -> None:
+    """Who does not list it any more stays out until it is restarted and the others elect one of theirs."""
+    ensemble, led = four
+    rolled = next(n for n in (1, 2, 3) if n != led)
+    ensemble.roll([1, 2, 3], [rolled], 3)
+    ensemble.daemons[led].kill()
+    wait_for("the others to vote", lambda: not ensemble.taking_part())
+    ensemble.start(led, [1, 2, 3, 4])
+    wait_for("the one that does not list the leader to be out", lambda: ensemble.out() == {rolled})
+    assert ensemble.leader() == 4
+    ensemble.step_down(4, [1, 2, 3, 4])
+    ensemble.synced(3)
+    assert ensemble.leader() != 4
 
 
 def too_few(ensemble: Ensemble, shorter: Collection[int]) -> None:
@@ -320,24 +327,14 @@ def too_few(ensemble: Ensemble, shorter: Collection[int]) -> None:
     assert ensemble.out() == longer
 
 
-def test_two_of_four_are_too_few_for_who_is_to_leave(network: None, tmp_path: Path) -> None:
+def test_two_of_four_are_too_few_for_who_is_to_leave(four: tuple[Ensemble, int]) -> None:
     """They elect one of them. Whoever has the list of four stays out until the next is restarted."""
-    ensemble = Ensemble(tmp_path)
-    try:
-        for n in (1, 2, 3):
-            ensemble.start(n, [1, 2, 3, 4])
-        ensemble.synced(2)
-        ensemble.start(4, [1, 2, 3, 4])
-        ensemble.synced(3)
-        led = ensemble.leader()
-        assert led in (1, 2, 3)
-        shorter = [n for n in (1, 2, 3) if n != led]
-        ensemble.roll([1, 2, 3], shorter, 3)
-        too_few(ensemble, shorter)
-        ensemble.roll([1, 2, 3], [led], 3, leaves=4)
-        assert ensemble.leader() != 4
-    finally:
-        ensemble.stop()
+    ensemble, led = four
+    shorter = [n for n in (1, 2, 3) if n != led]
+    ensemble.roll([1, 2, 3], shorter, 3)
+    too_few(ensemble, shorter)
+    ensemble.roll([1, 2, 3], [led], 3, leaves=4)
+    assert ensemble.leader() != 4
 
 
 def test_two_of_four_are_too_few_for_who_has_joined(ensemble: Ensemble) -> None:
