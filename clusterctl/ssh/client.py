@@ -17,7 +17,7 @@ from clusterctl.ssh.config import KEY_VARIABLE, PORT, SshConfig, Target, ssh_opt
 from clusterctl.ssh.process import Children, Finished, Runner
 
 _SSH_FAILED = 255  # ssh(1), exit status
-_BETWEEN_S = 0.05
+_BETWEEN_S = 0.05  # between two looks for what an interruption has left running
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ class NodeWork(Protocol):
 
         Where another leads already, ``name`` and others may be out afterwards, too.
 
-        Raises: as ``roll``.
+        Raises: as ``roll``; PlaybookError: it can't be started.
         """
 
     def leader(self, spec: ClusterSpec, service: Service) -> str | None:
