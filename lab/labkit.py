@@ -123,11 +123,15 @@ def _built(script: Path, directory: Path, version: str, *arguments: str) -> dict
     return {"version": version, "src": path, "sha256": digest}
 
 
-def artifacts_file(zone: str, artifacts: Mapping[str, Any]) -> Path:
-    """Writes ``build/artifacts-ZONE.yml`` for ``clusterctl image build``."""
+def artifacts_file(zone: str, artifacts: Mapping[str, Any], *, family: str | None = None) -> Path:
+    """Writes ``build/artifacts-ZONE.yml`` for ``clusterctl image build``.
+
+    Args:
+        family: of images that no other test starts from, and the name of the file instead of the zone's.
+    """
     facts = ZONES[zone]
     content = {
-        "family": facts["family"],
+        "family": family or facts["family"],
         "source_image": facts["source"],
         "build": {
             "cloud": "lab",
@@ -140,13 +144,18 @@ def artifacts_file(zone: str, artifacts: Mapping[str, Any]) -> Path:
         "artifacts": artifacts,
         "marathon_packages": ["python3-kazoo"],  # the stand-in is a Python program
     }
-    path = BUILD / f"artifacts-{zone}.yml"
+    path = BUILD / f"artifacts-{family or zone}.yml"
     path.write_text(json.dumps(content, indent=2) + "\n")  # JSON is YAML
     return path
 
 
-def cluster_file(example: str, zone: str, *, name: str | None = None) -> Path:
-    """Writes ``build/EXAMPLE-ZONE.yml``: ``examples/EXAMPLE.yml`` with the zone, its image and its flavors."""
+def cluster_file(example: str, zone: str, *, name: str | None = None, family: str | None = None) -> Path:
+    """Writes ``build/EXAMPLE-ZONE.yml``: ``examples/EXAMPLE.yml`` with the zone, its image and its flavors.
+
+    Args:
+        name: the cluster's, instead of the example's; the file's, too.
+        family: of the image, instead of the zone's.
+    """
     facts = ZONES[zone]
     lines = []
     for line in (ROOT / "examples" / f"{example}.yml").read_text().splitlines():
@@ -155,7 +164,7 @@ def cluster_file(example: str, zone: str, *, name: str | None = None) -> Path:
         new = {
             "cluster": name or value,
             "availability_zone": zone,
-            "image": facts["family"],
+            "image": family or facts["family"],
             "flavor": facts["flavors"].get(value, value),
         }.get(key)
         lines.append(f"{indent}{key}: {new}" if new is not None else line)

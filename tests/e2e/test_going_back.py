@@ -63,8 +63,7 @@ OF_BUILDERS = """\
 
 def artifacts_with(marathon: Path, version: str) -> Path:
     """An artifacts file of this test's family with that tarball."""
-    content = json.loads((labkit.BUILD / "artifacts-container.yml").read_text())
-    content["family"] = NAME
+    content = json.loads((labkit.BUILD / f"artifacts-{NAME}.yml").read_text())
     content["artifacts"]["marathon"] = {
         "version": version,
         "src": str(marathon),
@@ -97,12 +96,11 @@ def tarballs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def cluster(artifacts: dict[str, Any], tarballs: dict[str, Path]) -> Iterator[Cluster]:
     """The demo topology with the old release."""
-    labkit.artifacts_file("container", artifacts)
+    labkit.artifacts_file("container", artifacts, family=NAME)
     image = labkit.clusterctl("image", "build", artifacts_with(tarballs["old"], OLD.version))
     try:
-        file = labkit.cluster_file("demo", "container", name=NAME)
-        family = labkit.ZONES["container"]["family"]
-        text = file.read_text().replace(f"image: {family}\n", f"image: {NAME}\n")
+        file = labkit.cluster_file("demo", "container", name=NAME, family=NAME)
+        text = file.read_text()
         pool = "    attributes: {pool: jenkins-builder}\n"
         assert text.count(pool) == 1
         file.write_text(text.replace(pool, pool + OF_BUILDERS) + SETTINGS)

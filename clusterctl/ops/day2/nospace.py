@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
+from clusterctl import paths
 from clusterctl.ansible.playbook import PlaybookError
 from clusterctl.errors import ClusterctlError
-from clusterctl.health.disks import no_space
+from clusterctl.health.disks import disk_trouble, no_space
 from clusterctl.health.expect import expected
 from clusterctl.health.facts import DiskFacts
 from clusterctl.ops.kit.run import Run
+from clusterctl.remote.probenode import disks
 
+_HERE = "this machine"
+_HINT = "Make room there: `clusterctl ssh FILE NODE sudo du -xh --max-depth 3 PATH` shows what fills a disk."
 # Names of nodes -> the file systems of those that answer
 AskDisks = Callable[[Collection[str]], Mapping[str, Sequence[DiskFacts]]]
 
@@ -40,14 +46,27 @@ def naming_full_disks(ask: AskDisks) -> Iterator[None]:
         raise explained(error, ask) from error
 
 
-def explained(error: PlaybookError, ask: AskDisks) -> PlaybookError:
-    """The same failure, with ``no space on NODE:PATH`` as the reason of hosts where that is it."""
+def disks_here() -> Sequence[DiskFacts]:
+    """The file systems of this machine to which Ansible and we write."""
+    places = [Path.home(), paths.state_root(), paths.cache_root(), Path(tempfile.gettempdir())]
+    there = [next(each for each in (place, *place.parents) if each.exists()) for place in places]
+    return [DiskFacts.model_validate(each) for each in disks([str(place) for place in there])]
+
+
+def explained(
+    error: PlaybookError, ask: AskDisks, here: Callable[[], Sequence[DiskFacts]] = disks_here
+) -> PlaybookError:
+    """The same failure, with ``no space on NODE:PATH`` as the reason of hosts where that is it.
+
+    Args:
+        here: the file systems of this machine, which may be the full one: it takes what is fetched.
+    """
     failed = {host for host, _, _ in error.result.failures}
     unreachable = {host for host, counts in error.result.hosts.items() if counts["unreachable"]}
     asked = ask(failed - unreachable) if failed - unreachable else {}
     failures, full = [], {}
     for host, task, message in error.result.failures:
-        text = None if host in unreachable else no_space(host, asked.get(host, ()), message)
+        text = None if host in unreachable else _reason(host, asked.get(host, ()), message, here)
         failures.append((host, task, text or message))
         if text:
             full[host] = text
@@ -55,8 +74,14 @@ def explained(error: PlaybookError, ask: AskDisks) -> PlaybookError:
         return error
     first, _, tail = error.message.partition("\n")
     # Ansible's own words only where they tell something else, of other hosts
-    lines = [f"{first.rstrip(':')}:", *(f"  {text}" for text in full.values())]
+    lines = [f"{first.rstrip(':')}:", *(f"  {text}" for text in dict.fromkeys(full.values()))]
     told = "\n".join([*lines, tail] if failed - full.keys() else lines)
-    hint = "Make room there: `clusterctl ssh FILE NODE sudo du -xh --max-depth 3 /` shows what fills a disk."
     result = replace(error.result, failures=tuple(failures))
-    return PlaybookError(told, result, hint=f"{hint} {error.hint}" if error.hint else hint)
+    return PlaybookError(told, result, hint=f"{_HINT} {error.hint}" if error.hint else _HINT)
+
+
+def _reason(host: str, seen: Sequence[DiskFacts], said: str, here: Callable[[], Sequence[DiskFacts]]) -> str | None:
+    text = no_space(host, seen, said)
+    if text and not any(map(disk_trouble, seen)) and any(map(disk_trouble, mine := here())):
+        return no_space(_HERE, mine, said)
+    return text

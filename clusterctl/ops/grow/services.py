@@ -30,9 +30,9 @@ def services(look: Look, fresh: Collection[str] = ()) -> Iterator[Finding]:
         seen = look.facts.get(node.name)
         if seen is None or seen.error or node.status != "ACTIVE":
             continue
-        full = [trouble for disk in seen.disks if (trouble := disk_trouble(disk))]
-        for trouble in full:
-            advice = f"`clusterctl ssh FILE {node.name} du -xh --max-depth 3 /` shows what fills it"
+        full = [(disk.path, trouble) for disk in seen.disks if (trouble := disk_trouble(disk))]
+        for path, trouble in full:
+            advice = f"`clusterctl ssh FILE {node.name} sudo du -xh --max-depth 3 {path}` shows what fills it"
             yield Finding(node.name, trouble, Remedy.NONE, node.server_id, advice)
         if seen.boot.state not in ("", BOOTED):
             advice = f"`clusterctl ssh FILE {node.name} sudo journalctl -b` shows why; it may boot still"

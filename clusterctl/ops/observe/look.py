@@ -132,12 +132,21 @@ class Cluster:
         return {name: known[name] for name in self.left_out}
 
     def wait(
-        self, problems: Callable[[Look], Sequence[str]], *, what: str, timeout_s: float, also: Collection[str] = ()
+        self,
+        problems: Callable[[Look], Sequence[str]],
+        *,
+        what: str,
+        timeout_s: float,
+        also: Collection[str] = (),
+        stays: Callable[[str], bool] = lambda _: False,
     ) -> Look:
         """Looks until ``problems`` finds none; returns that look.
 
+        Args:
+            stays: whether a problem is of a kind that waiting doesn't end.
+
         Raises:
-            GateError: there were some still after ``timeout_s``.
+            GateError: there were some still after ``timeout_s``, or one that stays.
         """
         deadline = self.waiter.clock() + timeout_s
         while True:
@@ -147,6 +156,6 @@ class Cluster:
             if not found:
                 return look
             self.note(f"{what}: {found[0]}")
-            if self.waiter.clock() >= deadline:
+            if self.waiter.clock() >= deadline or any(stays(each) for each in found):
                 raise GateError(what, timeout_s, found)
             self.waiter.rest(began, TICK_S)

@@ -107,6 +107,11 @@ def full(look: Look, names: Collection[str]) -> list[str]:
     ]
 
 
+def of_disks(problem: str) -> bool:
+    """Whether a problem of ``healthy`` or ``full`` is a disk without room."""
+    return problem.startswith(f"{DISKS}: ")
+
+
 def _own_checks(service: Service) -> tuple[str, ...]:
     # ZooKeepers and masters that are missing are never overlooked: a majority is at stake
     return {Service.MESOS_AGENT: (AGENT_CHECKS,), Service.MARATHON: ("marathon.members",)}.get(service, ())

@@ -129,6 +129,7 @@ class Roll:
                 ),
                 what="cluster healthy",
                 timeout_s=timeout_s,
+                stays=lambda problem: not started and gates.of_disks(problem),
             )
 
         try:

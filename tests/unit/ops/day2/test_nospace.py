@@ -9,7 +9,7 @@ import pytest
 from clusterctl.ansible.playbook import PlaybookError, PlaybookResult
 from clusterctl.health.facts import DiskFacts
 from clusterctl.ops.day2.hosts import why
-from clusterctl.ops.day2.nospace import explained
+from clusterctl.ops.day2.nospace import disks_here, explained
 
 ASTRAY = "Module result deserialization failed: No start of json char found"
 DISKS = {
@@ -59,3 +59,18 @@ def test_a_failure_of_another_kind_is_left_alone(unreachable: Collection[str]) -
 def test_nobody_is_asked_who_can_not_be_reached() -> None:
     error = failure(("gone", "Gathering Facts", "timed out"), unreachable=["gone"])
     assert explained(error, ask) is error
+
+
+def test_a_full_disk_of_this_machine_is_not_the_nodes() -> None:
+    """What is fetched is written here, and Ansible says so in the node's name."""
+    error = failure(("well", "Fetch", "Failed to fetch the file: [Errno 28] No space left on device"))
+    told = explained(error, ask, lambda: DISKS["full"])
+    assert why(told, "well").startswith("no space on this machine:/ (0 of 2000 MiB free): Failed to fetch")
+    assert "no space on well" not in told.message
+    # what the node said, if the words are its own
+    assert why(explained(error, ask, lambda: DISKS["well"]), "well").startswith("no space on well: Failed to fetch")
+
+
+def test_this_machines_file_systems_are_seen() -> None:
+    assert all(disk.size_mib > 0 for disk in disks_here())
+    assert disks_here()

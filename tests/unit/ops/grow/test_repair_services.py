@@ -128,12 +128,13 @@ def test_a_full_disk_is_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     probe = running.nodes.probe
 
     def probed(nodes: Sequence[Node]) -> dict[str, NodeFacts]:
-        full = {"disks": (DiskFacts(path="/", free_mib=3, size_mib=2000),)}
+        full = {"disks": (DiskFacts(path="/var", free_mib=3, size_mib=2000),)}
         return {n: f.model_copy(update=full if n == ZK[0] else {}) for n, f in probe(nodes).items()}
 
     monkeypatch.setattr(running.nodes, "probe", probed)
     first, second = mend(running, fresh=("demo-control-2",)).left
-    assert "/ has 3 of 2000 MiB free" in first
+    assert "/var has 3 of 2000 MiB free" in first
+    assert "sudo du -xh --max-depth 3 /var`" in first
     assert second.endswith("make room on its disk first: it comes back")
     assert running.unit_work.done == []
 

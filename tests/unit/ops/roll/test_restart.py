@@ -553,9 +553,11 @@ def test_only_agents_can_be_left_out(world: World) -> None:
 
 def test_a_full_disk_is_told_before_anything_is_touched(world: World) -> None:
     world.disks[TWO] = [{"path": "/", "free_mib": 0, "size_mib": 4000}]
+    began = world.clock.now
     with pytest.raises(UnhealthyError, match="/ has 0 of 4000 MiB free, expected 256"):
         restart(world, "zookeeper")
     assert world.events == []
+    assert world.clock.now == began, "waiting makes no room"
 
 
 @pytest.mark.parametrize("only", [(), ("demo-builders-abc-2",)])
