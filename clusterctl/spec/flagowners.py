@@ -56,6 +56,7 @@ AGENT: Mapping[str, str] = {
     "default_role": _key("groups.NAME.reserve_for"),
     "disk_watch_interval": _setting("mesos_agent_disk_watch_interval_s"),
     "executor_registration_timeout": _setting("mesos_agent_executor_registration_timeout_min"),
+    "executor_reregistration_timeout": _setting("mesos_agent_executor_reregistration_timeout_s"),
     "gc_delay": _setting("mesos_agent_gc_delay_h"),
     "ip_discovery_command": _setting("mesos_agent_ip_discovery_command"),
     "isolation": _setting("mesos_agent_isolation"),

@@ -48,6 +48,8 @@ _OWN_OPTIONS: Mapping[str, Mapping[str, str]] = {
         "-Dlogback.configurationFile": _CLOSED,
     },
 }
+# What the program itself takes at most: it ends at more
+_MOST: Mapping[str, int] = {"mesos_agent_executor_reregistration_timeout_s": 15}
 _SECRET_OPTION = re.compile(r"-D[^=]*(password|passwd|secret|token)[^=]*=.", re.IGNORECASE)
 _KINDS: Mapping[str, Any] = {
     "str": SettingText,
@@ -97,6 +99,8 @@ def _annotation(variable: RoleVariable) -> Any:
         return Annotated[SettingText, _jvm_options(_OWN_OPTIONS[variable.name])]
     if variable.name.endswith("_percent"):
         return Annotated[int, Field(ge=0, le=100)]
+    if variable.name in _MOST:
+        return Annotated[int, Field(ge=1, le=_MOST[variable.name])]
     return _KINDS[variable.kind]
 
 

@@ -1,12 +1,16 @@
 """What three masters and two agents of the package do together: election, recovery, tasks, drains."""
 
 import http.client
+import os
+import signal
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
+import yaml
 
+from clusterctl.paths import roles_dir
 from tests.contract.mesos.cluster import (
     AGENT_PORT,
     MASTER_PORT,
@@ -21,6 +25,8 @@ from tests.contract.mesos.framework import Framework
 pytestmark = pytest.mark.mesos
 
 OK = http.HTTPStatus.OK
+HOST = "127.0.0.1"
+SLOW_S = 4  # longer than Mesos' default for an executor to come back, shorter than ours
 
 
 def alive(pid: int) -> bool:
@@ -91,6 +97,41 @@ def test_killed_agent_comes_back_with_its_id_and_its_task(cluster: Cluster, fram
     framework.kill(task)  # the executor has found the new agent
     framework.wait_state(task, "TASK_KILLED")
     assert not alive(pid)
+
+
+@pytest.mark.parametrize(
+    ("flag", "end"), [("", "TASK_LOST"), ("--executor_reregistration_timeout={}secs", "TASK_RUNNING")]
+)
+def test_an_executor_that_is_slow_after_its_agents_restart(
+    cluster: Cluster, framework: Framework, flag: str, end: str
+) -> None:
+    """On a host full of builds: with Mesos' default of 2 s its task is lost, with ours it goes on."""
+    agent = cluster.agents[0]
+    defaults = yaml.safe_load((roles_dir() / "mesos_agent/defaults/main.yml").read_text())
+    argv = list(agent.argv)
+    pidfile = cluster.work / f"executor-{end}.pid"
+    task = framework.launch(f"echo $PPID > {pidfile}; exec sleep 1000", HOST)
+    framework.wait_state(task, "TASK_RUNNING")
+    executor = int(wait_for("the executor's pid", lambda: pidfile.read_text() if pidfile.exists() else None))
+    os.kill(executor, signal.SIGSTOP)
+    try:
+        agent.kill()
+        wait_for("the agent's absence", lambda: not cluster.agent_infos()[HOST].get("active"))
+        agent.argv = [
+            *argv,
+            *([flag.format(defaults["mesos_agent_executor_reregistration_timeout_s"])] if flag else []),
+        ]
+        agent.start()
+        wait_for("the agent to answer", lambda: ready(HOST, AGENT_PORT, "/state"))
+        time.sleep(SLOW_S)  # it is what is tried: how long an executor may take
+    finally:
+        agent.argv = argv
+        os.kill(executor, signal.SIGCONT)
+    wait_for("the agent to be back", lambda: cluster.agent_infos()[HOST].get("active"), 60)
+    wait_for(f"{end} to be the last said", lambda: framework.states(task)[-1] == end)
+    if end == "TASK_RUNNING":
+        framework.kill(task)  # the executor has found the new agent
+        framework.wait_state(task, "TASK_KILLED")
 
 
 def test_task_gets_its_files_and_its_end_is_reported(cluster: Cluster, framework: Framework, tmp_path: Path) -> None:

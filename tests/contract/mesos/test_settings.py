@@ -47,6 +47,7 @@ mesos:
   agent_flags: {max_completed_executors_per_framework: 9, gc_disk_headroom: 0.2, strict: false}
 settings:
   mesos_agent_executor_registration_timeout_min: 20
+  mesos_agent_executor_reregistration_timeout_s: 12
   mesos_master_recovery_agent_removal_limit_percent: 40
   mesos_agent_logging_level: WARNING
 """
@@ -113,6 +114,7 @@ def test_an_agents_flags(root: Path, network: None, tmp_path: Path) -> None:
     assert flags.keys() - {"help", "version", "port"} <= AGENT
     ours = {
         "executor_registration_timeout": "20mins",
+        "executor_reregistration_timeout": "12secs",
         "gc_delay": "2days",
         "gc_disk_headroom": "0.2",
         "logging_level": "WARNING",

@@ -39,6 +39,8 @@ def error_of(text: str) -> str:
         ("mesos_agent_recovery_timeout_min: true", "found True; allowed: a whole number"),
         ("mesos_agent_recovery_timeout_min: -1", "found -1; allowed: 0 or more"),
         ("mesos_master_recovery_agent_removal_limit_percent: 101", "found 101; allowed: 100 or less"),
+        ("mesos_agent_executor_reregistration_timeout_s: 16", "found 16; allowed: 15 or less"),
+        ("mesos_agent_executor_reregistration_timeout_s: 0", "found 0; allowed: 1 or more"),
         ("zookeeper_log_level: INFO", "found 'INFO'; allowed: 'trace', 'debug', 'info', 'warn', 'error'"),
         ("mesos_agent_flags: [A=b]", "is set by the key 'mesos.agent_flags'; write it there"),
         (
