@@ -149,7 +149,7 @@ def findings(cluster: Cluster, node: str) -> list[str]:
 def refused(cluster: Cluster, service: str, disk: Disk) -> None:
     """A roll of the service isn't begun."""
     before = cluster.on(disk.node, f"systemctl show --property=ActiveEnterTimestampMonotonic {disk.unit}")
-    done = run("restart", cluster.file, service, "--yes")
+    done = run("restart", cluster.file, service)
     assert (done.returncode, "nothing was touched" in done.stderr) == (1, True), done.stderr
     assert disk.trouble() in done.stderr
     assert cluster.on(disk.node, f"systemctl show --property=ActiveEnterTimestampMonotonic {disk.unit}") == before
@@ -205,7 +205,7 @@ def test_the_leading_master_dies_on_a_full_disk_and_comes_back(cluster: Cluster)
     with small(cluster, node, MESOS, "mesos-master") as disk:
         for other in others:  # it leads when it is the oldest candidate
             if other != node and cluster.status()["leaders"]["mesos_master"] == other:
-                labkit.clusterctl("restart", cluster.file, "mesos_master", "--only", other, "--yes")
+                labkit.clusterctl("restart", cluster.file, "mesos_master", "--only", other)
         eventually("it leads", lambda: cluster.status()["leaders"]["mesos_master"], node.__eq__)
         disk.fill()
         disk.kill()
