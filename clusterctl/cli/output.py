@@ -150,12 +150,10 @@ def no_space_here(error: OSError) -> ClusterctlError | None:
     nowhere = error.errno == errno.ENOENT and "No usable temporary directory" in str(error)
     if error.errno not in (errno.ENOSPC, errno.EDQUOT) and not nowhere:
         return None
+    from clusterctl.health.disks import ROOM_HERE
+
     at = f" at {error.filename}" if error.filename else ""
-    return ClusterctlError(
-        f"no space on this machine{at}: {error.strerror or error}",
-        hint="Make room (`df -h; df -i`), or let TMPDIR, XDG_CACHE_HOME or XDG_STATE_HOME name places that have it. "
-        "The same command goes on.",
-    )
+    return ClusterctlError(f"no space on this machine{at}: {error.strerror or error}", hint=ROOM_HERE)
 
 
 def print_bug() -> None:

@@ -20,6 +20,10 @@ LOW = 0.1  # of space and of inodes
 # Where nothing can be done any more: a module of Ansible's, a file of a service don't fit
 NOTHING_MIB = 8
 NOTHING_INODES = 0.001
+ROOM_HERE = (
+    "Make room (`df -h; df -i`), or let TMPDIR, XDG_CACHE_HOME or XDG_STATE_HOME name places that have it. "
+    "The same command goes on."
+)
 
 # ENOSPC and EDQUOT in the words of libc, and what Ansible says where it can't write a module and run it
 _WORDS = re.compile(r"no space left on device|disk quota exceeded|\b(?:ENOSPC|EDQUOT)\b|\[Errno (?:28|122)\]", re.I)
@@ -78,6 +82,11 @@ def no_space(node: str, disks: Sequence[DiskFacts], said: str) -> str | None:
     if full:
         return f"no space on {node}:{'; '.join(f'{each.path} ({_left(each)})' for each in full)}{_said(said)}"
     return f"no space on {node}{_said(said)}" if _WORDS.search(said) else None
+
+
+def says_no_space(said: str) -> bool:
+    """Whether these words are a full disk's, be it whose it may."""
+    return bool(_WORDS.search(said))
 
 
 def _full(disk: DiskFacts) -> bool:

@@ -11,13 +11,14 @@ from pathlib import Path
 from clusterctl import paths
 from clusterctl.ansible.playbook import PlaybookError
 from clusterctl.errors import ClusterctlError
-from clusterctl.health.disks import disk_trouble, no_space
+from clusterctl.health.disks import ROOM_HERE, disk_trouble, no_space, says_no_space
 from clusterctl.health.expect import expected
 from clusterctl.health.facts import DiskFacts
 from clusterctl.ops.kit.run import Run
 from clusterctl.remote.probenode import disks
 
 _HERE = "this machine"
+_OURS = f"no space on {_HERE}"
 _HINT = "Make room there: `clusterctl ssh FILE NODE sudo du -xh --max-depth 3 PATH` shows what fills a disk."
 # Names of nodes -> the file systems of those that answer
 AskDisks = Callable[[Collection[str]], Mapping[str, Sequence[DiskFacts]]]
@@ -59,8 +60,11 @@ def explained(
     """The same failure, with ``no space on NODE:PATH`` as the reason of hosts where that is it.
 
     Args:
-        here: the file systems of this machine, which may be the full one: it takes what is fetched.
+        here: the file systems of this machine, which may be the full one: Ansible needs some of it, and so does what is
+            fetched.
     """
+    if not error.result.failures:
+        return _before_any_host(error, here)
     failed = {host for host, _, _ in error.result.failures}
     unreachable = {host for host, counts in error.result.hosts.items() if counts["unreachable"]}
     asked = ask(failed - unreachable) if failed - unreachable else {}
@@ -73,11 +77,22 @@ def explained(
     if not full:
         return error
     first, _, tail = error.message.partition("\n")
+    told = list(dict.fromkeys(full.values()))
     # Ansible's own words only where they tell something else, of other hosts
-    lines = [f"{first.rstrip(':')}:", *(f"  {text}" for text in dict.fromkeys(full.values()))]
-    told = "\n".join([*lines, tail] if failed - full.keys() else lines)
+    lines = [f"{first.rstrip(':')}:", *(f"  {text}" for text in told), *([tail] if failed - full.keys() else ())]
+    ours = [text for text in told if text.startswith(_OURS)]
+    hints = [_HINT] * (len(ours) < len(told)) + [ROOM_HERE] * bool(ours) + [error.hint] * bool(error.hint)
     result = replace(error.result, failures=tuple(failures))
-    return PlaybookError(told, result, hint=f"{_HINT} {error.hint}" if error.hint else _HINT)
+    return PlaybookError("\n".join(lines), result, hint=" ".join(filter(None, hints)))
+
+
+def _before_any_host(error: PlaybookError, here: Callable[[], Sequence[DiskFacts]]) -> PlaybookError:
+    """Ansible itself ended."""
+    said = [line for line in error.message.splitlines() if says_no_space(line)]
+    if not said or not any(map(disk_trouble, mine := here())):
+        return error
+    first = error.message.partition("\n")[0].rstrip(":")
+    return PlaybookError(f"{first}:\n  {no_space(_HERE, mine, said[-1])}", error.result, hint=ROOM_HERE)
 
 
 def _reason(host: str, seen: Sequence[DiskFacts], said: str, here: Callable[[], Sequence[DiskFacts]]) -> str | None:

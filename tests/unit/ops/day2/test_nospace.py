@@ -67,8 +67,20 @@ def test_a_full_disk_of_this_machine_is_not_the_nodes() -> None:
     told = explained(error, ask, lambda: DISKS["full"])
     assert why(told, "well").startswith("no space on this machine:/ (0 of 2000 MiB free): Failed to fetch")
     assert "no space on well" not in told.message
+    assert told.hint is not None
+    assert told.hint.startswith("Make room (`df -h; df -i`)")
     # what the node said, if the words are its own
     assert why(explained(error, ask, lambda: DISKS["well"]), "well").startswith("no space on well: Failed to fetch")
+
+
+def test_ansible_itself_may_have_no_room() -> None:
+    said = "ERROR! Unable to create local directories(/root/.ansible/tmp): [Errno 28] No space left on device"
+    error = PlaybookError(f"site.yml failed (it ended with 1):\n{said}", PlaybookResult({}, (), (), (), said))
+    told = explained(error, ask, lambda: DISKS["full"])
+    assert (
+        told.message == f"site.yml failed (it ended with 1):\n  no space on this machine:/ (0 of 2000 MiB free): {said}"
+    )
+    assert explained(error, ask, lambda: DISKS["well"]) is error
 
 
 def test_this_machines_file_systems_are_seen() -> None:
