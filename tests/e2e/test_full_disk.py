@@ -1,6 +1,6 @@
-"""Full disks on each kind of node of a real cluster: told before, told as the reason, healed without a hand.
+"""Full disks on each kind of node of a real cluster: told before, told as the reason, healed when there is room again.
 
-A container's root file system is this machine's: the directories of services are small file systems in memory instead.
+A container of the lab has a disk of its own.
 """
 
 from __future__ import annotations
@@ -20,9 +20,7 @@ from tests.e2e.conftest import as_json, run
 pytestmark = [pytest.mark.e2e, pytest.mark.operate]
 
 NAME = "e2efull"
-ZOOKEEPER, MESOS = "/var/lib/zookeeper", "/var/lib/mesos"
-SIZE_MIB = 192
-LEAST_MIB = SIZE_MIB // 8
+LEAST_MIB = 256
 COUNTER = {
     "id": "/counter",
     "cmd": "while true; do echo $$ >> /tmp/counter; sleep 1; done",
@@ -31,26 +29,12 @@ COUNTER = {
     "instances": 1,
     "constraints": [["pool", "CLUSTER", "jenkins-builder"]],
 }
-# The unit's directory moves to a small file system, and back
-SMALL = """sudo sh -ec '
-systemctl stop {unit}
-cp -a {directory} /root/kept
-mount -t tmpfs -o size={size}m,mode=755 tmpfs {directory}
-cp -a --sparse=always /root/kept/. {directory}/
-chown --reference=/root/kept {directory}
-rm -rf /root/kept
-systemctl start {unit}'"""
-LARGE = """sudo sh -ec '
-rm -f {directory}/fill
-systemctl stop {unit}
-cp -a --sparse=always {directory} /root/kept
-umount {directory}
-find {directory} -mindepth 1 -delete
-cp -a --sparse=always /root/kept/. {directory}/
-rm -rf /root/kept
-systemctl start {unit}'"""
-FILL = "sudo sh -c 'dd if=/dev/zero of={directory}/fill bs=64k {count} 2>/dev/null || test -s {directory}/fill'"
+# All but so many MiB; then, unless some are to be left, what is kept for root, too
+TAKE = "sudo fallocate -l $(($(df --output=avail -B1M / | tail -n 1) - {left}))M /var/fill-1"
+TAKE_ALL = "sudo sh -c 'dd if=/dev/zero of=/var/fill-2 bs=64k 2>/dev/null || test -s /var/fill-2'"
+RELEASE = "sudo rm -f /var/fill-1 /var/fill-2"
 KILL = "sudo systemctl kill --signal=SIGKILL --kill-who=main {unit}"
+STARTED = "systemctl show --property=ActiveEnterTimestampMonotonic {unit}"
 
 
 @pytest.fixture(scope="module")
@@ -62,51 +46,46 @@ def cluster(container_image: dict[str, Any]) -> Iterator[Cluster]:
 
 
 class Disk:
-    """The small disk of one service on one node."""
+    """Of one node."""
 
-    def __init__(self, cluster: Cluster, node: str, directory: str, unit: str) -> None:
-        self.cluster, self.node, self.directory, self.unit = cluster, node, directory, unit
-
-    def sh(self, command: str) -> str:
-        """Output of a command on the node."""
-        words = {"directory": self.directory, "unit": self.unit, "size": SIZE_MIB}
-        return self.cluster.on(self.node, command.format(**words, count="")).strip()
+    def __init__(self, cluster: Cluster, node: str) -> None:
+        self.cluster, self.node = cluster, node
 
     def fill(self, *, but_mib: int = 0) -> None:
         """Takes what is free, except for so many MiB."""
-        free = int(self.sh("df --output=avail -B 65536 {directory} | tail -n 1")) - but_mib * 16
-        self.sh(FILL.replace("{count}", f"count={free}" if but_mib else ""))
+        self.cluster.on(self.node, TAKE.format(left=but_mib or 16))
+        if not but_mib:
+            self.cluster.on(self.node, TAKE_ALL)
 
-    def kill(self) -> None:
+    def kill(self, unit: str) -> None:
         """The service dies; systemd starts it again on the disk as it is."""
-        before = self.starts()
-        self.sh(KILL)
-        eventually("systemd starts it again", self.starts, lambda now: now > before)
+        before = self.starts(unit)
+        self.cluster.on(self.node, KILL.format(unit=unit))
+        eventually("systemd starts it again", lambda: self.starts(unit), lambda now: now > before)
 
-    def starts(self) -> int:
+    def starts(self, unit: str) -> int:
         """How often systemd started the unit again."""
-        return int(self.sh("systemctl show --property=NRestarts --value {unit}"))
+        return int(self.cluster.on(self.node, f"systemctl show --property=NRestarts --value {unit}"))
 
     def make_room(self) -> None:
         """What took the space is gone."""
-        self.sh("sudo rm {directory}/fill")
+        self.cluster.on(self.node, RELEASE)
 
+    @property
     def trouble(self) -> str:
         """As `verify` tells it."""
-        return f"{self.directory} has 0 of {SIZE_MIB} MiB free, expected {LEAST_MIB}"
+        size = int(self.cluster.on(self.node, "df --output=size -B1 / | tail -n 1"))
+        return f"/ has 0 of {size >> 20} MiB free, expected {LEAST_MIB}"
 
 
 @contextmanager
-def small(cluster: Cluster, node: str, directory: str, unit: str) -> Iterator[Disk]:
-    """The service has a small disk while the body runs; the cluster is healthy at both ends."""
-    disk = Disk(cluster, node, directory, unit)
-    disk.sh(SMALL)
+def disk_of(cluster: Cluster, node: str) -> Iterator[Disk]:
+    """It has room again after the body."""
+    disk = Disk(cluster, node)
     try:
-        healthy(cluster)
         yield disk
     finally:
-        disk.sh(LARGE)
-    healthy(cluster)
+        disk.make_room()
 
 
 def healthy(cluster: Cluster) -> None:
@@ -146,135 +125,110 @@ def findings(cluster: Cluster, node: str) -> list[str]:
     return [f"{each['found']}: {each}" for each in told if each["subject"] == node]
 
 
-def refused(cluster: Cluster, service: str, disk: Disk) -> None:
+def refused(cluster: Cluster, service: str, disk: Disk, unit: str) -> None:
     """A roll of the service isn't begun."""
-    before = cluster.on(disk.node, f"systemctl show --property=ActiveEnterTimestampMonotonic {disk.unit}")
+    before = cluster.on(disk.node, STARTED.format(unit=unit))
     done = run("restart", cluster.file, service)
-    assert (done.returncode, "nothing was touched" in done.stderr) == (1, True), done.stderr
-    assert disk.trouble() in done.stderr
-    assert cluster.on(disk.node, f"systemctl show --property=ActiveEnterTimestampMonotonic {disk.unit}") == before
+    assert (done.returncode, "nothing was touched" in done.stderr) == (3, True), done.stderr
+    assert disk.trouble in done.stderr
+    assert cluster.on(disk.node, STARTED.format(unit=unit)) == before
+
+
+def leader_of(cluster: Cluster, service: str) -> str:
+    return str(cluster.status()["leaders"][service])
+
+
+def another_leads(cluster: Cluster, service: str, node: str) -> None:
+    eventually(
+        f"another {service} leads than {node}",
+        lambda: cluster.status()["leaders"][service],
+        lambda now: now not in (None, node),
+        within_s=180,
+    )
 
 
 def test_a_followers_disk_is_told_before_it_hurts(cluster: Cluster) -> None:
-    leader = cluster.status()["leaders"]["zookeeper"]
+    leader = leader_of(cluster, "zookeeper")
     follower = next(name for name in (f"{NAME}-control-{n}" for n in (1, 2, 3)) if name != leader)
-    with small(cluster, follower, ZOOKEEPER, "zookeeper") as disk:
-        disk.fill(but_mib=LEAST_MIB + 1)
+    with disk_of(cluster, follower) as disk:
+        disk.fill(but_mib=LEAST_MIB + 20)
         check = disks(cluster)
-        assert (check["ok"], f"{follower}" in check["detail"], "low, no fault yet" in check["detail"]) == (True,) * 3, (
-            check
-        )
+        assert check["ok"], check
+        assert f"low, no fault yet: {follower}" in check["detail"], check
         disk.make_room()
         disk.fill()
         check = disks(cluster)
-        assert (check["ok"], follower in check["detail"], disk.trouble() in check["detail"]) == (False, True, True), (
-            check
-        )
+        assert (check["ok"], follower in check["detail"], disk.trouble in check["detail"]) == (False, True, True), check
         told = cluster.node(follower)
-        assert (told["free_mib"], disk.trouble() in told["detail"]) == (0, True), told
-        refused(cluster, "zookeeper", disk)
-        disk.make_room()
-        healthy(cluster)
+        assert (told["free_mib"], disk.trouble in told["detail"]) == (0, True), told
+        refused(cluster, "zookeeper", disk, "zookeeper")
+    healthy(cluster)
 
 
 def test_the_leading_zookeeper_dies_on_a_full_disk_and_comes_back(cluster: Cluster) -> None:
-    before = task(cluster)
-    leader = cluster.status()["leaders"]["zookeeper"]
-    with small(cluster, leader, ZOOKEEPER, "zookeeper"):
-        pass  # another one leads since
-    leader = cluster.status()["leaders"]["zookeeper"]
-    with small(cluster, leader, ZOOKEEPER, "zookeeper") as disk:
+    before, leader = task(cluster), leader_of(cluster, "zookeeper")
+    with disk_of(cluster, leader) as disk:
         disk.fill()
-        disk.kill()
-        eventually(
-            "another leads",
-            lambda: cluster.status()["leaders"]["zookeeper"],
-            lambda now: now not in (None, disk.node),
-            within_s=180,
-        )
-        assert any(disk.trouble() in text for text in findings(cluster, disk.node))
-        disk.make_room()
-        healthy(cluster)
+        disk.kill("zookeeper")
+        another_leads(cluster, "zookeeper", leader)
+        assert any(disk.trouble in text for text in findings(cluster, leader))
+    # one that has begun its log on the full disk is up and out, and has to be restarted
+    assert labkit.clusterctl("repair", cluster.file, "--apply")["healthy"]
+    healthy(cluster)
     assert task(cluster) == before
 
 
 def test_the_leading_master_dies_on_a_full_disk_and_comes_back(cluster: Cluster) -> None:
-    before, agents = task(cluster), cluster.agents()
-    others = [f"{NAME}-control-{n}" for n in (1, 2, 3)]
-    node = next(name for name in others if name != cluster.status()["leaders"]["mesos_master"])
-    with small(cluster, node, MESOS, "mesos-master") as disk:
-        for other in others:  # it leads when it is the oldest candidate
-            if other != node and cluster.status()["leaders"]["mesos_master"] == other:
-                labkit.clusterctl("restart", cluster.file, "mesos_master", "--only", other)
-        eventually("it leads", lambda: cluster.status()["leaders"]["mesos_master"], node.__eq__)
+    before, agents, leader = task(cluster), cluster.agents(), leader_of(cluster, "mesos_master")
+    with disk_of(cluster, leader) as disk:
         disk.fill()
-        disk.kill()
-        eventually(
-            "another leads",
-            lambda: cluster.status()["leaders"]["mesos_master"],
-            lambda now: now not in (None, node),
-            within_s=180,
-        )
-        assert any(disk.trouble() in text for text in findings(cluster, node))
-        refused(cluster, "mesos_master", disk)
-        disk.make_room()
-        healthy(cluster)
+        disk.kill("mesos-master")
+        another_leads(cluster, "mesos_master", leader)
+        assert any(disk.trouble in text for text in findings(cluster, leader))
+        refused(cluster, "mesos_master", disk, "mesos-master")
+    assert labkit.clusterctl("repair", cluster.file, "--apply")["healthy"]
+    healthy(cluster)
     assert cluster.agents() == agents
     assert task(cluster) == before
 
 
 def test_the_agent_for_jenkins_masters_is_told_of_by_verify(cluster: Cluster) -> None:
     agents = cluster.agents()
-    with small(cluster, node_of(cluster, "jenkins"), MESOS, "mesos-agent") as disk:
+    with disk_of(cluster, node_of(cluster, "jenkins")) as disk:
         disk.fill()
         check = disks(cluster)
-        assert (check["ok"], disk.trouble() in check["detail"]) == (False, True), check
-        refused(cluster, "mesos_agent", disk)
-        disk.make_room()
-        healthy(cluster)
+        assert (check["ok"], disk.trouble in check["detail"]) == (False, True), check
+        refused(cluster, "mesos_agent", disk, "mesos-agent")
+    healthy(cluster)
     assert cluster.agents() == agents
 
 
 def test_a_builder_dies_on_a_full_disk_and_its_task_goes_on(cluster: Cluster) -> None:
-    before, agents = task(cluster), cluster.agents()
-    with small(cluster, node_of(cluster, "builders"), MESOS, "mesos-agent") as disk:
+    before, agents, builder = task(cluster), cluster.agents(), node_of(cluster, "builders")
+    with disk_of(cluster, builder) as disk:
         disk.fill()
         assert disks(cluster)["ok"], "builders are asked with --deep only"
         check = disks(cluster, "--deep")
-        assert (check["ok"], disk.trouble() in check["detail"]) == (False, True), check
-        refused(cluster, "mesos_agent", disk)
-        disk.kill()
-        disk.make_room()
-        healthy(cluster)
-        assert task(cluster) == before
+        assert (check["ok"], disk.trouble in check["detail"]) == (False, True), check
+        refused(cluster, "mesos_agent", disk, "mesos-agent")
+        disk.kill("mesos-agent")
+    healthy(cluster)
     assert cluster.agents() == agents
     assert task(cluster) == before
-    assert len(set(disk.sh("cat /tmp/counter").split())) == 1, "the counter was started more than once"
-
-
-# All that Python's tempfile tries: where one of these has room, Ansible's modules run
-ONE_DISK = """sudo sh -ec '
-mkdir -p /mnt/one && mount -t tmpfs -o size=32m tmpfs /mnt/one
-mkdir -m 1777 /mnt/one/tmp /mnt/one/var-tmp && cp -a /root /mnt/one/root && cp -a /home /mnt/one/home
-mount --bind /mnt/one/tmp /tmp
-mount --bind /mnt/one/var-tmp /var/tmp
-mount --bind /mnt/one/root /root
-mount --bind /mnt/one/home /home
-dd if=/dev/zero of=/tmp/fill bs=64k 2>/dev/null || test -s /tmp/fill'"""
-NO_DISK = "sudo umount --lazy /home /root /var/tmp /tmp /mnt/one"
+    assert len(set(cluster.on(builder, "cat /tmp/counter").split())) == 1, "the counter was started more than once"
 
 
 def test_configure_names_the_full_disk_and_not_what_ansible_makes_of_it(cluster: Cluster) -> None:
     node = f"{NAME}-control-1"
-    cluster.on(node, ONE_DISK)
-    try:
+    cluster.on(node, "echo '# by hand' | sudo tee -a /etc/default/marathon")
+    with disk_of(cluster, node) as disk:
+        disk.fill()
         done = run("configure", cluster.file)
-    finally:
-        cluster.on(node, NO_DISK)
+        size = disk.trouble.split()[4]
     assert done.returncode == 1, done.stderr
-    assert f"no space on {node}:/tmp (0 of 32 MiB free)" in done.stderr
+    assert f"no space on {node}:/ (0 of {size} MiB free)" in done.stderr, done.stderr
     assert "deserialization" not in done.stderr
-    assert labkit.clusterctl("configure", cluster.file)["changed"] == 0
+    assert labkit.clusterctl("configure", cluster.file)["changed"] == 1
     healthy(cluster)
 
 

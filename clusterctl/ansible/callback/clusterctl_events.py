@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.plugins.callback import CallbackBase
@@ -21,6 +22,13 @@ type: notification
 short_description: events as JSON lines
 description: Writes events to the file, which may be a pipe, named in the environment variable CLUSTERCTL_EVENTS.
 """
+
+
+def told(result: Mapping[str, Any]) -> str:
+    """What a result says; a loop's is that of its first failed item, since Ansible says of it only that some failed."""
+    items = [each for each in result.get("results") or () if isinstance(each, Mapping)]
+    failed = next((each for each in items if each.get("failed") or each.get("unreachable")), result)
+    return str(failed.get("msg", ""))
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]
@@ -64,7 +72,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._result(result, "skipped")
 
     def _result(self, result: Any, state: str) -> None:
-        message = str(result._result.get("msg", ""))[:2000]
+        message = told(result._result)[:2000]
         self._say(event="result", host=result._host.get_name(), task=self._task, state=state, message=message)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:

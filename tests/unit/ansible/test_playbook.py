@@ -126,3 +126,16 @@ def test_the_real_program_tells_its_tasks(tmp_path: Path) -> None:
     result = run_playbook(tmp_path / "p.yml", inventory=inventory, config=tmp_path / "ansible.cfg", on_task=told.append)
     assert told == ["speak"]
     assert result.notes == (("localhost", "speak", "hello"),)
+
+
+def test_of_a_loop_the_failed_item_is_told(tmp_path: Path) -> None:
+    """Ansible itself says "One or more items failed"."""
+    (tmp_path / "p.yml").write_text(
+        "- hosts: all\n  gather_facts: false\n  tasks:\n    - name: Loop\n"
+        "      fail: {msg: 'no room for {{ item }}'}\n      loop: [a, b]\n      when: item == 'b'\n"
+    )
+    (tmp_path / "ansible.cfg").touch()
+    inventory = {"all": {"hosts": {"here": {"ansible_connection": "local"}}}}
+    with pytest.raises(PlaybookError) as caught:
+        run_playbook(tmp_path / "p.yml", inventory=inventory, config=tmp_path / "ansible.cfg")
+    assert caught.value.result.failures == (("here", "Loop", "no room for b"),)
