@@ -131,11 +131,11 @@ def test_the_real_program_tells_its_tasks(tmp_path: Path) -> None:
 def test_of_a_loop_the_failed_item_is_told(tmp_path: Path) -> None:
     """Ansible itself says "One or more items failed"."""
     (tmp_path / "p.yml").write_text(
-        "- hosts: all\n  gather_facts: false\n  tasks:\n    - name: Loop\n"
+        "- hosts: localhost\n  connection: local\n  gather_facts: false\n  tasks:\n    - name: Loop\n"
         "      fail: {msg: 'no room for {{ item }}'}\n      loop: [a, b]\n      when: item == 'b'\n"
     )
     (tmp_path / "ansible.cfg").touch()
-    inventory = {"all": {"hosts": {"here": {"ansible_connection": "local"}}}}
+    inventory = {"all": {"hosts": ["localhost"]}}
     with pytest.raises(PlaybookError) as caught:
         run_playbook(tmp_path / "p.yml", inventory=inventory, config=tmp_path / "ansible.cfg")
-    assert caught.value.result.failures == (("here", "Loop", "no room for b"),)
+    assert caught.value.result.failures == (("localhost", "Loop", "no room for b"),)
