@@ -13,6 +13,15 @@ from typing import Any, TypeVar
 import labkit
 
 T = TypeVar("T")
+# An app whose one task counts on a builder
+COUNTER = {
+    "id": "/counter",
+    "cmd": "while true; do echo $$ >> /tmp/counter; sleep 1; done",
+    "cpus": 0.1,
+    "mem": 32,
+    "instances": 1,
+    "constraints": [["pool", "CLUSTER", "jenkins-builder"]],
+}
 
 
 class Cluster:
@@ -90,6 +99,16 @@ class Cluster:
         except subprocess.CalledProcessError as error:
             return [{"state": str(error)}]
         return found
+
+    def counter(self) -> str:
+        """Id of the one task of ``COUNTER``, which runs."""
+        (found,) = eventually(
+            "the counter runs",
+            lambda: self.tasks("counter"),
+            lambda tasks: [each["state"] for each in tasks] == ["TASK_RUNNING"],
+            within_s=240,
+        )
+        return str(found["id"])
 
     def agents(self) -> dict[str, str]:
         """Address -> agent id, from the leading master."""

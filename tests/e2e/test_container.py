@@ -14,7 +14,7 @@ import pytest
 from lab.faultproxy.__main__ import clouds_through
 from lab.faultproxy.faults import Fault
 from lab.faultproxy.proxy import FaultProxy
-from tests.e2e.cluster import Cluster, eventually
+from tests.e2e.cluster import COUNTER, Cluster, eventually
 from tests.e2e.conftest import as_json, run
 
 pytestmark = pytest.mark.e2e
@@ -23,14 +23,6 @@ SERVICES = {"control": ("zookeeper", "mesos_master", "marathon"), "jenkins": ("m
 SERVICES["builders"] = SERVICES["jenkins"]
 
 # Appends a line a second; the pid tells whether it is still the same process
-COUNTER = {
-    "id": "/counter",
-    "cmd": "while true; do echo $$ >> /tmp/counter; sleep 1; done",
-    "cpus": 0.1,
-    "mem": 32,
-    "instances": 1,
-    "constraints": [["pool", "CLUSTER", "jenkins-builder"]],
-}
 
 
 def test_create_says_what_it_did(container_cluster: Cluster) -> None:

@@ -17,20 +17,12 @@ import labkit
 import openstack
 import pytest
 
-from tests.e2e.cluster import Cluster, eventually
+from tests.e2e.cluster import COUNTER, Cluster, eventually
 from tests.e2e.conftest import as_json, run
 
 pytestmark = [pytest.mark.e2e, pytest.mark.operate]
 
 NAME = "e2egrow"
-COUNTER = {
-    "id": "/counter",
-    "cmd": "while true; do echo $$ >> /tmp/counter; sleep 1; done",
-    "cpus": 0.1,
-    "mem": 32,
-    "instances": 1,
-    "constraints": [["pool", "CLUSTER", "jenkins-builder"]],
-}
 
 
 @pytest.fixture(scope="module")

@@ -14,21 +14,13 @@ from typing import Any
 import labkit
 import pytest
 
-from tests.e2e.cluster import Cluster, eventually
+from tests.e2e.cluster import COUNTER, Cluster, eventually
 from tests.e2e.conftest import as_json, run
 
 pytestmark = [pytest.mark.e2e, pytest.mark.operate]
 
 NAME = "e2efull"
 LEAST_MIB = 256
-COUNTER = {
-    "id": "/counter",
-    "cmd": "while true; do echo $$ >> /tmp/counter; sleep 1; done",
-    "cpus": 0.1,
-    "mem": 32,
-    "instances": 1,
-    "constraints": [["pool", "CLUSTER", "jenkins-builder"]],
-}
 # All but so many MiB; then, unless some are to be left, what is kept for root, too
 TAKE = "sudo fallocate -l $(($(df --output=avail -B1M / | tail -n 1) - {left}))M /var/fill-1"
 TAKE_ALL = "sudo sh -c 'dd if=/dev/zero of=/var/fill-2 bs=64k 2>/dev/null || test -s /var/fill-2'"
@@ -108,17 +100,6 @@ def node_of(cluster: Cluster, group: str) -> str:
     return str(name)
 
 
-def task(cluster: Cluster) -> str:
-    """Id of the counter's one running task."""
-    (found,) = eventually(
-        "the counter runs",
-        lambda: cluster.tasks("counter"),
-        lambda tasks: [each["state"] for each in tasks] == ["TASK_RUNNING"],
-        within_s=240,
-    )
-    return str(found["id"])
-
-
 def findings(cluster: Cluster, node: str) -> list[str]:
     """What `repair` finds on a node, and advises."""
     told = as_json(run("repair", cluster.file, "--json"))["findings"]
@@ -166,7 +147,7 @@ def test_a_followers_disk_is_told_before_it_hurts(cluster: Cluster) -> None:
 
 
 def test_the_leading_zookeeper_dies_on_a_full_disk_and_comes_back(cluster: Cluster) -> None:
-    before, leader = task(cluster), leader_of(cluster, "zookeeper")
+    before, leader = cluster.counter(), leader_of(cluster, "zookeeper")
     with disk_of(cluster, leader) as disk:
         disk.fill()
         disk.kill("zookeeper")
@@ -175,11 +156,11 @@ def test_the_leading_zookeeper_dies_on_a_full_disk_and_comes_back(cluster: Clust
     # one that has begun its log on the full disk is up and out, and has to be restarted
     assert labkit.clusterctl("repair", cluster.file, "--apply")["healthy"]
     healthy(cluster)
-    assert task(cluster) == before
+    assert cluster.counter() == before
 
 
 def test_the_leading_master_dies_on_a_full_disk_and_comes_back(cluster: Cluster) -> None:
-    before, agents, leader = task(cluster), cluster.agents(), leader_of(cluster, "mesos_master")
+    before, agents, leader = cluster.counter(), cluster.agents(), leader_of(cluster, "mesos_master")
     with disk_of(cluster, leader) as disk:
         disk.fill()
         disk.kill("mesos-master")
@@ -189,7 +170,7 @@ def test_the_leading_master_dies_on_a_full_disk_and_comes_back(cluster: Cluster)
     assert labkit.clusterctl("repair", cluster.file, "--apply")["healthy"]
     healthy(cluster)
     assert cluster.agents() == agents
-    assert task(cluster) == before
+    assert cluster.counter() == before
 
 
 def test_the_agent_for_jenkins_masters_is_told_of_by_verify(cluster: Cluster) -> None:
@@ -204,7 +185,7 @@ def test_the_agent_for_jenkins_masters_is_told_of_by_verify(cluster: Cluster) ->
 
 
 def test_a_builder_dies_on_a_full_disk_and_its_task_goes_on(cluster: Cluster) -> None:
-    before, agents, builder = task(cluster), cluster.agents(), node_of(cluster, "builders")
+    before, agents, builder = cluster.counter(), cluster.agents(), node_of(cluster, "builders")
     with disk_of(cluster, builder) as disk:
         disk.fill()
         assert disks(cluster)["ok"], "builders are asked with --deep only"
@@ -214,7 +195,7 @@ def test_a_builder_dies_on_a_full_disk_and_its_task_goes_on(cluster: Cluster) ->
         disk.kill("mesos-agent")
     healthy(cluster)
     assert cluster.agents() == agents
-    assert task(cluster) == before
+    assert cluster.counter() == before
     assert len(set(cluster.on(builder, "cat /tmp/counter").split())) == 1, "the counter was started more than once"
 
 

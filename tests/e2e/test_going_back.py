@@ -111,17 +111,6 @@ def cluster(artifacts: dict[str, Any], tarballs: dict[str, Path]) -> Iterator[Cl
         openstack.connect(cloud="lab").image.delete_image(image["id"])
 
 
-def task(cluster: Cluster) -> str:
-    """Id of the counter's one running task."""
-    (found,) = eventually(
-        "the counter runs",
-        lambda: cluster.tasks("counter"),
-        lambda tasks: [each["state"] for each in tasks] == ["TASK_RUNNING"],
-        within_s=240,
-    )
-    return str(found["id"])
-
-
 def node_of(cluster: Cluster, group: str) -> str:
     """The one node of a group."""
     (name,) = (each["name"] for each in cluster.status()["nodes"] if each["group"] == group)
@@ -196,7 +185,7 @@ def test_a_member_whose_log_lies_elsewhere_is_backed_up_and_learns_anew(cluster:
 
 
 def test_it_goes_back_with_state_apps_and_tasks_as_they_were(cluster: Cluster, tarballs: dict[str, Path]) -> None:
-    first, before = task(cluster), state(cluster)
+    first, before = cluster.counter(), state(cluster)
     info = cluster.marathon("GET", "/v2/info")
     assert (info["version"], migrated(cluster)) == (OLD.version, [])
     assert json.loads(before["/state/version"])["storage"] == list(OLD.storage)
@@ -212,7 +201,7 @@ def test_it_goes_back_with_state_apps_and_tasks_as_they_were(cluster: Cluster, t
 
     after = cluster.marathon("GET", "/v2/info")
     assert (after["version"], after["frameworkId"]) == (OLD.version, info["frameworkId"])
-    assert task(cluster) == first, "the task was lost"
+    assert cluster.counter() == first, "the task was lost"
     assert cluster.marathon("GET", "/v2/apps/counter")["app"]["labels"] == COUNTER["labels"]
     assert state(cluster) == before
     report = cluster.verify()
@@ -220,13 +209,13 @@ def test_it_goes_back_with_state_apps_and_tasks_as_they_were(cluster: Cluster, t
 
 
 def test_the_next_upgrade_succeeds(cluster: Cluster, tarballs: dict[str, Path]) -> None:
-    first, framework = task(cluster), cluster.marathon("GET", "/v2/info")["frameworkId"]
+    first, framework = cluster.counter(), cluster.marathon("GET", "/v2/info")["frameworkId"]
     report = labkit.clusterctl(
         "upgrade", cluster.file, "marathon", "--artifacts", artifacts_with(tarballs["new"], NEW.version)
     )
     assert len(report["done"]) == 3
     info = cluster.marathon("GET", "/v2/info")
-    assert (info["version"], info["frameworkId"], task(cluster)) == (NEW.version, framework, first)
+    assert (info["version"], info["frameworkId"], cluster.counter()) == (NEW.version, framework, first)
     assert json.loads(state(cluster)["/state/version"])["storage"] == list(NEW.storage)
     assert len(set(cluster.on(node_of(cluster, "builders"), "cat /tmp/counter").split())) == 1, (
         "the counter was started more than once"

@@ -14,21 +14,13 @@ import labkit
 import openstack
 import pytest
 
-from tests.e2e.cluster import Cluster, eventually
+from tests.e2e.cluster import COUNTER, Cluster, eventually
 from tests.e2e.conftest import run
 
 pytestmark = [pytest.mark.e2e, pytest.mark.operate]
 
 NAME = "e2epatch"
 CONTROL = tuple(f"{NAME}-control-{number}" for number in (1, 2, 3))
-COUNTER = {
-    "id": "/counter",
-    "cmd": "while true; do echo $$ >> /tmp/counter; sleep 1; done",
-    "cpus": 0.1,
-    "mem": 32,
-    "instances": 1,
-    "constraints": [["pool", "CLUSTER", "jenkins-builder"]],
-}
 
 
 @pytest.fixture(scope="module")
@@ -70,17 +62,6 @@ def images(cloud: Any) -> dict[str, str]:
     return {server.name: server.image["id"] for server in cloud.compute.servers(tags=f"clusterctl.cluster={NAME}")}
 
 
-def task(cluster: Cluster) -> dict[str, Any]:
-    """The counter's one running task."""
-    (found,) = eventually(
-        "the counter runs",
-        lambda: cluster.tasks("counter"),
-        lambda tasks: [each["state"] for each in tasks] == ["TASK_RUNNING"],
-        within_s=240,
-    )
-    return dict(found)
-
-
 def state(cluster: Cluster) -> dict[str, Any]:
     """What new servers must not change."""
     nodes = cluster.status()["nodes"]
@@ -103,7 +84,7 @@ def test_it_is_killed_in_the_middle_and_the_same_command_finishes_it(
     cluster: Cluster, first_image: str, cloud: Any
 ) -> None:
     before, old = state(cluster), images(cloud)
-    counted = task(cluster)
+    counted = cluster.counter()
     newer = build("--max-age", "0")
     assert newer["built"]
 
@@ -134,7 +115,7 @@ def test_it_is_killed_in_the_middle_and_the_same_command_finishes_it(
     assert set(images(cloud).values()) == {newer["id"]}
     assert len(images(cloud)) == len(old)
     assert state(cluster) == before
-    assert task(cluster)["id"] != counted["id"], "its node was replaced"
+    assert cluster.counter() != counted, "its node was replaced"
     verified = cluster.verify()
     assert verified["healthy"], [check for check in verified["checks"] if not check["ok"]]
     assert labkit.clusterctl("patch", cluster.file, "--yes")["replaced"] == []

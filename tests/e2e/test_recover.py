@@ -12,21 +12,13 @@ import labkit
 import openstack
 import pytest
 
-from tests.e2e.cluster import Cluster, eventually
+from tests.e2e.cluster import COUNTER, Cluster, eventually
 from tests.e2e.conftest import as_json, run
 
 pytestmark = [pytest.mark.e2e, pytest.mark.operate]
 
 NAME = "e2elost"
 CONTROL = tuple(f"{NAME}-control-{n}" for n in (1, 2, 3))
-COUNTER = {
-    "id": "/counter",
-    "cmd": "while true; do echo $$ >> /tmp/counter; sleep 1; done",
-    "cpus": 0.1,
-    "mem": 32,
-    "instances": 1,
-    "constraints": [["pool", "CLUSTER", "jenkins-builder"]],
-}
 
 
 @pytest.fixture(scope="module")
