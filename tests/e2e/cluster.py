@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import labkit
 
 T = TypeVar("T")
-# An app whose one task counts on a builder
+# Its one task appends a line a second on a builder; the pid tells whether it is still the same process
 COUNTER = {
     "id": "/counter",
     "cmd": "while true; do echo $$ >> /tmp/counter; sleep 1; done",

@@ -22,8 +22,6 @@ pytestmark = pytest.mark.e2e
 SERVICES = {"control": ("zookeeper", "mesos_master", "marathon"), "jenkins": ("mesos_agent",)}
 SERVICES["builders"] = SERVICES["jenkins"]
 
-# Appends a line a second; the pid tells whether it is still the same process
-
 
 def test_create_says_what_it_did(container_cluster: Cluster) -> None:
     report = container_cluster.created

@@ -91,7 +91,6 @@ def disks(cluster: Cluster, *options: str) -> dict[str, Any]:
     """The check `disks` of `verify`."""
     report = cluster.verify(*options)
     (check,) = (each for each in report["checks"] if each["name"] == "disks")
-    assert report["healthy"] or not all(each["ok"] for each in report["checks"])
     return dict(check)
 
 
@@ -101,9 +100,9 @@ def node_of(cluster: Cluster, group: str) -> str:
 
 
 def findings(cluster: Cluster, node: str) -> list[str]:
-    """What `repair` finds on a node, and advises."""
+    """What `repair` finds on a node."""
     told = as_json(run("repair", cluster.file, "--json"))["findings"]
-    return [f"{each['found']}: {each}" for each in told if each["subject"] == node]
+    return [each["found"] for each in told if each["subject"] == node]
 
 
 def refused(cluster: Cluster, service: str, disk: Disk, unit: str) -> None:

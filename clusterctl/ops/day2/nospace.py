@@ -92,7 +92,8 @@ def _before_any_host(error: PlaybookError, here: Callable[[], Sequence[DiskFacts
     if not said or not any(map(disk_trouble, mine := here())):
         return error
     first = error.message.partition("\n")[0].rstrip(":")
-    return PlaybookError(f"{first}:\n  {no_space(_HERE, mine, said[-1])}", error.result, hint=ROOM_HERE)
+    hint = " ".join(filter(None, (ROOM_HERE, error.hint)))
+    return PlaybookError(f"{first}:\n  {no_space(_HERE, mine, said[-1])}", error.result, hint=hint)
 
 
 def _reason(host: str, seen: Sequence[DiskFacts], said: str, here: Callable[[], Sequence[DiskFacts]]) -> str | None:
