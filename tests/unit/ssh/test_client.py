@@ -125,14 +125,15 @@ def test_ctrl_c_ends_what_runs_and_what_follows_can_run_commands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was begun is put in order after Ctrl-C: a node back in service, masters of a load test removed."""
-    ssh = tmp_path / "ssh"
-    ssh.write_text(f"#!/bin/sh\ncase $* in *slow) echo $$ >> {tmp_path}/started; exec sleep 60;; esac\necho fine\n")
+    ssh, started = tmp_path / "ssh", tmp_path / "started"
+    started.touch()
+    ssh.write_text(f"#!/bin/sh\ncase $* in *slow) echo $$ >> {started}; exec sleep 60;; esac\necho fine\n")
     ssh.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
 
     def interrupt() -> None:
         deadline = time.monotonic() + 30
-        while not (tmp_path / "started").exists() and time.monotonic() < deadline:
+        while not started.read_text().endswith("\n") and time.monotonic() < deadline:
             time.sleep(0.001)
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
@@ -142,8 +143,8 @@ def test_ctrl_c_ends_what_runs_and_what_follows_can_run_commands(
     with pytest.raises(KeyboardInterrupt):
         client.run_many([N1, N2], lambda _: ["slow"], parallel=1)
     thread.join()
-    (started,) = (tmp_path / "started").read_text().split()
-    assert not Path(f"/proc/{started}").exists()
+    (pid,) = started.read_text().split()
+    assert not Path(f"/proc/{pid}").exists()
     assert client.run(N1, "true").stdout == "fine\n"
 
 
