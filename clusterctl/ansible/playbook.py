@@ -101,8 +101,8 @@ def _run(
     told: list[str] = []
     # for writing, too: it has no end before ours, whether or not the program ever opens it
     with events.open("r+b", buffering=0) as pipe, ThreadPoolExecutor(1) as beside:
-        listening = beside.submit(_listen, pipe, told, on_task)
-        try:
+        try:  # Ctrl-C may come while the listener starts, too; then nobody else would end it
+            listening = beside.submit(_listen, pipe, told, on_task)
             with subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import IO, NoReturn
@@ -47,6 +48,37 @@ class SshError(NodeError):
         super().__init__(f"{target}: {reason}", hint=hint)
         self.reason = reason
         self.failure = failure
+
+
+class _Underway:
+    """The commands of one call that run.
+
+    A pool's futures don't tell: Ctrl-C may come while a thread starts, which then works on one that nobody was given.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._running = 0
+        self._ended = False
+
+    def __enter__(self) -> None:
+        with self._changed:
+            if self._ended:
+                raise CancelledError
+            self._running += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._running -= 1
+            self._changed.notify()
+
+    def end(self, kill: Callable[[], None]) -> None:
+        """Lets no more begin, and returns when none runs."""
+        with self._changed:
+            self._ended = True
+            while self._running:
+                kill()
+                self._changed.wait(_BETWEEN_S)  # one may only be about to start its command
 
 
 class Ssh:
@@ -127,22 +159,20 @@ class Ssh:
 
         def one(target: Target) -> Result | SshError:
             given = stdin if isinstance(stdin, bytes) else stdin(target)
-            try:
-                return self.run(target, command(target), stdin=given, timeout_s=timeout_s)
-            except SshError as error:
-                return error
+            with underway:
+                try:
+                    return self.run(target, command(target), stdin=given, timeout_s=timeout_s)
+                except SshError as error:
+                    return error
 
+        underway = _Underway()
         threads = ThreadPoolExecutor(max_workers=min(parallel, len(todo)), thread_name_prefix="ssh")
-        futures: dict[str, Future[Result | SshError]] = {}
         try:
-            for target in todo:
-                futures[target.name] = threads.submit(one, target)
+            futures = {target.name: threads.submit(one, target) for target in todo}
             return {name: future.result() for name, future in futures.items()}
         except BaseException:
             threads.shutdown(wait=False, cancel_futures=True)
-            while running := [future for future in futures.values() if not future.done()]:
-                self._runner.kill_running()
-                wait(running, timeout=_BETWEEN_S)  # one may only be about to start its command
+            underway.end(self._runner.kill_running)
             raise
         finally:
             threads.shutdown()

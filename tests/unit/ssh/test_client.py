@@ -121,28 +121,44 @@ def test_run_many_gives_each_its_result_or_its_error() -> None:
     assert Ssh(CONFIG, script).run_many([], lambda _: []) == {}
 
 
+@pytest.mark.parametrize("while_it_starts", [False, True])
 def test_ctrl_c_ends_what_runs_and_what_follows_can_run_commands(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, while_it_starts: bool
 ) -> None:
-    """What was begun is put in order after Ctrl-C: a node back in service, masters of a load test removed."""
+    """What was begun is put in order after Ctrl-C: a node back in service, masters of a load test removed.
+
+    Ctrl-C may come when a thread runs already that whoever starts it has not heard of yet.
+    """
     ssh, started = tmp_path / "ssh", tmp_path / "started"
     started.touch()
     ssh.write_text(f"#!/bin/sh\ncase $* in *slow) echo $$ >> {started}; exec sleep 60;; esac\necho fine\n")
     ssh.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
 
-    def interrupt() -> None:
+    def has_started() -> None:
         deadline = time.monotonic() + 30
         while not started.read_text().endswith("\n") and time.monotonic() < deadline:
             time.sleep(0.001)
+
+    def interrupt() -> None:
+        has_started()
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
-    thread = threading.Thread(target=interrupt)
-    thread.start()
+    def start(thread: threading.Thread) -> None:
+        starts(thread)
+        has_started()
+        raise KeyboardInterrupt
+
+    starts, other = threading.Thread.start, threading.Thread(target=interrupt)
+    if while_it_starts:
+        monkeypatch.setattr(threading.Thread, "start", start)
+    else:
+        other.start()
     client = Ssh(CONFIG)
     with pytest.raises(KeyboardInterrupt):
         client.run_many([N1, N2], lambda _: ["slow"], parallel=1)
-    thread.join()
+    if not while_it_starts:
+        other.join()
     (pid,) = started.read_text().split()
     assert not Path(f"/proc/{pid}").exists()
     assert client.run(N1, "true").stdout == "fine\n"
