@@ -12,6 +12,8 @@ same playbook, stock: ``playbooks/site.yml`` with Ansible's own settings (no pip
 plain roles, tuned: ``benchmarks/stock/site.yml``, every role on every host, with pipelining, 50 forks and no gathering
 of facts.
 plain roles, stock: the same with Ansible's own settings, facts gathered.
+logins by ssh alone: each host once, 50 at once, to do nothing there. Client and server share this machine's processors,
+so no way that logs in can be quicker here.
 
 A run in which other hosts change than that one, or one fails or can't be reached, ends the benchmark. Prints Markdown.
 """
@@ -30,6 +32,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,6 +148,26 @@ def forget(file: Path) -> None:
         Path(path.strip('"')).unlink(missing_ok=True)
 
 
+def log_in(inventory: Path) -> float:
+    """Seconds until each host was logged in to by ssh alone, as Ansible's settings here allow: 50 at once.
+
+    Raises:
+        CalledProcessError: a host can't be reached.
+    """
+
+    def one(variables: Mapping[str, str]) -> None:
+        # Of a setting that comes twice the first counts
+        own = "-o BatchMode=yes -o ControlMaster=no -o ControlPath=none"
+        options = shlex.split(f"{own} -l {variables['ansible_user']} {variables['ansible_ssh_common_args']}")
+        subprocess.run(["ssh", *options, variables["ansible_host"], "true"], check=True, stdin=subprocess.DEVNULL)
+
+    hosts = json.loads(inventory.read_text())["all"]["hosts"].values()
+    start = time.monotonic()
+    with ThreadPoolExecutor(50) as threads:
+        list(threads.map(one, hosts))
+    return time.monotonic() - start
+
+
 def written(path: Path, content: Mapping[str, Any]) -> Path:
     """The path, with the content in it as JSON, which Ansible reads as YAML."""
     path.write_text(json.dumps(content))
@@ -200,6 +223,8 @@ class Case:
                 if self.plain or way.playbook != PLAIN:
                     seconds.setdefault(way.name, []).append(way.seconds(self.inventory))
                     say(f"{self.title}: {way.name}: {seconds[way.name][-1]:.1f} s")
+            if self.cluster is None:
+                seconds.setdefault("logins by ssh alone", []).append(log_in(self.inventory))
         ours = statistics.median(seconds["configure"])
         found: list[list[object]] = []
         for name, each in seconds.items():

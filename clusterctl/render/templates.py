@@ -86,6 +86,17 @@ def units(roles_dir: Path, roles: Sequence[str], variables: Mapping[str, Any]) -
     return [service["name"] for role in loaded for service in role.services if _applies(service, values)]
 
 
+def owners(roles_dir: Path, roles: Sequence[str]) -> dict[str, str]:
+    """Path of a file or name of a unit -> the role that puts it on a node; also those that not every node has.
+
+    Raises:
+        RenderError: a role is missing or wrong.
+    """
+    loaded = [_load(roles_dir, role) for role in roles]
+    files = {entry["dest"]: role.name for role in loaded for entry in role.files}
+    return files | {service["name"]: role.name for role in loaded for service in role.services}
+
+
 def prepare(roles_dir: Path, roles: Iterable[str]) -> None:
     """Reads roles and compiles their templates, for a process that forks others which render.
 

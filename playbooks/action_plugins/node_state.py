@@ -1,4 +1,4 @@
-"""Compares a node with what it should look like, by one command; puts one that differs into a group for later plays.
+"""Compares a node with what it should look like, by one command; puts one that differs into groups for later plays.
 
 The files are rendered by the renderer that also makes the user-data of first boots, and the command needs nothing but a
 shell: a node that is as it should be costs one connection, and neither a Python of its own nor a second task. Used as::
@@ -6,6 +6,7 @@ shell: a node that is as it should be costs one connection, and neither a Python
     - node_state: {group: differing}
       changed_when: false
 
+The node is in ``differing`` then, and in ``differing_ROLE`` for each role of which a file or a unit differs.
 Without ``changed_when`` Ansible counts it as a change that a host comes into a group, as it does for group_by.
 The result's ``msg`` tells where a restart is due on a node that doesn't differ; later plays look for it on the others.
 """
@@ -25,7 +26,7 @@ try:
     from clusterctl.errors import ClusterctlError
     from clusterctl.paths import roles_dir
     from clusterctl.render.roles import SERVICE_ROLES, roles_of
-    from clusterctl.render.templates import prepare, render_files, units
+    from clusterctl.render.templates import owners, prepare, render_files, units
 
     # Ansible loads this once, and then forks for each host: what is read and compiled here, none of them does again
     with suppress(ClusterctlError):  # who needs it meets the error where it can be told
@@ -44,7 +45,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     _supports_check_mode = True
 
     def run(self, tmp: Any = None, task_vars: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """``{"changed": False, "msg": text}``, with ``add_group`` for a node that differs, as group_by has it.
+        """``{"changed": False, "msg": text}``; where the node differs, the groups that it comes into, as group_by has.
 
         Raises:
             AnsibleActionFail: the host is in no group of a service, or a variable is missing or of a wrong type; or the
@@ -56,15 +57,18 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if done["rc"] != 0:
             raise AnsibleActionFail(f"the node can't be looked at: {done['stderr'].strip() or done['stdout'].strip()}")
         seen = done["stdout_lines"]
-        if not set(expected) <= set(seen):
-            return {"changed": False, "add_group": self._task.args["group"], "parent_groups": ["all"]}
+        if missing := expected.keys() - set(seen):
+            group, roles = self._task.args["group"], sorted({expected[line] for line in missing})
+            # Ansible takes one group from a result, and any number of groups that this one belongs to
+            parents = [group, *(f"{group}_{role}" for role in roles)]
+            return {"changed": False, "add_group": f"{group}_in_{'_and_'.join(roles)}", "parent_groups": parents}
         pending = ", ".join(line.removeprefix(PENDING) for line in seen if line.startswith(PENDING))
         told = f"restart pending: {pending} (clusterctl restart does it node by node)" if pending else ""
         return {"changed": False, "msg": told}
 
 
-def node_state(variables: Mapping[str, Any]) -> tuple[str, list[str]]:
-    """A command for sh that prints lines about the node, and those lines that a node as it should be prints.
+def node_state(variables: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+    """A command for sh that prints lines about the node; those that a node as it should be prints, each with its role.
 
     Raises:
         AnsibleActionFail: see ``ActionModule.run``.
@@ -76,14 +80,15 @@ def node_state(variables: Mapping[str, Any]) -> tuple[str, list[str]]:
     try:
         files = render_files(roles_dir(), roles, variables)
         started = units(roles_dir(), roles, variables)
+        role_of = owners(roles_dir(), roles)
     except ClusterctlError as error:
         raise AnsibleActionFail(error.message) from error
     except TypeError as error:
         raise AnsibleActionFail(f"a variable has a wrong type: {error}") from error
-    expected = [f"enabled active {unit}" for unit in started]
+    expected = {f"enabled active {unit}": role_of[unit] for unit in started}
     for file in files:
-        expected.append(f"{file.mode} {file.owner}:{file.group} {file.path}")
-        expected.append(f"{hashlib.sha256(file.content.encode()).hexdigest()}  {file.path}")
+        expected[f"{file.mode} {file.owner}:{file.group} {file.path}"] = role_of[file.path]
+        expected[f"{hashlib.sha256(file.content.encode()).hexdigest()}  {file.path}"] = role_of[file.path]
     return _COMMAND.format(paths=shlex.join(file.path for file in files), units=shlex.join(started)), expected
 
 

@@ -146,6 +146,27 @@ def test_tampering_is_found_and_mended(booted: Booted) -> None:
     assert {name: host["changed"] for name, host in again["hosts"].items()} == dict.fromkeys(booted.names, 0)
 
 
+@pytest.mark.parametrize(
+    ("node", "path"),
+    [
+        ("th-control-1", "/usr/lib/clusterctl/config-digest"),
+        ("th-control-1", "/etc/zookeeper/zoo.cfg"),
+        ("th-control-1", "/etc/default/mesos-master"),
+        ("th-control-1", "/etc/default/marathon"),
+        ("th-jenkins-1", "/etc/clusterctl/jenkins/java-options"),
+        ("th-builders-1", "/usr/lib/clusterctl/confine"),
+        ("th-builders-1", "/etc/default/mesos-agent"),
+    ],
+)
+def test_of_a_node_only_the_role_that_differs_is_put_right(booted: Booted, node: str, path: str) -> None:
+    before = booted.lab.run(node, "sha256sum", path).stdout
+    assert booted.lab.run(node, "sh", "-c", f"echo '# tampered' >> {path}").returncode == 0
+    result = playbook(booted, "--limit", node)
+    assert (result["exit"], result["hosts"][node]["changed"]) == (0, 1), result["output"]
+    assert result["output"].count(": Write the files]") == 1
+    assert booted.lab.run(node, "sha256sum", path).stdout == before
+
+
 def test_a_unit_file_that_is_gone_is_told_in_check_mode_and_put_back(booted: Booted) -> None:
     node, unit = "th-control-3", "/etc/systemd/system/marathon.service"
     gone = booted.lab.run(node, "sh", "-ec", f"systemctl stop marathon; rm {unit}; systemctl daemon-reload")

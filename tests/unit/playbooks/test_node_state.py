@@ -11,11 +11,12 @@ from typing import Any
 
 import jinja2
 import pytest
+import yaml
 from ansible.errors import AnsibleError
 
 from clusterctl.paths import data_root, roles_dir
-from clusterctl.render.roles import roles_of
-from clusterctl.render.templates import render_files
+from clusterctl.render.roles import SERVICE_ROLES, roles_of
+from clusterctl.render.templates import owners, render_files
 
 VARIABLES = {
     "clusterctl_control_addresses": ["192.0.2.10"],
@@ -90,11 +91,39 @@ def test_where_a_restart_is_due_is_told(plugin: ModuleType) -> None:
     assert "add_group" not in result
 
 
-def test_a_node_that_differs_anywhere_is_put_apart(plugin: ModuleType) -> None:
+def test_a_node_that_differs_anywhere_is_put_apart_for_the_role_that_puts_it_right(plugin: ModuleType) -> None:
     _, expected = plugin.node_state(VARIABLES)
+    roles = {
+        "mesos-agent.service": "mesos_agent",
+        "/etc/default/mesos-agent": "mesos_agent",
+        "/usr/lib/clusterctl/confine": "builder",
+        "/usr/lib/clusterctl/config-digest": "common",
+    }
+    told = {}
     for line in expected:
         result, _ = run(plugin, [each for each in expected if each != line])
-        assert (result["changed"], result["add_group"]) == (False, "differing")
+        assert not result["changed"]
+        first, *others = result["parent_groups"]
+        assert (first, result["add_group"]) == ("differing", others[0].replace("differing_", "differing_in_"))
+        told.setdefault(line.split()[-1], set()).update(others)
+    assert {name: told[name] for name in roles} == {name: {f"differing_{role}"} for name, role in roles.items()}
+
+
+def test_a_node_that_differs_at_several_places(plugin: ModuleType) -> None:
+    result, _ = run(plugin, [])
+    roles = ["builder", "common", "mesos_agent"]
+    assert result["parent_groups"] == ["differing", *(f"differing_{role}" for role in roles)]
+    assert result["add_group"] == "differing_in_builder_and_common_and_mesos_agent"
+
+
+def test_each_role_that_puts_something_on_nodes_has_its_play_in_the_order_of_first_boots() -> None:
+    plays = yaml.safe_load((data_root() / "playbooks" / "site.yml").read_text())
+    roles = [role for role in roles_of(list(SERVICE_ROLES)) if owners(roles_dir(), [role])]
+    groups = [play["hosts"].removeprefix("differing_") for play in plays if play["hosts"].startswith("differing_")]
+    assert groups == roles
+    for play, role in zip(plays[1:], roles, strict=False):
+        done = play.get("roles") or [task["ansible.builtin.import_role"]["name"] for task in play["tasks"]]
+        assert done[-1] == role
 
 
 def test_a_node_that_can_not_be_looked_at_has_failed(plugin: ModuleType) -> None:
