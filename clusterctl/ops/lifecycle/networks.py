@@ -15,18 +15,28 @@ from clusterctl.tiers import groups_of
 
 
 def make_groups(spec: ClusterSpec, changes: NetworkChanges, observed: Observed, cloud: Cloud) -> dict[str, str]:
-    """Makes what is missing; the ids of the cluster's security groups by name."""
-    ids = {name: group.id for name, group in security_groups(observed).items()}
-    for name in changes.make:
-        ids[name] = cloud.create_security_group(name, r.owner_mark(spec.cluster)).id
-    return ids
+    """Makes what is missing; the ids of the cluster's security groups by name.
+
+    The one that all nodes are in comes first, as it stands for the cluster; the others all at once.
+    """
+
+    def make(name: str) -> tuple[str, str]:
+        return name, cloud.create_security_group(name, r.owner_mark(spec.cluster)).id
+
+    base = r.security_group_name(spec.cluster)
+    there = {name: group.id for name, group in security_groups(observed).items()}
+    first = [make(base)] if base in changes.make else []
+    return {**there, **dict(first), **dict(for_each(make, [name for name in changes.make if name != base]))}
 
 
 def add_rules(spec: ClusterSpec, changes: NetworkChanges, ids: Mapping[str, str], cloud: Cloud) -> None:
-    """One call a group."""
-    for name in dict.fromkeys(name for name, _ in changes.add_rules):
+    """One call a group, all at once: Neutron takes rules of one group only."""
+
+    def add(name: str) -> None:
         rules = [rule for of, rule in changes.add_rules if of == name]
         cloud.create_rules(ids[name], rules, r.owner_mark(spec.cluster), ids)
+
+    for_each(add, dict.fromkeys(name for name, _ in changes.add_rules))
 
 
 def bring_in(spec: ClusterSpec, changes: NetworkChanges, ids: Mapping[str, str], cloud: Cloud) -> None:

@@ -149,7 +149,10 @@ def named_images(cloud: Cloud, wanted: str, owner: str | None = None) -> list[Im
     Args:
         owner: see ``Cloud.images``.
     """
-    return cloud.images(family=wanted, owner=owner) or cloud.images(name_or_id=wanted, owner=owner)
+    with ThreadPoolExecutor(1) as threads:
+        by_name = threads.submit(cloud.images, name_or_id=wanted, owner=owner)
+        of_family = cloud.images(family=wanted, owner=owner)
+    return of_family or by_name.result()
 
 
 def image_for(spec: ClusterSpec, lookup: Lookup, group: str, servers: Sequence[Server]) -> Image:
