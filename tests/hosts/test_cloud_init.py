@@ -153,7 +153,6 @@ def test_tampering_is_found_and_mended(booted: Booted) -> None:
         ("th-control-1", "/etc/zookeeper/zoo.cfg"),
         ("th-control-1", "/etc/default/mesos-master"),
         ("th-control-1", "/etc/default/marathon"),
-        ("th-jenkins-1", "/etc/clusterctl/jenkins/java-options"),
         ("th-builders-1", "/usr/lib/clusterctl/confine"),
         ("th-builders-1", "/etc/default/mesos-agent"),
     ],

@@ -10,6 +10,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import jinja2
+import jinja2.meta
 import pytest
 import yaml
 from ansible.errors import AnsibleError
@@ -99,7 +100,7 @@ def test_a_node_that_differs_anywhere_is_put_apart_for_the_role_that_puts_it_rig
         "/usr/lib/clusterctl/confine": "builder",
         "/usr/lib/clusterctl/config-digest": "common",
     }
-    told = {}
+    told: dict[str, set[str]] = {}
     for line in expected:
         result, _ = run(plugin, [each for each in expected if each != line])
         assert not result["changed"]
@@ -116,14 +117,36 @@ def test_a_node_that_differs_at_several_places(plugin: ModuleType) -> None:
     assert result["add_group"] == "differing_in_builder_and_common_and_mesos_agent"
 
 
+def plays() -> dict[str, list[str]]:
+    """Of site.yml: the role that a play is for -> the roles whose defaults it has, that one at last."""
+    found = {}
+    for play in yaml.safe_load((data_root() / "playbooks" / "site.yml").read_text()):
+        if play["hosts"].startswith("differing_"):
+            roles = play.get("roles") or [task["ansible.builtin.import_role"]["name"] for task in play["tasks"]]
+            found[play["hosts"].removeprefix("differing_")] = roles
+    return found
+
+
 def test_each_role_that_puts_something_on_nodes_has_its_play_in_the_order_of_first_boots() -> None:
-    plays = yaml.safe_load((data_root() / "playbooks" / "site.yml").read_text())
     roles = [role for role in roles_of(list(SERVICE_ROLES)) if owners(roles_dir(), [role])]
-    groups = [play["hosts"].removeprefix("differing_") for play in plays if play["hosts"].startswith("differing_")]
-    assert groups == roles
-    for play, role in zip(plays[1:], roles, strict=False):
-        done = play.get("roles") or [task["ansible.builtin.import_role"]["name"] for task in play["tasks"]]
-        assert done[-1] == role
+    assert list(plays()) == [defaults[-1] for defaults in plays().values()] == roles
+
+
+@pytest.mark.parametrize("role", list(plays()))
+def test_a_play_has_the_defaults_that_the_templates_of_its_role_use(role: str) -> None:
+    known = {
+        other: set(yaml.safe_load((roles_dir() / other / "defaults" / "main.yml").read_text()) or ())
+        for of_service in SERVICE_ROLES.values()
+        if role in of_service
+        for other in of_service
+    }
+    engine = jinja2.Environment(autoescape=True)
+    used = set()
+    for template in (roles_dir() / role / "templates").rglob("*.j2"):
+        used |= jinja2.meta.find_undeclared_variables(engine.parse(template.read_text()))
+    assert used
+    at_hand = set().union(*(known[each] for each in {"common", *plays()[role]}))  # common's tasks write the files
+    assert used & set().union(*known.values()) <= at_hand
 
 
 def test_a_node_that_can_not_be_looked_at_has_failed(plugin: ModuleType) -> None:
