@@ -31,6 +31,9 @@ ssh_args = -o ControlMaster=auto -o ControlPersist=120s -o UserKnownHostsFile=/d
 control_path_dir = {directory}/cp
 """
 
+# What pip installs is compiled: programs that compile their modules at each start are slower than those that users have
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 
 @dataclass(frozen=True)
 class Measured:
