@@ -42,7 +42,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Fetch]:
 
 
 @pytest.fixture(scope="module")
-def lab(new_lab: Callable[[str], Lab], bundle: tuple[Path, Fetch]) -> Lab:
+def lab(new_lab: Callable[[str], Lab], bundle: tuple[Path, Fetch], tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """A host for each case, all booted at once."""
     made = new_lab("firstboot")
     cluster = test_nodes.cluster(ROOT / "molecule" / "shared" / "one.yml")
@@ -61,7 +61,12 @@ def lab(new_lab: Callable[[str], Lab], bundle: tuple[Path, Fetch]) -> Lab:
     made.boot("wrong-digest", "10.99.0.22", fetch(sha256="0" * 64), files=files)
     made.boot("wrong-commit", "10.99.0.23", fetch(commit="0" * 40), files=files)
     made.boot("torn-file", "10.99.0.24", torn)
-    made.boot("no-java", control.address, user_data(control.services, broken, "embedded", NONCE))
+    # What runs before the next try of a service may have the last word
+    noise = tmp_path_factory.mktemp("noise")
+    drop_in = noise / "etc/systemd/system/zookeeper.service.d/noise.conf"
+    drop_in.parent.mkdir(parents=True)
+    drop_in.write_text("[Service]\nExecStopPost=/usr/bin/echo something else\n")
+    made.boot("no-java", control.address, user_data(control.services, broken, "embedded", NONCE), files=noise)
     made.boot("stock-image", "10.99.0.26", embedded, layer="base")
     return made
 
