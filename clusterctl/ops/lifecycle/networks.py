@@ -15,18 +15,13 @@ from clusterctl.tiers import groups_of
 
 
 def make_groups(spec: ClusterSpec, changes: NetworkChanges, observed: Observed, cloud: Cloud) -> dict[str, str]:
-    """Makes what is missing; the ids of the cluster's security groups by name.
-
-    The one that all nodes are in comes first, as it stands for the cluster; the others all at once.
-    """
+    """Makes what is missing, all at once; the ids of the cluster's security groups by name."""
 
     def make(name: str) -> tuple[str, str]:
         return name, cloud.create_security_group(name, r.owner_mark(spec.cluster)).id
 
-    base = r.security_group_name(spec.cluster)
-    there = {name: group.id for name, group in security_groups(observed).items()}
-    first = [make(base)] if base in changes.make else []
-    return {**there, **dict(first), **dict(for_each(make, [name for name in changes.make if name != base]))}
+    ids = {name: group.id for name, group in security_groups(observed).items()}
+    return ids | dict(for_each(make, changes.make))
 
 
 def add_rules(spec: ClusterSpec, changes: NetworkChanges, ids: Mapping[str, str], cloud: Cloud) -> None:

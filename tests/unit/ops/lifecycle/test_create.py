@@ -14,13 +14,13 @@ from clusterctl.spec.model import ClusterSpec
 from tests.memory.cloud import MemoryCloud
 from tests.memory.faults import Fault
 from tests.unit.ops.clouds import create_in, demo_cloud, kill, revive, run_of
-from tests.unit.specs import demo, demo_spec
+from tests.unit.specs import demo, demo_spec, only_closed
 
 
-def with_volume() -> ClusterSpec:
+def with_volume(**changes: Any) -> ClusterSpec:
     groups = demo()["groups"]
     groups["jenkins"] |= {"count": 2, "volume": {"size": 5, "mount": "/srv/jenkins"}}
-    return demo_spec(groups=groups)
+    return demo_spec(groups=groups, **changes)
 
 
 def shape(observed: Observed) -> dict[str, Any]:
@@ -218,13 +218,16 @@ def calls_of_an_undisturbed_run(spec: ClusterSpec) -> int:
     return cloud.calls.read + cloud.calls.write
 
 
-CALLS = calls_of_an_undisturbed_run(with_volume())
+KILLED = [
+    (spec, call)
+    for spec in (with_volume(), with_volume(security=only_closed("network")))
+    for call in range(1, calls_of_an_undisturbed_run(spec) + 1)
+]
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("call", range(1, CALLS + 1))
-def test_killed_at_any_call_the_next_run_finishes(call: int, when: Any) -> None:
-    spec = with_volume()
+@pytest.mark.parametrize(("spec", "call"), KILLED)
+def test_killed_at_any_call_the_next_run_finishes(spec: ClusterSpec, call: int, when: Any) -> None:
     undisturbed = demo_cloud()
     create_in(undisturbed, spec)
     cloud = demo_cloud()

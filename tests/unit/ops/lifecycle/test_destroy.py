@@ -10,11 +10,12 @@ import pytest
 from clusterctl.errors import CloudError, ClusterctlError
 from clusterctl.ops.lifecycle.destroy import DestroyReport, destroy
 from clusterctl.resources import Limits
+from clusterctl.spec.model import ClusterSpec
 from tests.memory.cloud import MemoryCloud
 from tests.memory.faults import Fault, When
 from tests.unit.ops.clouds import Clock, create_in, demo_cloud, kill, revive, run_of
 from tests.unit.ops.lifecycle.test_create import with_volume
-from tests.unit.specs import demo_spec
+from tests.unit.specs import demo_spec, only_closed
 
 
 def destroy_in(cloud: MemoryCloud, **options: Any) -> DestroyReport:
@@ -63,19 +64,26 @@ def test_of_nothing_is_nothing() -> None:
     assert sum(report.deleted.values()) == sum(report.left.values()) == 0
 
 
-def calls_of_an_undisturbed_run() -> int:
+def calls_of_an_undisturbed_run(spec: ClusterSpec) -> int:
     cloud = demo_cloud()
-    create_in(cloud, with_volume())
+    create_in(cloud, spec)
     cloud.reset_calls()
     destroy_in(cloud, with_volumes=True)
     return cloud.calls.read + cloud.calls.write
 
 
+KILLED = [
+    (spec, call)
+    for spec in (with_volume(), with_volume(security=only_closed("network")))
+    for call in range(1, calls_of_an_undisturbed_run(spec) + 1)
+]
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("call", range(1, calls_of_an_undisturbed_run() + 1))
-def test_killed_at_any_call_the_next_run_finishes(call: int, when: Any) -> None:
+@pytest.mark.parametrize(("spec", "call"), KILLED)
+def test_killed_at_any_call_the_next_run_finishes(spec: ClusterSpec, call: int, when: Any) -> None:
     cloud = demo_cloud()
-    create_in(cloud, with_volume())
+    create_in(cloud, spec)
     kill(cloud, call, when)
     with pytest.raises(SystemExit):
         destroy_in(cloud, with_volumes=True)
