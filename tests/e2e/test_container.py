@@ -135,12 +135,15 @@ def test_testinfra(container_cluster: Cluster) -> None:
 
 
 def test_tampering_is_found_and_mended(container_cluster: Cluster) -> None:
-    node = "e2e-control-2"
-    container_cluster.on(node, "echo '# tampered' | sudo tee -a /etc/zookeeper/zoo.cfg >/dev/null")
+    """Of each node one role differs, and that alone is put right."""
+    [masters] = [node["name"] for node in container_cluster.status()["nodes"] if node["group"] == "jenkins"]
+    tampered = {"e2e-control-2": "/etc/zookeeper/zoo.cfg", masters: "/etc/clusterctl/jenkins/java-options"}
+    for node, path in tampered.items():
+        container_cluster.on(node, f"echo '# tampered' | sudo tee -a {path} >/dev/null")
     found = labkit.clusterctl("configure", container_cluster.file, "--check", "--diff")
-    assert [change[0] for change in found["changes"]] == [node]
+    assert sorted(change[0] for change in found["changes"]) == sorted(tampered)
     mended = labkit.clusterctl("configure", container_cluster.file)
-    assert [change[0] for change in mended["changes"]] == [node]
+    assert sorted(change[0] for change in mended["changes"]) == sorted(tampered)
     assert labkit.clusterctl("configure", container_cluster.file)["changed"] == 0
 
 
