@@ -45,7 +45,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     _supports_check_mode = True
 
     def run(self, tmp: Any = None, task_vars: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """``{"changed": False, "msg": text}``; where the node differs, the groups that it comes into, as group_by has.
+        """``{"changed": False, "msg": text}``; of a node that differs its new groups, as group_by returns them.
 
         Raises:
             AnsibleActionFail: the host is in no group of a service, or a variable is missing or of a wrong type; or the
