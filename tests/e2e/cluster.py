@@ -22,6 +22,8 @@ COUNTER = {
     "instances": 1,
     "constraints": [["pool", "CLUSTER", "jenkins-builder"]],
 }
+# The same, with the time of each line
+TIMED_COUNTER = {**COUNTER, "cmd": "while true; do echo $$ $(date +%s.%N) >> /tmp/counter; sleep 1; done"}
 
 
 class Cluster:

@@ -24,7 +24,7 @@ import pytest
 from lab.standins.marathon.marathon_standin.buildinfo import for_build
 from lab.standins.marathon.marathon_standin.store import text_of
 from lab.standins.marathon.tarball import members, packed
-from tests.e2e.cluster import Cluster, eventually
+from tests.e2e.cluster import COUNTER, Cluster, eventually
 from tests.e2e.conftest import as_json, run
 
 pytestmark = [pytest.mark.e2e, pytest.mark.operate]
@@ -34,15 +34,7 @@ CONTROL = tuple(f"{NAME}-control-{number}" for number in (1, 2, 3))
 GROUPS = ("jenkins", "builders")
 OLD, NEW = for_build(1, "1.9"), for_build(1, "1.10")
 MIGRATED = 'log.info("Migration successfully applied for version %s", text_of(wanted))'
-COUNTER = {
-    "id": "/counter",
-    "cmd": "while true; do echo $$ >> /tmp/counter; sleep 1; done",
-    "cpus": 0.1,
-    "mem": 32,
-    "instances": 1,
-    "labels": {"team": "a"},
-    "constraints": [["pool", "CLUSTER", "jenkins-builder"]],
-}
+LABELS = {"team": "a"}
 LOG = "/srv/zookeeper-log"
 SETTINGS = f"""\
 settings:
@@ -105,7 +97,7 @@ def cluster(artifacts: dict[str, Any], tarballs: dict[str, Path]) -> Iterator[Cl
         assert text.count(pool) == 1
         file.write_text(text.replace(pool, pool + OF_BUILDERS) + SETTINGS)
         with Cluster(file) as made:
-            made.marathon("PUT", "/v2/apps/counter", COUNTER)
+            made.marathon("PUT", "/v2/apps/counter", {**COUNTER, "labels": LABELS})
             yield made
     finally:
         openstack.connect(cloud="lab").image.delete_image(image["id"])
@@ -202,7 +194,7 @@ def test_it_goes_back_with_state_apps_and_tasks_as_they_were(cluster: Cluster, t
     after = cluster.marathon("GET", "/v2/info")
     assert (after["version"], after["frameworkId"]) == (OLD.version, info["frameworkId"])
     assert cluster.counter() == first, "the task was lost"
-    assert cluster.marathon("GET", "/v2/apps/counter")["app"]["labels"] == COUNTER["labels"]
+    assert cluster.marathon("GET", "/v2/apps/counter")["app"]["labels"] == LABELS
     assert state(cluster) == before
     report = cluster.verify()
     assert report["healthy"], [check for check in report["checks"] if not check["ok"]]

@@ -12,10 +12,10 @@ from typing import Any
 import labkit
 import pytest
 
-from tests.e2e.cluster import Cluster, eventually
+from tests.e2e.cluster import TIMED_COUNTER, Cluster, eventually
 from tests.e2e.conftest import run
 from tests.e2e.jenkins import Tier
-from tests.e2e.test_secure import CLOSED, COUNTER, killed_at
+from tests.e2e.test_secure import CLOSED, killed_at
 from tests.e2e.watching import FILES, SECRETS, control, watched
 
 pytestmark = [pytest.mark.e2e, pytest.mark.operate]
@@ -106,7 +106,7 @@ REFUSED = {**dict.fromkeys(LOGINS, "401"), **dict.fromkeys(DIGESTS, "NoAuthError
 
 
 def test_secrets_turn_under_load(cluster: Cluster) -> None:
-    cluster.marathon("PUT", "/v2/apps/counter", COUNTER)
+    cluster.marathon("PUT", "/v2/apps/counter", TIMED_COUNTER)
     tasks = eventually(
         "the counter runs",
         lambda: cluster.tasks("counter"),

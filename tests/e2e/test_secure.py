@@ -13,7 +13,7 @@ from typing import Any
 import labkit
 import pytest
 
-from tests.e2e.cluster import Cluster, eventually
+from tests.e2e.cluster import TIMED_COUNTER, Cluster, eventually
 from tests.e2e.conftest import run
 from tests.e2e.watching import FILES, control, watched
 
@@ -21,14 +21,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.operate]
 
 OPEN = "security: {insecure: all}\n"
 CLOSED = "security: {insecure: [builds, units, network]}\n"
-COUNTER = {
-    "id": "/counter",
-    "cmd": "while true; do echo $$ $(date +%s.%N) >> /tmp/counter; sleep 1; done",
-    "cpus": 0.1,
-    "mem": 32,
-    "instances": 1,
-    "constraints": [["pool", "CLUSTER", "jenkins-builder"]],
-}
 REPORT = labkit.BUILD / "secure-container.json"
 # An anonymous client's try
 CREATES = """\
@@ -91,7 +83,7 @@ def killed_at(cluster: Cluster, phase: str, *verb: str) -> None:
 
 
 def test_an_open_cluster_is_closed_under_load(cluster: Cluster) -> None:
-    cluster.marathon("PUT", "/v2/apps/counter", COUNTER)
+    cluster.marathon("PUT", "/v2/apps/counter", TIMED_COUNTER)
     tasks = eventually(
         "the counter runs",
         lambda: cluster.tasks("counter"),

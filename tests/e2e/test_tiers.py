@@ -10,8 +10,7 @@ from typing import Any
 import labkit
 import pytest
 
-from tests.e2e.cluster import Cluster, eventually
-from tests.e2e.test_container import COUNTER
+from tests.e2e.cluster import COUNTER, Cluster, eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.operate]
 ONE_GROUP = "security: {insecure: [network]}\n"

@@ -18,7 +18,7 @@ import labkit
 import openstack
 import pytest
 
-from tests.e2e.cluster import Cluster, eventually
+from tests.e2e.cluster import TIMED_COUNTER, Cluster, eventually
 from tests.e2e.conftest import as_json, build_image, run
 from tests.e2e.watching import watched
 
@@ -28,14 +28,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.operate]
 ZONE = os.environ.get("CLUSTERCTL_E2E_ZONE", "container")
 BUILDERS = 1 if ZONE == "vm" else 2
 CONTROL = [f"e2eroll-control-{number}" for number in (1, 2, 3)]
-COUNTER = {
-    "id": "/counter",
-    "cmd": "while true; do echo $$ $(date +%s.%N) >> /tmp/counter; sleep 1; done",
-    "cpus": 0.1,
-    "mem": 32,
-    "instances": 1,
-    "constraints": [["pool", "CLUSTER", "jenkins-builder"]],
-}
 # Emulated machines answer slowly, and less for each question: seconds between two, for an answer, and of the gates
 EVERY_S, PATIENCE_S, TIMEOUT_S = (2, 10, 600) if ZONE == "vm" else (0.2, 2, 180)
 NEXT_ZOOKEEPER = Path(__file__).with_name("next_zookeeper.sh")
@@ -73,7 +65,7 @@ def cluster(old: Path) -> Iterator[Cluster]:
 @pytest.fixture(scope="module")
 def task(cluster: Cluster) -> dict[str, Any]:
     """The counter's task, running."""
-    cluster.marathon("PUT", "/v2/apps/counter", COUNTER)
+    cluster.marathon("PUT", "/v2/apps/counter", TIMED_COUNTER)
     return running_task(cluster)
 
 

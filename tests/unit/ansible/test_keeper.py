@@ -42,7 +42,7 @@ def gone(pid: int) -> bool:
     """It has ended; a zombie that nobody collects has."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return True
 
 

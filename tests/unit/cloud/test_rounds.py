@@ -88,19 +88,22 @@ class Rounds:
         with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as watcher:
             assert watcher.stdin is not None
             assert watcher.stdout is not None
-            while True:
-                with self._condition:
-                    self._condition.wait_for(lambda: (self._held and not self._coming) or self._over)
-                    seen = len(self._held)
-                if self._over:
-                    return
-                watcher.stdin.write(f"/proc/{os.getpid()}/task\n")
-                assert watcher.stdout.readline()
-                with self._condition:
-                    if len(self._held) == seen and not self._coming:
-                        self.log.append(self._held)
-                        self._held = []
-                        self._condition.notify_all()
+            try:
+                while True:
+                    with self._condition:
+                        self._condition.wait_for(lambda: (self._held and not self._coming) or self._over)
+                        seen = len(self._held)
+                    if self._over:
+                        return
+                    watcher.stdin.write(f"/proc/{os.getpid()}/task\n")
+                    assert watcher.stdout.readline()
+                    with self._condition:
+                        if len(self._held) == seen and not self._coming:
+                            self.log.append(self._held)
+                            self._held = []
+                            self._condition.notify_all()
+            finally:
+                self.stop()  # whatever ended it, nobody waits for a next round
 
     def stop(self) -> None:
         with self._condition:
