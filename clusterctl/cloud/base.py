@@ -6,7 +6,7 @@ Reads list, filtered by the cluster's mark and paged: never a call per server. E
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Protocol
@@ -92,6 +92,9 @@ class Cloud(Protocol):
 
     def users_of_group(self, group_id: str) -> list[Port]:
         """All ports of the project that are in a security group: one filtered list call."""
+
+    def used_addresses(self, addresses: Collection[str]) -> set[str]:
+        """Those of the fixed IP addresses that a port has, of all ports that the project can see: one list call."""
 
     def clusters(self) -> dict[str, list[Server]]:
         """The servers of every cluster of the project, by its name: one paged list call."""

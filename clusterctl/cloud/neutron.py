@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
@@ -174,6 +174,12 @@ class Networking(OpenStackService):
         what, project = f"list the ports of security group {group_id}", self._clients.project_id
         found = self._listed(what, "ports", security_groups=group_id, project_id=project)
         return [port_of(port) for port in found if group_id in (port.get("security_groups") or ())]
+
+    def used_addresses(self, addresses: Collection[str]) -> set[str]:
+        """See ``base.Cloud``."""
+        wanted = [f"ip_address={address}" for address in sorted(addresses)]
+        found = self._listed("list the ports of addresses", "ports", fixed_ips=wanted)
+        return {ip["ip_address"] for port in found for ip in port.get("fixed_ips") or ()} & set(addresses)
 
     # --- writes -------------------------------------------------------------------------------------------------
     def create_ports(self, requests: Sequence[PortRequest]) -> list[Port]:

@@ -5,7 +5,7 @@ agents that should be registered, no others.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from clusterctl.amounts import amount
 from clusterctl.health.check import Check, check
@@ -108,9 +108,7 @@ def agent_checks(expect: Expected, facts: Mapping[str, NodeFacts]) -> list[Check
         if not agent.active:
             missing.append(f"{node}: registered, but {(agent.drain or 'not active').lower()}")
         offer = expect.offers[node.group]
-        if agent.attributes.keys() != offer.attributes.keys() or not all(
-            _equal(agent.attributes[key], wanted) for key, wanted in offer.attributes.items()
-        ):
+        if not _carries(agent, offer):
             found, wanted = _pairs(agent.attributes), _pairs(offer.attributes)
             attributes.append(f"{node}: has attributes {found}, expected {wanted}")
         resources.extend(f"{node}: {text}" for text in _wrong_resources(agent, offer))
@@ -123,6 +121,28 @@ def agent_checks(expect: Expected, facts: Mapping[str, NodeFacts]) -> list[Check
         check(names[2], attributes, "as in the cluster file"),
         check(names[3], resources, "reserved and sized as in the cluster file"),
     ]
+
+
+def stray_agents(expect: Expected, facts: Mapping[str, NodeFacts], addresses: Collection[str]) -> dict[str, str]:
+    """Id -> address of registered agents with the attributes of one of the groups, at none of ``addresses``.
+
+    Where ``addresses`` are those of all servers of the cluster, the agent's server was probably deleted: a master lists
+    it until it has missed its pings (75 s by Mesos' defaults).
+    """
+    leader = leading_master(expect, facts)
+    listed = (leader[1].agents or ()) if leader else ()
+    return {
+        agent.id: agent.hostname
+        for agent in listed
+        if agent.hostname not in addresses and any(_carries(agent, offer) for offer in expect.offers.values())
+    }
+
+
+def _carries(agent: AgentFacts, offer: AgentOffer) -> bool:
+    wanted = offer.attributes
+    return agent.attributes.keys() == wanted.keys() and all(
+        _equal(agent.attributes[key], value) for key, value in wanted.items()
+    )
 
 
 def _own_account(seen: NodeFacts | None) -> str:

@@ -9,8 +9,9 @@ Request: ``{"address", "port", "timeout_s", "calls": [operator call, ...], "agen
 files ``{"principal", "secret"}`` on this node, which say who calls.
 
 Answer: ``{"answers": [...]}``, one a call, or ``{"error": text, "made": number of the calls that were made before}``.
-One call is ours: ``{"type": "AGENT_STATE", "places": ["host:port", ...]}`` asks the agents themselves; of each, whether
-it is still about to drain, or None if it doesn't answer.
+Two calls are ours, and ask hosts of agents themselves: ``{"type": "AGENT_STATE", "places": ["host:port", ...]}``, of
+each whether it is still about to drain, or None if it doesn't answer; ``{"type": "HOST_ANSWERS", "places": ...}``, of
+each whether anything there takes or refuses a connection.
 """
 
 from __future__ import annotations
@@ -18,15 +19,18 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import socket
 import sys
+import threading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     Json = Any
 
+HOST_TIMEOUT_S = 5.0  # the kernel sends a second SYN after 1 s and a third after 3 s
 REDIRECTS = 3  # a second one is a change of leaders at that moment
 
 
@@ -85,12 +89,37 @@ def agent_drains(place: str, timeout_s: float, login: dict[str, str]) -> bool | 
         connection.close()
 
 
+def host_answers(place: str) -> bool:
+    """Whether a host takes or refuses a connection; one that is not there does neither."""
+    host, _, port = place.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=HOST_TIMEOUT_S).close()
+    except ConnectionError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def together(ask: Callable[[str], bool], places: list[str]) -> list[bool]:
+    """Asks all at once."""
+    found: dict[str, bool] = {}
+    threads = [threading.Thread(target=lambda at: found.update({at: ask(at)}), args=(place,)) for place in places]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [found[place] for place in places]
+
+
 def make(place: str, call: Json, request: Json) -> Json:
     """One call of a request, and what is wanted of its answer."""
     timeout_s, logins = float(request["timeout_s"]), request.get("logins", {})
     if call["type"] == "AGENT_STATE":
         login = header(logins, "agent")
         return [agent_drains(each, timeout_s, login) for each in call["places"]]
+    if call["type"] == "HOST_ANSWERS":
+        return together(host_answers, call["places"])
     return cut(call, post(place, call, timeout_s, header(logins, "master")), request["agents"])
 
 

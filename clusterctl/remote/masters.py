@@ -141,6 +141,11 @@ def gone_call(agent_id: str) -> Call:
     return {"type": "MARK_AGENT_GONE", "mark_agent_gone": {"agent_id": {"value": agent_id}}}
 
 
+def hosts_call(places: Sequence[str]) -> Call:
+    """Asks whether hosts (``host:port``) answer a connection, yes or no; of each a boolean."""
+    return {"type": "HOST_ANSWERS", "places": list(places)}
+
+
 def mastercall_script() -> bytes:
     """The text of ``mastercall.py``, which runs on nodes."""
     return files("clusterctl.remote").joinpath("mastercall.py").read_bytes()

@@ -7,7 +7,7 @@ run it again on the same object. Over quota, each service answers as the real on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from ipaddress import ip_network
@@ -137,6 +137,11 @@ class MemoryCloud(MemoryCompute):
     def users_of_group(self, group_id: str) -> list[Port]:
         with self.call("GET", "/ports"):
             return [port.shown for port in self.port_records.values() if group_id in port.shown.security_groups]
+
+    def used_addresses(self, addresses: Collection[str]) -> set[str]:
+        with self.call("GET", "/ports"):
+            servers = {record.shown.address for record in self.server_records.values()}
+            return set(addresses) & (servers | {port.shown.address for port in self.port_records.values()})
 
     def clusters(self) -> dict[str, list[Server]]:
         found: dict[str, list[Server]] = {}

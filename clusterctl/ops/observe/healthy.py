@@ -41,7 +41,7 @@ def healthy_within(run: Run, timeout_s: float) -> WaitHealthy:
     def wait(spec: ClusterSpec, fresh: bool) -> VerifyReport:
         deadline_s = timeout_s if fresh else min(timeout_s, _SETTLE_S)
         delivery = run.delivery if spec.has_secrets else None
-        farewell = Farewell(spec, run.access, run.progress.note)
+        farewell = Farewell(spec, run.access, run.cloud.used_addresses, run.progress.note)
         return wait_healthy(
             spec,
             run.cloud,
@@ -61,7 +61,7 @@ class Helpers:
 
     Attributes:
         delivery: brings files with secrets to nodes that boot; None for a cluster without.
-        farewell: tells the masters of agents that were replaced.
+        farewell: tells the masters of agents whose servers are gone.
     """
 
     delivery: Delivery | None = None
@@ -175,7 +175,7 @@ class _Wait:
                 self._watch(self._unready(expect) or expect.control, self.lookout)
         self._deliver(servers, expect)
         if self.helpers.farewell:
-            self.helpers.farewell.tell(expect, self.facts)
+            self.helpers.farewell.tell(expect, self.facts, servers)
         self._fail_on_failed_boot(expect)
         report = self._report(expect)
         if self.complete:

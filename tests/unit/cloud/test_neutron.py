@@ -284,6 +284,12 @@ def test_who_uses_a_group(cloud: OpenStackCloud, api: FakeApi) -> None:
     assert cloud.users_of_group("g1") == [Port("p1", "x", "10.0.0.9", "s9", ("g1", "g2"))]
 
 
+def test_which_addresses_have_ports(cloud: OpenStackCloud, api: FakeApi) -> None:
+    api.ports = [{"id": ip, "fixed_ips": [{"ip_address": ip}]} for ip in ("10.0.0.7", "10.0.0.9")]
+    assert cloud.used_addresses(["10.0.0.8", "10.0.0.9"]) == {"10.0.0.9"}
+    assert api.log[-1][1].endswith("fixed_ips=ip_address%3D10.0.0.8&fixed_ips=ip_address%3D10.0.0.9")
+
+
 def test_a_lock_whose_answer_was_lost_is_found_by_its_text(cloud: OpenStackCloud, api: FakeApi) -> None:
     bob, ann = "clusterctl.lock=ci owner=bob token=1", "clusterctl.lock=ci owner=ann token=2"
     cloud.create_lock("ci", bob)

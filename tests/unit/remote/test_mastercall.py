@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,18 @@ def test_agents_are_asked_themselves(state: dict[str, Any], drains: bool) -> Non
     with serving({"GET /state HTTP/1.1": http(state)}) as port:
         [answer] = run(0, {"type": "AGENT_STATE", "places": [f"{ADDRESS}:{port}", f"{ADDRESS}:1"]})["answers"]
     assert answer == [drains, None]
+
+
+def test_whether_hosts_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(script, "HOST_TIMEOUT_S", 0.1)
+    with (
+        socket.create_server((ADDRESS, 0)) as taking,
+        socket.create_server((ADDRESS, 0), backlog=0) as full,
+        socket.create_connection(full.getsockname()),  # the kernel drops what comes after it, as if nobody were there
+    ):
+        places = [f"{ADDRESS}:{each.getsockname()[1]}" for each in (taking, full)]
+        [answer] = run(0, {"type": "HOST_ANSWERS", "places": [*places, f"{ADDRESS}:1"]})["answers"]
+    assert answer == [True, False, True]
 
 
 class Nodes:

@@ -275,7 +275,7 @@ def test_a_task_of_a_replaced_agent_is_started_on_the_new_one(world: World) -> N
         return all_facts(c2=facts(2, marathon=runs if gone else waits))[name]
 
     world.says = says
-    farewell = Farewell(SPEC, world.access, world.notes.append, masters=lambda _expect: Masters())
+    farewell = Farewell(SPEC, world.access, set, world.notes.append, masters=lambda _expect: Masters())
     assert world.wait(helpers=Helpers(farewell=farewell)).healthy
     assert gone == ["S-old"]
 
