@@ -59,8 +59,11 @@ def post(place: str, call: Json, timeout_s: float, login: dict[str, str]) -> Jso
     body = json.dumps(call)
     headers = {"Content-Type": "application/json", "Accept": "application/json", **login}
     for _ in range(REDIRECTS + 1):
-        connection = http.client.HTTPConnection(place, timeout=timeout_s)
+        # a standby points to a leader that is gone until ZooKeeper has given up the leader's session
+        connection = http.client.HTTPConnection(place, timeout=min(timeout_s, HOST_TIMEOUT_S))
         try:
+            connection.connect()
+            connection.sock.settimeout(timeout_s)
             connection.request("POST", "/api/v1", body, headers)
             answer = connection.getresponse()
             text = answer.read().decode("utf-8", "replace")
