@@ -36,7 +36,7 @@ def test_ports_of_the_docs() -> None:
     assert (ports.http, ports.inbound, ports.libprocess) == (31012, 31013, 31994)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(1, 300), st.integers(0, 2000), st.integers(1024, 30000))
 def test_ports_never_clash(masters: int, more: int, low: int) -> None:
     plan = PortPlan(low, low + 3 * masters - 1 + more, masters)

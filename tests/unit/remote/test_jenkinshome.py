@@ -6,6 +6,7 @@ import json
 import os
 import pwd
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -182,16 +183,13 @@ def test_login(homes: Path) -> None:
 
 
 @pytest.fixture
-def owned(tmp_path: Path) -> Iterator[Path]:
-    """A home of uid 30007, made by the script as root, reachable for that user."""
-    for path in (tmp_path, *tmp_path.parents):
-        if path.stat().st_mode & 0o001 == 0:
-            path.chmod(path.stat().st_mode | 0o011)
-        if path.name.startswith("pytest-of"):
-            break
-    homes = tmp_path / "srv"
-    homes.mkdir()
-    yield homes
+def owned() -> Iterator[Path]:
+    """Homes of uid 30007, made by the script as root, reachable for that user: pytest's own directories are closed."""
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o711)
+        homes = Path(directory) / "srv"
+        homes.mkdir()
+        yield homes
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="needs root")
