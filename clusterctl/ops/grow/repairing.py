@@ -27,7 +27,7 @@ from clusterctl.topology import topology
 
 # For members that were just started or made to take part; a boot of a control node under emulation takes minutes
 JOIN_S = 900.0
-_TICK_S = 5.0
+_TICK_S = 2.5
 _MOVING_S = 300.0  # for what Nova does with a server: start, stop, reboot
 # For a service that runs and doesn't serve: it may only be starting, or learning. Marathon loads a JVM and its state
 _SETTLE_S = {
@@ -120,8 +120,10 @@ class Repairing:
             # rules go when what replaces them is there, and some only after the services were seen (``close_down``)
             self._ids(Remedy.DELETE_RULE)
             self._ids(Remedy.SHUT)
-        self._services()
+        self._services(marathon=False)
         self._renew()
+        # no new member needs another one's Marathon, which may take minutes to start; it did so meanwhile
+        self._services(marathon=True)
         drains = op.drains(cloud.servers(op.run.spec.cluster))
         drains.mark_gone(self._ids(Remedy.MARK_GONE))
         drains.reactivate(self._ids(Remedy.REACTIVATE))
@@ -164,10 +166,16 @@ class Repairing:
             else:
                 self.report.done.append(finding.line)
 
-    def _services(self) -> None:
-        """Restarts what is stopped or stuck, one after the other; fresh directories come last, with all others up."""
+    def _services(self, *, marathon: bool) -> None:
+        """Restarts what is stopped or stuck, one after the other; fresh directories come last, with all others up.
+
+        Args:
+            marathon: only Marathons; else all but them.
+        """
         for finding in (*self._of(Remedy.RESTART), *self._of(Remedy.FRESH_DATA)):
             service, name = Service(finding.id), finding.subject
+            if (service is Service.MARATHON) != marathon:
+                continue
             fresh = finding.remedy is Remedy.FRESH_DATA
             with self.op.run.progress.phase(f"{'fresh data for' if fresh else 'restart'} {service} on {name}"):
                 self._service(service, name, fresh=fresh)

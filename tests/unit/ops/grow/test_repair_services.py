@@ -15,6 +15,7 @@ from clusterctl.ops.grow.operation import Operation
 from clusterctl.ops.grow.repair import Consent, repair
 from clusterctl.ops.observe.healthy import ShutOffError
 from clusterctl.ops.observe.verify import VerifyReport
+from clusterctl.services import Service
 from clusterctl.spec.model import ClusterSpec
 from tests.unit.ops.grow.test_repair import mend, told
 from tests.unit.ops.grow.test_scale import agents_spec
@@ -41,6 +42,25 @@ def test_a_service_that_is_stopped_is_started(service: str, state: str) -> None:
     assert mend(running).healthy
     assert running.unit_work.done == [("restart", service, "demo-control-2")]
     assert mend(running).findings == []
+
+
+@pytest.mark.parametrize(("service", "servers"), [("zookeeper", 2), ("mesos_master", 2), ("marathon", 3)])
+def test_only_the_marathons_of_others_can_wait_for_a_member_that_is_made(
+    service: str, servers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Marathon that has lost its leader takes minutes to start, and does so beside the new member's boot."""
+    running = Running(agents_spec())
+    running.vanish("demo-control-1")
+    running.nodes.dead = {("demo-control-2", service): "inactive"}
+    restart, there = running.unit_work.restart, list[int]()
+
+    def restarted(which: Service, name: str) -> None:
+        there.append(len(running.servers("control")))
+        restart(which, name)
+
+    monkeypatch.setattr(running.unit_work, "restart", restarted)
+    assert mend(running).healthy
+    assert there == [servers]
 
 
 def test_all_members_that_are_stopped_are_started() -> None:
