@@ -34,7 +34,7 @@ def content(agents: int) -> dict[str, Any]:
         "security": {"insecure": "all"},  # its servers are none: nobody could bring them secrets
         "allow_non_ha": True,
         "groups": {
-            "control": {"count": 1, "flavor": "ct.small", "services": ["zookeeper", "mesos_master", "marathon"]},
+            "control": {"count": 1, "flavor": "ct.medium", "services": ["zookeeper", "mesos_master", "marathon"]},
             "jenkins": {**common, "count": masters, "attributes": {"pool": "masters"}, "reserve_for": "marathon"},
             "builders": {**common, "count": agents - masters, "attributes": {"pool": "builders"}},
         },
@@ -48,7 +48,11 @@ def invented(agents: int) -> Recorded:
         if group != "control":
             for number in range(1, settings["count"] + 1):
                 servers.append(_server(len(servers), group, "mesos_agent", f"{CLUSTER}-{group}-a1b2c3-{number}"))
-    flavor = {"id": "1", "name": "ct.small", "vcpus": 1, "ram": 1024, "disk": 8, "OS-FLV-EXT-DATA:ephemeral": 0}
+    sizes = {"ct.small": 1024, "ct.medium": 2048}
+    flavors = [
+        {"id": name, "name": name, "vcpus": 1, "ram": ram, "disk": 8, "OS-FLV-EXT-DATA:ephemeral": 0}
+        for name, ram in sizes.items()
+    ]
     port = {
         "id": str(uuid.uuid5(uuid.NAMESPACE_DNS, "port")),
         "name": f"{CLUSTER}-control-1",
@@ -58,7 +62,7 @@ def invented(agents: int) -> Recorded:
         "device_id": servers[0]["id"],
     }
     version = {"id": "v2.1", "status": "CURRENT", "version": "2.96", "min_version": "2.1"}
-    return Recorded(servers, version, {"flavors": [flavor], "ports": [port]})
+    return Recorded(servers, version, {"flavors": flavors, "ports": [port]})
 
 
 def prepare(directory: Path, cloud: SimulatedCloud) -> tuple[Path, dict[str, str]]:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from clusterctl.errors import CloudError, ClusterctlError
 from clusterctl.ops.grow.agents import Victim, remove, unheard, victims
+from clusterctl.ops.grow.bearing import ELECTION_S, TICK_S, unborne
 from clusterctl.ops.grow.findings import Finding, Remedy
 from clusterctl.ops.grow.operation import Operation
 from clusterctl.ops.grow.services import STOPPED
@@ -16,7 +17,7 @@ from clusterctl.ops.lifecycle.majorities import refuse_lost
 from clusterctl.ops.lifecycle.preflight import own_cidrs
 from clusterctl.ops.observe.healthy import fail_on_shut_off
 from clusterctl.ops.observe.look import Look
-from clusterctl.ops.observe.majority import hopeless, lacks, loss, others_serve
+from clusterctl.ops.observe.majority import lacks, others_serve
 from clusterctl.ops.roll.gates import serves
 from clusterctl.ops.roll.order import batch_size
 from clusterctl.plan import Plan, make_plan
@@ -27,7 +28,6 @@ from clusterctl.topology import topology
 
 # For members that were just started or made to take part; a boot of a control node under emulation takes minutes
 JOIN_S = 900.0
-_TICK_S = 2.5
 _MOVING_S = 300.0  # for what Nova does with a server: start, stop, reboot
 # For a service that runs and doesn't serve: it may only be starting, or learning. Marathon loads a JVM and its state
 _SETTLE_S = {
@@ -264,31 +264,19 @@ class Repairing:
         return found
 
     def _wait(self, name: str) -> None:
-        """Waits until the others bear it: those that were just started may need a while.
+        """Waits until the others bear it: those that were just started need a while.
 
         Raises:
-            ClusterctlError: there is nobody to wait for, or they didn't come.
+            ClusterctlError: they didn't come, or too few of them run.
         """
-        op, reason = self.op, [""]
-
-        def borne() -> list[str]:
-            look = op.look(op.run.spec)
-            fail_on_shut_off(look.servers)
-            reason[0] = loss(look, name) or ""
-            if reason[0] and (not self._of(Remedy.START) or hopeless(look, name)):
-                raise _NotBorneError(reason[0])
-            return [reason[0]] if reason[0] else []
-
-        try:
-            self._until(borne, f"a majority beside {name}", JOIN_S)
-        except ClusterctlError as error:
-            if not reason[0]:
-                raise
+        within_s = JOIN_S if self._of(Remedy.START) else ELECTION_S
+        reason = unborne(self.op, name, within_s=within_s, seen=lambda look: fail_on_shut_off(look.servers))
+        if reason:
             raise ClusterctlError(
-                f"{name} can't be replaced now. {reason[0]}",
+                f"{name} can't be replaced now. {reason}",
                 hint="If they don't come back: `clusterctl recover FILE` finds what is left, says what would be lost "
                 "and restores the cluster.",
-            ) from error
+            )
 
     def _until(self, problems: Callable[[], list[str]], what: str, most_s: float) -> None:
         """Waits until there are none, within ``--timeout``; tells the first of them meanwhile, and at the end."""
@@ -300,8 +288,4 @@ class Repairing:
             return not found
 
         within_s = min(most_s, op.left())
-        op.run.waiter.until(none, what=what, timeout_s=within_s, every_s=_TICK_S, told=lambda: "; ".join(found[:3]))
-
-
-class _NotBorneError(ClusterctlError):
-    """Waiting is useless."""
+        op.run.waiter.until(none, what=what, timeout_s=within_s, every_s=TICK_S, told=lambda: "; ".join(found[:3]))

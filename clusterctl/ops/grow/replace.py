@@ -13,8 +13,8 @@ from typing import Any
 
 from clusterctl.errors import ClusterctlError, InputError
 from clusterctl.ops.grow.agents import Victim, moved, remove, victims
+from clusterctl.ops.grow.bearing import unborne
 from clusterctl.ops.grow.operation import Confirm, Operation
-from clusterctl.ops.observe.majority import loss
 from clusterctl.plan import alive, failed_build
 from clusterctl.resources import Observed, Server
 from clusterctl.services import Service
@@ -127,7 +127,7 @@ def _lines(subject: Subject) -> list[str]:
 
 
 def _bear(op: Operation, subject: Subject) -> None:
-    if reason := loss(op.look(op.run.spec), subject.name):
+    if reason := unborne(op, subject.name):
         raise ClusterctlError(
             f"{subject.name} can't be replaced now; nothing was touched. {reason}",
             hint="`clusterctl status FILE` shows the others; `clusterctl repair FILE --apply` starts those that are "
