@@ -41,7 +41,7 @@ class Measured:
 
     seconds: float
     cpu_seconds: float  # of the program itself, user and system
-    rss_mib: float  # most memory that it ever held
+    rss_mib: float  # most memory that it ever held, or this process when it began it: Linux counts from before exec
     output: str
 
 
