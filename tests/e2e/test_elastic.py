@@ -262,6 +262,7 @@ def test_growth_gets_over_the_loss_of_the_leader(cluster: Cluster) -> None:
     report = json.loads(text)
     assert (report["created"], report["healthy"]) == (2, True)
     healthy(cluster)
+    assert sorted(scale(cluster, "control=3")["removed"]) == [f"{NAME}-control-4", f"{NAME}-control-5"]
 
 
 def test_the_control_nodes_grow_to_five_and_shrink_to_three(cluster: Cluster, cloud: Any) -> None:
