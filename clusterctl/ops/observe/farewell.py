@@ -5,6 +5,7 @@ started elsewhere at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import islice
 
 from clusterctl.health.expect import Expected
 from clusterctl.health.facts import NodeFacts
@@ -16,6 +17,8 @@ from clusterctl.resources import Server
 from clusterctl.secrets.logins import operator_logins
 from clusterctl.services import PORTS, Service
 from clusterctl.spec.model import ClusterSpec
+
+_AT_ONCE = 50  # agents a look: their addresses stand in one URL, and a control node asks them all at once
 
 
 class Farewell:
@@ -71,6 +74,7 @@ class Farewell:
         """
         stray = stray_agents(expect, facts, {server.address for server in servers if server.address})
         left = {agent: address for agent, address in stray.items() if agent not in self._told | self._alive}
+        left = dict(islice(left.items(), _AT_ONCE))
         used = self._used(set(left.values())) if left else set()
         return {agent: address for agent, address in left.items() if address not in used}
 

@@ -217,6 +217,10 @@ def test_security_groups_of_tiers(cloud: OpenStackCloud, cluster: str) -> None:
     [agent] = built(cloud, cluster, 1)
     assert agent.security_groups == (base.name,)
     [made_by_nova] = [each for each in cloud.users_of_group(base.id) if each.device_id == agent.id]
+    assert cloud.used_addresses([port.address, made_by_nova.address, "198.51.100.9"]) == {
+        port.address,
+        made_by_nova.address,
+    }
     cloud.set_security_groups(made_by_nova.id, [*made_by_nova.security_groups, builders.id])
     assert set(cloud.servers(cluster)[0].security_groups) == {base.name, builders.name}
 

@@ -130,3 +130,15 @@ def test_hosts_that_can_not_be_asked_about_are_asked_about_again(tmp_path: Path)
         told.tell(expect(), with_strays(STRAY), servers())
     assert notes == ["agents whose servers are gone can't be marked so yet: no master leads"]
     assert marked(masters) == [("MARK_AGENT_GONE", "S-10.0.0.29")]
+
+
+def test_of_many_fifty_a_look_are_asked_about(tmp_path: Path) -> None:
+    masters = Masters()
+    told = farewell(masters, [], tmp_path)
+    strays = [agent(f"10.0.1.{number}", "jenkins-builder", None) for number in range(1, 61)]
+    numbers = []
+    for _ in range(3):
+        told.tell(expect(), with_strays(*strays), servers())
+        numbers.append(len(masters.asked))
+    assert numbers == [50, 60, 60]
+    assert len(set(marked(masters))) == 60
