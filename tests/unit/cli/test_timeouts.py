@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -85,14 +86,19 @@ def test_a_task_on_a_node_fails_in_time(tmp_path: Path, monkeypatch: pytest.Monk
     """With the real ansible-playbook."""
     if before is not None:
         monkeypatch.setenv("ANSIBLE_TASK_TIMEOUT", before)
-    (tmp_path / "p.yml").write_text(
-        "- {hosts: localhost, connection: local, gather_facts: false, tasks: [{name: hang, command: sleep 300}]}\n"
-    )
+    # Ansible gives up a task without ending its program
+    program = f"until test -e {tmp_path}/over; do sleep 0.1; done"
+    play = {"hosts": "localhost", "connection": "local", "gather_facts": False}
+    tasks = [{"name": "hang", "command": {"argv": ["sh", "-c", program]}}]
+    (tmp_path / "p.yml").write_text(json.dumps([play | {"tasks": tasks}]))
     (tmp_path / "ansible.cfg").touch()
     inventory: dict[str, Any] = {"_meta": {"hostvars": {"localhost": {"ansible_python_interpreter": sys.executable}}}}
     inventory |= {"all": {"hosts": ["localhost"]}}
-    with tasks_within(1), pytest.raises(PlaybookError) as caught:
-        run_playbook(tmp_path / "p.yml", inventory=inventory, config=tmp_path / "ansible.cfg")
+    try:
+        with tasks_within(1), pytest.raises(PlaybookError) as caught:
+            run_playbook(tmp_path / "p.yml", inventory=inventory, config=tmp_path / "ansible.cfg")
+    finally:
+        (tmp_path / "over").touch()
     [(host, task, message)] = caught.value.result.failures
     assert (host, task) == ("localhost", "hang")
     assert re.search(r"timed out|exceeded", message, re.IGNORECASE), message
