@@ -94,7 +94,7 @@ class Cloud(Protocol):
         """All ports of the project that are in a security group: one filtered list call."""
 
     def used_addresses(self, addresses: Collection[str]) -> set[str]:
-        """Those of the fixed IP addresses that a port has, of all ports that the project can see: one list call."""
+        """Those of the fixed IP addresses that a port has, of all that the project can see: one list call a fifty."""
 
     def clusters(self) -> dict[str, list[Server]]:
         """The servers of every cluster of the project, by its name: one paged list call."""

@@ -17,6 +17,7 @@ each whether anything there takes or refuses a connection.
 from __future__ import annotations
 
 import base64
+import errno
 import http.client
 import json
 import socket
@@ -93,14 +94,17 @@ def agent_drains(place: str, timeout_s: float, login: dict[str, str]) -> bool | 
 
 
 def host_answers(place: str) -> bool:
-    """Whether a host takes or refuses a connection; one that is not there does neither."""
+    """Whether a host takes or refuses a connection; one that is not there does neither.
+
+    What fails on this node (no route, no free file) tells nothing of the host, which counts as one that answers.
+    """
     host, _, port = place.rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=HOST_TIMEOUT_S).close()
-    except ConnectionError:
-        return True
-    except OSError:
+    except TimeoutError:
         return False
+    except OSError as error:
+        return error.errno != errno.EHOSTUNREACH  # nobody answers ARP
     return True
 
 

@@ -28,6 +28,7 @@ def diagnose(
     agents: Mapping[str, Agent] | None,
     own: Collection[str] = (),
     fresh: Collection[str] = (),
+    used: Collection[str] = (),
 ) -> list[Finding]:
     """Everything that is wrong, in the order in which it is repaired.
 
@@ -36,6 +37,7 @@ def diagnose(
         agents: registered agents by address; None where no master leads.
         own: see ``tiers.wanted_groups``.
         fresh: see ``services.services``.
+        used: of the addresses where Marathon waits for tasks, those that a port has.
     """
     surplus = list(_duplicates(observed))
     doomed = {finding.id for finding in surplus}
@@ -45,7 +47,7 @@ def diagnose(
         *(found for server in servers for found in _server(spec, server, look)),
         *services(look, fresh),
         *_agents(servers, look, agents),
-        *_ghosts(observed, look, agents),
+        *_ghosts(observed, look, agents, used),
         *_ports(spec, observed, doomed),
         *_volumes(spec, observed),
         *_groups(spec, observed),
@@ -105,12 +107,14 @@ def _agents(servers: Iterable[Server], look: Look, agents: Mapping[str, Agent] |
             yield Finding(name, "its agent drains", Remedy.NONE, agent.id, "when it is drained, repair again")
 
 
-def _ghosts(observed: Observed, look: Look, agents: Mapping[str, Agent] | None) -> Iterator[Finding]:
+def _ghosts(
+    observed: Observed, look: Look, agents: Mapping[str, Agent] | None, used: Collection[str]
+) -> Iterator[Finding]:
     """Agents that are surely gone, whose tasks Marathon waits for: nobody else tells it."""
     leader = leading_marathon(look.expect, look.facts)
     if leader is None or agents is None:
         return
-    held = {server.address for server in observed.servers} | {port.address for port in observed.ports}
+    held = {server.address for server in observed.servers} | {port.address for port in observed.ports} | set(used)
     for agent, ghosts in _by((ghost for ghost in leader[1].ghosts if ghost.agent), lambda ghost: ghost.agent).items():
         host = ghosts[0].host
         # at an address that is used again, another agent must have registered since

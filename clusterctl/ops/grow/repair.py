@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clusterctl.errors import InputError
+from clusterctl.health.marathon import leading_marathon
 from clusterctl.ops.grow.diagnosis import diagnose
 from clusterctl.ops.grow.findings import Finding, Remedy
 from clusterctl.ops.grow.operation import Confirm, Operation
@@ -134,7 +135,10 @@ def _diagnose(op: Operation, fresh: Collection[str]) -> list[Finding]:
     ]
     look = op.look(op.run.spec, unheard[:ASKED_AGENTS])
     own = own_cidrs(op.run.spec, op.run.cloud)
-    found = diagnose(op.run.spec, observed, look, agents, own, fresh)
+    leader = leading_marathon(look.expect, look.facts)
+    ghosts = {ghost.host for ghost in leader[1].ghosts} if leader else set()
+    used = op.run.cloud.used_addresses(ghosts) if ghosts else set()  # Nova lists nothing of a cell that is down
+    found = diagnose(op.run.spec, observed, look, agents, own, fresh, used)
     others = differences(op.run.spec, observed, op.run.cloud)
     found += [Finding(each.subject, each.found, Remedy.NONE, advice=each.cure) for each in others]
     if not found:

@@ -18,7 +18,7 @@ from clusterctl.secrets.logins import operator_logins
 from clusterctl.services import PORTS, Service
 from clusterctl.spec.model import ClusterSpec
 
-_AT_ONCE = 50  # agents a look: their addresses stand in one URL, and a control node asks them all at once
+_AT_ONCE = 50  # agents a look: a control node asks them all at the same time
 
 
 class Farewell:

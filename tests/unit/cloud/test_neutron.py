@@ -288,6 +288,9 @@ def test_which_addresses_have_ports(cloud: OpenStackCloud, api: FakeApi) -> None
     api.ports = [{"id": ip, "fixed_ips": [{"ip_address": ip}]} for ip in ("10.0.0.7", "10.0.0.9")]
     assert cloud.used_addresses(["10.0.0.8", "10.0.0.9"]) == {"10.0.0.9"}
     assert api.log[-1][1].endswith("fixed_ips=ip_address%3D10.0.0.8&fixed_ips=ip_address%3D10.0.0.9")
+    many = [f"10.0.0.{number}" for number in range(1, 255)]
+    assert cloud.used_addresses(many) == {"10.0.0.7", "10.0.0.9"}
+    assert max(len(path) for _, path, _ in api.log) < 2048
 
 
 def test_a_lock_whose_answer_was_lost_is_found_by_its_text(cloud: OpenStackCloud, api: FakeApi) -> None:

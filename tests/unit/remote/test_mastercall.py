@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shlex
 import socket
@@ -109,6 +110,17 @@ def test_whether_hosts_answer(monkeypatch: pytest.MonkeyPatch) -> None:
         places = [f"{ADDRESS}:{each.getsockname()[1]}" for each in (taking, full)]
         [answer] = run(0, {"type": "HOST_ANSWERS", "places": [*places, f"{ADDRESS}:1"]})["answers"]
     assert answer == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("number", "answers"), [(errno.EHOSTUNREACH, False), (errno.ENETUNREACH, True), (errno.EMFILE, True)]
+)
+def test_what_fails_here_tells_nothing_of_a_host(number: int, answers: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Any, **__: Any) -> socket.socket:
+        raise OSError(number, "failed")
+
+    monkeypatch.setattr(socket, "create_connection", fails)
+    assert script.host_answers("10.0.0.29:5051") is answers
 
 
 class Nodes:

@@ -269,6 +269,16 @@ def test_the_agent_of_a_server_that_is_surely_gone_is_marked_so(monkeypatch: pyt
     assert "S-old" in running.masters.gone
 
 
+def test_an_agent_whose_server_is_only_missing_in_novas_list_is_not_marked_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    running = Running(agents_spec())
+    monkeypatch.setattr(running.cloud, "used_addresses", {"10.50.3.99"}.intersection)
+    haunted(running, Ghost(app="/a", host="10.50.3.99", agent="S-old"), monkeypatch)
+    mend(running)
+    assert running.masters.gone == []
+
+
 def test_an_agent_whose_server_is_there_may_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     running = Running(agents_spec())
     server = next(server for server in running.cloud.servers("demo") if server.group == "builders")
